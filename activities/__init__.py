@@ -1,0 +1,1 @@
+"""Retryable side effects, one per method, through injected ports."""

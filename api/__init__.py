@@ -1,0 +1,1 @@
+"""Thin FastAPI layer: validate, start, signal, query, render."""

@@ -1,0 +1,354 @@
+"""Tables. A class with `organisation_id` is a tenant table: row level security is forced on it by migration."""
+
+from datetime import datetime
+from typing import Any
+
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import ARRAY, BigInteger, DateTime, ForeignKey, Index, Integer, SmallInteger, Text, text
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NOW = text("now()")
+
+
+class Row(DeclarativeBase):
+    """Base of all tables."""
+
+    type_annotation_map = {  # noqa: RUF012  # SQLAlchemy's declarative interface
+        str: Text,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[str]: ARRAY(Text),
+    }
+
+
+class Tenant:
+    """Mixin of tenant tables."""
+
+    organisation_id: Mapped[str] = mapped_column(ForeignKey("organisations.id", ondelete="CASCADE"))
+
+
+# Global tables: identities exist before, and across, organisations.
+
+
+class OrganisationRow(Row):
+    """An organisation; visible only to itself (policy on `id`)."""
+
+    __tablename__ = "organisations"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class UserRow(Row):
+    """A person who can log in."""
+
+    __tablename__ = "users"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    password_hash: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class RefreshTokenRow(Row):
+    """One link of a rotating chain; using a link twice revokes its whole family."""
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (Index("refresh_tokens_family", "family_id"), Index("refresh_tokens_user", "user_id"))
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    active_organisation_id: Mapped[str] = mapped_column(ForeignKey("organisations.id", ondelete="CASCADE"))
+    family_id: Mapped[str]
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class SessionRow(Row):
+    """A console log-in; the cookie holds the secret, the table its hash."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index("sessions_user", "user_id"),)
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    active_organisation_id: Mapped[str] = mapped_column(ForeignKey("organisations.id", ondelete="CASCADE"))
+    csrf_token: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    expires_at: Mapped[datetime]
+
+
+class LoginAttemptRow(Row):
+    """Failed log-ins per subject (hash of the e-mail, or the client address)."""
+
+    __tablename__ = "login_attempts"
+
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    window_started_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    locked_until: Mapped[datetime | None]
+
+
+# Tenant tables.
+
+
+class MembershipRow(Tenant, Row):
+    """A user's role in an organisation."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (Index("memberships_user", "user_id"),)
+
+    organisation_id: Mapped[str] = mapped_column(
+        ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    role: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class ApiKeyRow(Tenant, Row):
+    """An API key; only its SHA-256 is stored."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index("api_keys_organisation", "organisation_id", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    created_by: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    key_hash: Mapped[str] = mapped_column(unique=True)
+    last_four: Mapped[str]
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class OperationRow(Tenant, Row):
+    """An operation: the record that the API reads and, while `run_id` is null, the outbox entry that starts it."""
+
+    __tablename__ = "operations"
+    __table_args__ = (
+        Index("operations_list", "organisation_id", "id"),
+        Index("operations_kind", "organisation_id", "kind", "id"),
+        Index("operations_status", "organisation_id", "status", "id"),
+        Index("operations_subject", "organisation_id", "subject_id", "id"),
+        Index("operations_open", "updated_at", postgresql_where=text("closed_at IS NULL")),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    actor_id: Mapped[str]
+    kind: Mapped[str]
+    status: Mapped[str]
+    attempt: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    subject_type: Mapped[str | None]
+    subject_id: Mapped[str | None]
+    summary: Mapped[str]
+    input: Mapped[dict[str, Any]]
+    run_id: Mapped[str | None]
+    progress_done: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    progress_total: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    progress_step: Mapped[str | None]
+    result: Mapped[dict[str, Any] | None]
+    error: Mapped[dict[str, Any] | None]
+    revision: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    closed_at: Mapped[datetime | None]
+
+
+class OperationStepRow(Tenant, Row):
+    """One activity of one run of an operation, written by the worker that runs it."""
+
+    __tablename__ = "operation_steps"
+
+    operation_id: Mapped[str] = mapped_column(
+        ForeignKey("operations.id", ondelete="CASCADE"), primary_key=True
+    )
+    run_id: Mapped[str] = mapped_column(primary_key=True)
+    activity_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(Integer)
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    error: Mapped[dict[str, Any] | None]
+
+
+class OperationItemRow(Tenant, Row):
+    """One item of a batch; `source` is what was asked for, the rest what became of it."""
+
+    __tablename__ = "operation_items"
+    __table_args__ = (Index("operation_items_status", "operation_id", "status", "ordinal"),)
+
+    operation_id: Mapped[str] = mapped_column(
+        ForeignKey("operations.id", ondelete="CASCADE"), primary_key=True
+    )
+    ordinal: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str]
+    source: Mapped[dict[str, Any]]
+    status: Mapped[str]
+    document_id: Mapped[str | None]
+    version_id: Mapped[str | None]
+    reason: Mapped[str | None]
+    detail: Mapped[str | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class OperationEventRow(Tenant, Row):
+    """What a client of `/events` sees; `revision` is gapless within an operation."""
+
+    __tablename__ = "operation_events"
+
+    operation_id: Mapped[str] = mapped_column(
+        ForeignKey("operations.id", ondelete="CASCADE"), primary_key=True
+    )
+    revision: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    type: Mapped[str]
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class IdempotencyKeyRow(Tenant, Row):
+    """The answer that an `Idempotency-Key` got."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("idempotency_keys_age", "created_at"),)
+
+    organisation_id: Mapped[str] = mapped_column(
+        ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[str]
+    operation_id: Mapped[str | None]
+    response: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class SpaceRow(Tenant, Row):
+    """A named collection of documents. `embedding_model` is the model whose vectors are served."""
+
+    __tablename__ = "spaces"
+    __table_args__ = (Index("spaces_name", "organisation_id", "name", unique=True),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    embedding_model: Mapped[str]
+    embedding_dimension: Mapped[int] = mapped_column(Integer)
+    chunk_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class DocumentRow(Tenant, Row):
+    """A source with versions; the columns below describe the newest one that was accepted."""
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        Index("documents_list", "organisation_id", "id"),
+        Index("documents_space", "space_id", "id"),
+        Index("documents_external", "space_id", "external_id", unique=True),
+        Index("documents_content", "space_id", "sha256"),
+        Index(
+            "documents_metadata",
+            "metadata",
+            postgresql_using="gin",
+            postgresql_ops={"metadata": "jsonb_path_ops"},
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
+    title: Mapped[str]
+    external_id: Mapped[str | None]
+    status: Mapped[str]
+    reason: Mapped[str | None]
+    detail: Mapped[str | None]
+    media_type: Mapped[str | None]
+    language: Mapped[str | None]
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    sha256: Mapped[str | None]
+    page_count: Mapped[int | None] = mapped_column(Integer)
+    char_count: Mapped[int | None] = mapped_column(BigInteger)
+    chunk_count: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    version: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    source_type: Mapped[str | None]
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'::jsonb"))
+    operation_id: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class DocumentVersionRow(Tenant, Row):
+    """One accepted content of a document. `source` is `{"object_key"} | {"url"}` plus what the caller said."""
+
+    __tablename__ = "document_versions"
+    __table_args__ = (Index("document_versions_number", "document_id", "number", unique=True),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    number: Mapped[int] = mapped_column(Integer)
+    status: Mapped[str]
+    reason: Mapped[str | None]
+    detail: Mapped[str | None]
+    source: Mapped[dict[str, Any]]
+    object_key: Mapped[str | None]
+    text_key: Mapped[str | None]
+    sha256: Mapped[str | None]
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    media_type: Mapped[str | None]
+    language: Mapped[str | None]
+    page_count: Mapped[int | None] = mapped_column(Integer)
+    char_count: Mapped[int | None] = mapped_column(BigInteger)
+    chunk_count: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    operation_id: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class ChunkRow(Tenant, Row):
+    """A retrievable passage of the searchable version of a document."""
+
+    __tablename__ = "chunks"
+    __table_args__ = (
+        Index("chunks_document", "document_id", "ordinal", unique=True),
+        Index("chunks_space", "space_id", "id"),
+        Index("chunks_text", "tsv", postgresql_using="gin"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    version: Mapped[int] = mapped_column(Integer)
+    ordinal: Mapped[int] = mapped_column(Integer)
+    text: Mapped[str]
+    heading_path: Mapped[list[str]]
+    page: Mapped[int | None] = mapped_column(Integer)
+    start_offset: Mapped[int] = mapped_column(Integer)
+    end_offset: Mapped[int] = mapped_column(Integer)
+    token_count: Mapped[int] = mapped_column(SmallInteger)
+    tsv: Mapped[Any] = mapped_column(TSVECTOR)
+
+
+class ChunkEmbeddingRow(Tenant, Row):
+    """The vector of a chunk under one model. One HNSW index per dimension, see the migrations."""
+
+    __tablename__ = "chunk_embeddings"
+    __table_args__ = (Index("chunk_embeddings_space", "space_id", "model"),)
+
+    chunk_id: Mapped[str] = mapped_column(ForeignKey("chunks.id", ondelete="CASCADE"), primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    dimension: Mapped[int] = mapped_column(Integer)
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
+    embedding: Mapped[Any] = mapped_column(HALFVEC())
+
+
+TENANT_TABLES = tuple(
+    sorted(table.name for table in Row.metadata.tables.values() if "organisation_id" in table.columns)
+)

@@ -1,0 +1,51 @@
+"""Connections and transactions; each belongs to one organisation, or to none and sees no tenant row."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+from sqlalchemy import text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+
+class Transaction(Protocol):
+    """Opens a transaction as an organisation; commits at the end, rolls back on an error."""
+
+    def __call__(self, organisation_id: str | None) -> AbstractAsyncContextManager[AsyncSession]:
+        """`None` is for global tables only: no tenant row is visible."""
+
+
+def engine_url(url: str) -> URL:
+    """Accept `postgres://`, `postgresql://` and driver-qualified addresses; the driver is always asyncpg."""
+    return make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+asyncpg")
+
+
+class Database:
+    """A pool of connections as the app role, safe behind a transaction-pooling PgBouncer."""
+
+    def __init__(self, url: str, pool_size: int = 10) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            engine_url(url),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=False,
+            pool_recycle=1800,
+            connect_args={"server_settings": {"application_name": "perdure"}},
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+
+    @asynccontextmanager
+    async def transaction(self, organisation_id: str | None) -> AsyncIterator[AsyncSession]:
+        """See `Transaction`. `set_config(…, true)` ends with it, so a pooled connection leaks nothing."""
+        async with self._sessions() as session, session.begin():
+            if organisation_id is not None:
+                await session.execute(
+                    text("SELECT set_config('app.organisation', :organisation_id, true)"),
+                    {"organisation_id": organisation_id},
+                )
+            yield session
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()

@@ -1,0 +1,1 @@
+"""Local PostgreSQL, Temporal dev server and the supervisor of the whole stack."""

@@ -1,0 +1,130 @@
+"""The one exception hierarchy. Each class fixes four facts: slug, title, HTTP status, retryable.
+
+PerdureError
+├── NotFoundError             404  not retried
+├── ConflictError             409  not retried
+│   └── IdempotencyConflictError
+├── InvalidInputError         422  not retried (carries field pointers)
+│   └── DocumentRejectedError      a typed reason why a document cannot be indexed
+├── MalformedRequestError     400  not retried
+├── UnauthenticatedError      401  not retried
+├── PermissionDeniedError     403  not retried
+├── PayloadTooLargeError      413  not retried
+├── QuotaExceededError        429  retried after `retry_after`
+├── UpstreamError             502  retried with back-off
+├── UnavailableError          503  retried with back-off
+└── ProviderUnavailableError  503  not retried (names the variables that would enable it)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One faulty place in a request: a JSON pointer and what to do about it."""
+
+    pointer: str
+    detail: str
+
+
+class PerdureError(Exception):
+    """Root of every error that Perdure raises on purpose; `str(error)` is shown to the user."""
+
+    slug: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Internal error"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+
+class NotFoundError(PerdureError):
+    """Nothing of that id exists in the caller's organisation."""
+
+    slug, title, status = "not-found", "Not found", 404
+
+
+class ConflictError(PerdureError):
+    """The resource is in a state that does not allow this."""
+
+    slug, title, status = "conflict", "Conflict with the current state", 409
+
+
+class IdempotencyConflictError(ConflictError):
+    """The Idempotency-Key was used before with another body."""
+
+    slug, title = "idempotency-key-reused", "Idempotency-Key reused with another request"
+
+
+class InvalidInputError(PerdureError):
+    """The request is well formed but says something impossible."""
+
+    slug, title, status = "invalid-input", "Invalid input", 422
+
+    def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(detail)
+        self.errors = tuple(errors)
+
+
+class DocumentRejectedError(InvalidInputError):
+    """A document cannot be indexed, for one of the typed reasons in `schemas.documents.Reason`."""
+
+    slug, title = "document-rejected", "Document rejected"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class MalformedRequestError(PerdureError):
+    """The bytes of the request cannot be read at all (bad JSON, bad UTF-8, bad multipart)."""
+
+    slug, title, status = "malformed-request", "Malformed request", 400
+
+
+class UnauthenticatedError(PerdureError):
+    """No credentials, or credentials that do not hold."""
+
+    slug, title, status = "unauthenticated", "Authentication required", 401
+
+
+class PermissionDeniedError(PerdureError):
+    """The caller is known but may not do this."""
+
+    slug, title, status = "permission-denied", "Permission denied", 403
+
+
+class PayloadTooLargeError(PerdureError):
+    """More bytes than the limit; the detail names the limit and its setting."""
+
+    slug, title, status = "payload-too-large", "Payload too large", 413
+
+
+class QuotaExceededError(PerdureError):
+    """A rate or quota limit; try again after `retry_after`."""
+
+    slug, title, status, retryable = "quota-exceeded", "Too many requests", 429, True
+
+    def __init__(self, detail: str, retry_after: timedelta) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class UpstreamError(PerdureError):
+    """Something outside answered wrongly or not at all."""
+
+    slug, title, status, retryable = "upstream-error", "Upstream failure", 502, True
+
+
+class UnavailableError(PerdureError):
+    """A part of Perdure (database, Temporal, storage) does not answer right now."""
+
+    slug, title, status, retryable = "unavailable", "Temporarily unavailable", 503, True
+
+
+class ProviderUnavailableError(PerdureError):
+    """The feature has no local form and no provider is configured."""
+
+    slug, title, status = "provider-unavailable", "Provider not configured", 503

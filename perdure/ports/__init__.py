@@ -1,0 +1,1 @@
+"""Protocols for what activities and the API need from the outside."""

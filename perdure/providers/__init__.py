@@ -1,0 +1,1 @@
+"""One module per vendor or local engine, each implementing a port."""

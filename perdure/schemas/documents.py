@@ -1,0 +1,242 @@
+"""Documents, their versions and chunks, as HTTP and the workflows see them."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from perdure.schemas.base import Contract, Id, Instant, RequestBody
+from perdure.schemas.operations import OperationInput
+
+
+class DocumentStatus(StrEnum):
+    """`queued → fetching → parsing → chunking → embedding → indexed`, or one of the last four."""
+
+    QUEUED = "queued"
+    FETCHING = "fetching"
+    PARSING = "parsing"
+    CHUNKING = "chunking"
+    EMBEDDING = "embedding"
+    INDEXED = "indexed"
+    PARTIAL = "partial"
+    SKIPPED_DUPLICATE = "skipped_duplicate"
+    FAILED = "failed"
+    QUARANTINED = "quarantined"
+
+
+SETTLED = frozenset(
+    {
+        DocumentStatus.INDEXED,
+        DocumentStatus.PARTIAL,
+        DocumentStatus.SKIPPED_DUPLICATE,
+        DocumentStatus.FAILED,
+        DocumentStatus.QUARANTINED,
+    }
+)
+
+
+class Reason(StrEnum):
+    """Why a document is not (wholly) indexed."""
+
+    PASSWORD_PROTECTED = "password_protected"  # noqa: S105  # a reason, not a password
+    CORRUPT = "corrupt"
+    UNSUPPORTED_TYPE = "unsupported_type"
+    TOO_LARGE = "too_large"
+    TOO_MANY_PAGES = "too_many_pages"
+    DECOMPRESSION_LIMIT = "decompression_limit"
+    TIMEOUT = "timeout"
+    MEMORY_LIMIT = "memory_limit"
+    PARSER_CRASHED = "parser_crashed"
+    NO_TEXT = "no_text"
+    NEEDS_OCR = "needs_ocr"
+    EMPTY = "empty"
+    SOURCE_UNREACHABLE = "source_unreachable"
+    FORBIDDEN_ADDRESS = "forbidden_address"
+    OBJECT_NOT_FOUND = "object_not_found"
+    DUPLICATE = "duplicate"
+    UNCHANGED = "unchanged"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+
+
+# What hurt the parser stays out until a person asks again.
+QUARANTINE_REASONS = frozenset(
+    {Reason.DECOMPRESSION_LIMIT, Reason.TIMEOUT, Reason.MEMORY_LIMIT, Reason.PARSER_CRASHED}
+)
+
+SpaceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+LanguageTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+SourceType = Literal["manual", "upload", "url", "meeting", "email"]
+
+
+class DocumentFields(RequestBody):
+    """What may be said about a document besides its content."""
+
+    title: Title | None = Field(default=None, description="Default: from the document, else its file name.")
+    space: SpaceName = Field(default="default", description="Named collection; made on first use.")
+    metadata: dict[str, Any] = Field(
+        default_factory=dict, description="Any JSON object; searchable by filters."
+    )
+    language: LanguageTag | None = Field(default=None, description="BCP 47 tag; detected when absent.")
+    source_type: SourceType | None = None
+    external_id: ExternalId | None = Field(
+        default=None, description="Your id. Posting it again makes a new version, or nothing when unchanged."
+    )
+
+
+class DocumentCreate(DocumentFields):
+    """A document by `text`, `url` or `object_key`: exactly one of them."""
+
+    text: str | None = Field(default=None, min_length=1)
+    url: str | None = Field(default=None, max_length=2048)
+    object_key: str | None = Field(default=None, max_length=1024)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "DocumentCreate":
+        given = [name for name in ("text", "url", "object_key") if getattr(self, name) is not None]
+        if len(given) != 1:
+            msg = f"give exactly one of text, url, object_key (or a multipart file); got {given or 'none'}"
+            raise ValueError(msg)
+        return self
+
+
+class BatchCreate(RequestBody):
+    """Up to 10,000 documents as one operation."""
+
+    items: list[DocumentCreate] = Field(min_length=1, max_length=10_000)
+
+
+class DocumentUpdate(RequestBody):
+    """Changeable fields; an absent one stays as it is."""
+
+    title: Title | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class ReembedCreate(RequestBody):
+    """Ask for new vectors for a whole space."""
+
+    model: str | None = Field(
+        default=None, description="Name of the embedding model; default: the configured one."
+    )
+
+
+class DocumentRead(Contract):
+    """A document as the API answers it."""
+
+    id: str
+    title: str
+    space: str
+    external_id: str | None = None
+    status: DocumentStatus
+    reason: Reason | None = None
+    detail: str | None = None
+    media_type: str | None = None
+    language: str | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+    page_count: int | None = None
+    char_count: int | None = None
+    chunk_count: int = 0
+    version: int = Field(default=0, description="Version that is searchable; 0 before the first one is.")
+    source_type: str | None = None
+    parent_id: str | None = Field(default=None, description="The e-mail or archive that this came out of.")
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    operation_id: str | None = None
+    created_at: Instant
+    updated_at: Instant
+
+
+class ChunkRead(Contract):
+    """A retrievable passage; `start` and `end` are character offsets into the stored text."""
+
+    id: str
+    document_id: str
+    version: int
+    ordinal: int
+    text: str
+    heading_path: list[str] = Field(default_factory=list)
+    page: int | None = None
+    start: int
+    end: int
+    token_count: int
+
+
+class VersionRead(Contract):
+    """One version of a document."""
+
+    version: int
+    status: DocumentStatus
+    sha256: str | None = None
+    size_bytes: int | None = None
+    media_type: str | None = None
+    page_count: int | None = None
+    char_count: int | None = None
+    chunk_count: int = 0
+    reason: Reason | None = None
+    detail: str | None = None
+    operation_id: str | None = None
+    created_at: Instant
+
+
+class ContentLink(Contract):
+    """A signed URL of the original bytes."""
+
+    url: str
+    expires_at: Instant
+
+
+class DocumentAccepted(Contract):
+    """Not an answer of its own: the ids an accepted document got."""
+
+    document_id: str
+    version_id: str
+
+
+class IngestDocumentInput(OperationInput):
+    """Input of `IngestDocument`. The bytes are in object storage, never in the payload."""
+
+    document_id: Id
+    version_id: Id
+
+
+class IngestDocumentResult(Contract):
+    """What became of the document."""
+
+    document_id: str
+    status: DocumentStatus
+    version: int
+    chunk_count: int = 0
+    reason: Reason | None = None
+    detail: str | None = None
+
+
+class IngestBatchInput(OperationInput):
+    """Input of `IngestBatch`; the items stand in `operation_items`."""
+
+    page_size: int = Field(default=50, ge=1, le=500)
+    first_ordinal: int = Field(default=0, description="Where a continued run goes on.")
+
+
+class IngestBatchResult(Contract):
+    """Items by the status they ended in."""
+
+    total: int
+    outcomes: dict[str, int]
+
+
+class ReembedSpaceInput(OperationInput):
+    """Input of `ReembedSpace`."""
+
+    space_id: Id
+    model: str
+    after_chunk_id: str = ""
+    done: int = 0
+
+
+class DeleteDocumentInput(OperationInput):
+    """Input of `DeleteDocument`."""
+
+    document_id: Id

@@ -1,0 +1,96 @@
+"""All environment variables, read once by the entry points."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MEBIBYTE = 1024 * 1024
+
+
+def home_directory() -> Path:
+    """Where all local state lives: `PERDURE_HOME`, or `.perdure` in the working directory."""
+    return Path(os.environ.get("PERDURE_HOME", ".perdure")).absolute()
+
+
+class Settings(BaseSettings):
+    """Configuration of every process.
+
+    Sources, first wins: the environment, then `<home>/stack.env`, which `perdure up` writes with the
+    addresses of the embedded parts it started.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="PERDURE_", extra="ignore", populate_by_name=True)
+
+    home: Path = Field(default_factory=home_directory)
+
+    database_url: str = Field(default="", validation_alias="DATABASE_URL")
+    database_owner_url: str = Field(default="", validation_alias="DATABASE_OWNER_URL")
+    database_pool_size: int = Field(default=10, ge=1)
+
+    temporal_address: str = Field(default="", validation_alias="TEMPORAL_ADDRESS")
+    temporal_namespace: str = Field(default="default", validation_alias="TEMPORAL_NAMESPACE")
+    temporal_api_key: str = Field(default="", validation_alias="TEMPORAL_API_KEY")
+    temporal_tls_cert: Path | None = Field(default=None, validation_alias="TEMPORAL_TLS_CERT")
+    temporal_tls_key: Path | None = Field(default=None, validation_alias="TEMPORAL_TLS_KEY")
+    temporal_ui_url: str = Field(default="http://127.0.0.1:8233", validation_alias="TEMPORAL_UI_URL")
+
+    object_store_url: str = Field(default="", validation_alias="OBJECT_STORE_URL")
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 8000
+    temporal_port: int = 7233
+    temporal_ui_port: int = 8233
+    public_url: str = ""
+    secure_cookies: bool = False
+    secret_key: str = ""
+
+    build_id: str = ""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+
+    max_upload_bytes: int = 200 * MEBIBYTE
+    max_json_bytes: int = 16 * MEBIBYTE
+    max_batch_items: int = 10_000
+
+    parse_timeout_s: float = 60.0
+    parse_memory_bytes: int = 512 * MEBIBYTE
+    parse_max_pages: int = 5_000
+    parse_max_inflated_bytes: int = 512 * MEBIBYTE
+    parse_max_text_bytes: int = 50 * MEBIBYTE
+    parse_children: int = Field(default=2, ge=1)
+    parse_child_idle_s: float = 120.0
+
+    fetch_timeout_s: float = 30.0
+    fetch_max_bytes: int = 100 * MEBIBYTE
+    fetch_allow_hosts: str = ""
+
+    embedding_precision: Literal["int8", "fp32"] = "int8"
+    embedding_threads: int = Field(default=0, ge=0)
+    max_chunk_tokens: int = Field(default=200, ge=32, le=254)
+    exact_search_below: int = 5_000
+
+    reconcile_interval_s: float = 0.5
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.absolute()
+
+    @cached_property
+    def objects_url(self) -> str:
+        """Address of the object store; a directory under `home` unless configured."""
+        return self.object_store_url or (self.home / "objects").as_uri()
+
+    @property
+    def model_directory(self) -> Path:
+        """Where the exported ONNX models lie."""
+        return self.home / "models"
+
+    @classmethod
+    def load(cls) -> "Settings":
+        """Read the environment and `<home>/stack.env`."""
+        return cls(_env_file=home_directory() / "stack.env")  # type: ignore[call-arg]  # pydantic-settings init-only argument

@@ -1,0 +1,5 @@
+"""Names of the task queues, by kind of work."""
+
+IO = "io"
+CPU = "cpu"
+ALL = (IO, CPU)
