@@ -13,6 +13,7 @@ PerdureError
 ├── QuotaExceededError        429  retried after `retry_after`
 ├── UpstreamError             502  retried with back-off
 ├── UnavailableError          503  retried with back-off
+├── ConfigurationError        500  not retried (the process refuses to start and names the remedy)
 └── ProviderUnavailableError  503  not retried (names the variables that would enable it)
 """
 
@@ -128,3 +129,9 @@ class ProviderUnavailableError(PerdureError):
     """The feature has no local form and no provider is configured."""
 
     slug, title, status = "provider-unavailable", "Provider not configured", 503
+
+
+class ConfigurationError(PerdureError):
+    """The process may not run like this: unsafe role, missing extension, old schema. Names the remedy."""
+
+    slug, title, status = "configuration-error", "Unsafe or incomplete configuration", 500
