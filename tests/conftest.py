@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ from sqlalchemy import text
 from perdure.db import migrate
 from perdure.db.session import Database
 from perdure.domain.ids import new_id
-from perdure.embedded import postgres
+from perdure.embedded import ports, postgres, temporal_server
+from perdure.settings import home_directory
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +45,24 @@ async def organisation_id(database: Database) -> str:
             text("INSERT INTO organisations (id, name) VALUES (:id, 'Test')"), {"id": organisation_id}
         )
     return organisation_id
+
+
+@pytest.fixture(scope="session", name="temporal_server")
+def running_temporal_server() -> Iterator[str]:
+    """Address of a tuned Temporal dev server of this test run alone, its state in a file."""
+    binary = temporal_server.find_binary(home_directory())
+    if binary is None:
+        pytest.fail("no `temporal` command: `make test` builds it into .perdure/bin")
+    directory = Path(tempfile.mkdtemp(prefix="perdure-test-"))
+    listening = temporal_server.TemporalPorts(*ports.unused(4))
+    command = temporal_server.server_command(binary, listening, directory / "temporal.db")
+    with (
+        (directory / "temporal.log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=log) as process,
+    ):
+        try:
+            asyncio.run(temporal_server.wait_until_ready(listening.http_url))
+            yield listening.address
+        finally:
+            process.terminate()
+    shutil.rmtree(directory, ignore_errors=True)

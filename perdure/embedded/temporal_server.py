@@ -1,0 +1,159 @@
+"""The Temporal dev server, tuned: where its binary comes from, how it is started, when it is ready."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+
+from perdure.embedded.ports import LOOPBACK
+from perdure.errors import UnavailableError
+
+CLI_VERSION = "v1.5.1"
+CLI_MODULE = f"github.com/temporalio/cli/cmd/temporal@{CLI_VERSION}"
+NAMESPACE = "default"
+RETENTION = timedelta(days=7)
+
+SEARCH_ATTRIBUTES = {
+    "PerdureOrg": "Keyword",
+    "PerdureKind": "Keyword",
+    "PerdureStatus": "Keyword",
+    "PerdureSubject": "Keyword",
+}
+
+# Untuned, one shard polls 20 times a second, which paces every hop of a workflow at 50 ms.
+_DYNAMIC_CONFIG = {
+    "history.transferProcessorMaxPollRPS": 2000,
+    "history.timerProcessorMaxPollRPS": 2000,
+    "history.visibilityProcessorMaxPollRPS": 2000,
+}
+# Untuned, SQLite syncs a rollback journal at each commit: 5 workflows a second instead of 31.
+_SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "1"}
+
+TUNED_FLAGS: tuple[tuple[str, str], ...] = (
+    *(("--dynamic-config-value", f"{key}={value}") for key, value in _DYNAMIC_CONFIG.items()),
+    *(("--sqlite-pragma", f"{key}={value}") for key, value in _SQLITE_PRAGMAS.items()),
+    *(("--search-attribute", f"{name}={kind}") for name, kind in SEARCH_ATTRIBUTES.items()),
+)
+
+
+@dataclass(frozen=True)
+class TemporalPorts:
+    """Where a server listens, always on loopback."""
+
+    grpc: int
+    ui: int
+    http: int
+    metrics: int
+
+    @property
+    def address(self) -> str:
+        """What clients connect to."""
+        return f"{LOOPBACK}:{self.grpc}"
+
+    @property
+    def ui_url(self) -> str:
+        """The web UI."""
+        return f"http://{LOOPBACK}:{self.ui}"
+
+    @property
+    def http_url(self) -> str:
+        """The HTTP form of the gRPC API."""
+        return f"http://{LOOPBACK}:{self.http}"
+
+
+def find_binary(home: Path) -> Path | None:
+    """A `temporal` on PATH, else the one built into `<home>/bin`."""
+    on_path = shutil.which("temporal")
+    if on_path:
+        return Path(on_path)
+    built = home / "bin" / "temporal"
+    return built if os.access(built, os.X_OK) else None
+
+
+def build_binary(home: Path, report: Callable[[str], None]) -> Path:
+    """Build the CLI with Go into `<home>/bin`, once; `report` gets one line per package that is compiled."""
+    go = shutil.which("go")
+    if go is None:
+        msg = (
+            "no `temporal` command and no Go to build it: install the Temporal CLI, or Go 1.24 or newer, "
+            "or set TEMPORAL_ADDRESS to a running server"
+        )
+        raise UnavailableError(msg)
+    directory = home / "bin"
+    directory.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "GOBIN": str(directory), "GOFLAGS": "-trimpath"}
+    lines: list[str] = []
+    with subprocess.Popen(  # noqa: S603  # fixed arguments
+        [go, "install", "-v", CLI_MODULE],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line.rstrip())
+            report(line.rstrip())
+    binary = directory / "temporal"
+    if process.returncode != 0 or not os.access(binary, os.X_OK):
+        tail = "\n".join(lines[-5:])
+        msg = f"`go install {CLI_MODULE}` failed with exit code {process.returncode}:\n{tail}"
+        raise UnavailableError(msg)
+    return binary
+
+
+def ensure_binary(home: Path, report: Callable[[str], None]) -> Path:
+    """Find the CLI, or build it, which takes minutes on a machine that never did."""
+    return find_binary(home) or build_binary(home, report)
+
+
+def server_command(binary: Path, ports: TemporalPorts, database: Path | None) -> list[str]:
+    """The command line; without `database` the state is gone when the server ends."""
+    command = [str(binary), "server", "start-dev", "--namespace", NAMESPACE, "--log-level", "warn"]
+    command += ["--ip", LOOPBACK, "--ui-ip", LOOPBACK]
+    command += ["--port", str(ports.grpc), "--ui-port", str(ports.ui)]
+    command += ["--http-port", str(ports.http), "--metrics-port", str(ports.metrics)]
+    if database is not None:
+        command += ["--db-filename", str(database)]
+    for flag, value in TUNED_FLAGS:
+        if database is not None or flag != "--sqlite-pragma":
+            command += [flag, value]
+    return command
+
+
+def missing_flags(command: Sequence[str]) -> list[str]:
+    """Tuned flags that a running server's command line lacks."""
+    given = set(pairwise(command))
+    return [f"{flag} {value}" for flag, value in TUNED_FLAGS if (flag, value) not in given]
+
+
+async def wait_until_ready(http_url: str, timeout_s: float = 30.0) -> None:
+    """Return once the namespace is served; then closed workflows are kept for `RETENTION`."""
+    url = f"{http_url}/api/v1/namespaces/{NAMESPACE}"
+    seconds = int(RETENTION.total_seconds())
+    async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not await _answers(client, url):  # noqa: ASYNC110  # polling is all there is
+                    await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            msg = f"the Temporal server at {http_url} did not become ready in {timeout_s:.0f} s"
+            raise UnavailableError(msg) from error
+        body = {"config": {"workflowExecutionRetentionTtl": f"{seconds}s"}}
+        answer = await client.post(f"{url}/update", json=body)
+        if answer.is_error:
+            msg = f"Temporal refused to set the retention: {answer.text}"
+            raise UnavailableError(msg)
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).is_success
+    except httpx.HTTPError:
+        return False
