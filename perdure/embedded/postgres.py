@@ -269,15 +269,20 @@ def start(data_directory: Path) -> EmbeddedPostgres:
     `perdure up` supervises its server instead; this is for tests and tools.
     """
     cluster = prepare(data_directory)
-    if cluster.running() is None:
-        _start_detached(cluster)
-    asyncio.run(wait_until_ready(cluster))
-    asyncio.run(ensure_database(str(cluster.socket_directory), DATABASE))
-    server = cluster.running()
-    if server is None:
-        msg = f"PostgreSQL in {cluster.data_directory} ended right after its start; see its log"
-        raise UnavailableError(msg)
-    return server
+    deadline = time.monotonic() + 60.0
+    while True:
+        if cluster.running() is None:
+            _start_detached(cluster)
+        try:
+            asyncio.run(wait_until_ready(cluster, timeout_s=2.0))
+        except UnavailableError:
+            # It may be recovering, or have been about to die from a kill when we looked.
+            if time.monotonic() > deadline:
+                raise
+            continue
+        asyncio.run(ensure_database(str(cluster.socket_directory), DATABASE))
+        if server := cluster.running():
+            return server
 
 
 def _start_detached(cluster: Cluster) -> None:
