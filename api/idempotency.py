@@ -36,7 +36,7 @@ async def claim(
     """Take the key for this transaction: None means it is mine now, a row is what it was used for before.
 
     A racing transaction with the same key waits here until the first one ends: after its commit it gets the
-    row, after its rollback it gets the key. Raises `IdempotencyConflictError` when the request is another one.
+    row, after its rollback it gets the key. Raises `IdempotencyConflictError` for another request.
     """
     taken = await session.scalar(
         insert(IdempotencyKeyRow)

@@ -1,0 +1,111 @@
+"""What routes ask for: the caller, their rights, the database.
+
+async def create_thing(body: ThingCreate, caller: Annotated[Principal, require("documents:write")], …)
+async def whoami(caller: Caller)
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import structlog
+from fastapi import Depends, FastAPI, Request
+from fastapi.security import APIKeyCookie, HTTPBearer
+
+from api import sessions
+from api.authentication import Authenticator, Principal
+from api.logins import Logins
+from perdure.db.session import Database
+from perdure.domain.login_limits import LoginLimits
+from perdure.domain.passwords import Passwords
+from perdure.domain.roles import Scope
+from perdure.domain.tokens import AccessTokens
+from perdure.errors import PermissionDeniedError, UnauthenticatedError
+from perdure.secret_key import load_secret_key
+from perdure.settings import Settings
+
+__all__ = ["Caller", "DatabaseDependency", "LoginsDependency", "Principal", "install", "require"]
+
+# Both only describe the schemes in OpenAPI and hand the raw value over; `authenticate` decides.
+_bearer = HTTPBearer(
+    scheme_name="bearer", auto_error=False, description="An API key (`pdr_…`) or an access token."
+)
+_cookie = APIKeyCookie(
+    name=sessions.COOKIE,
+    scheme_name="session",
+    auto_error=False,
+    description=f"The console's session; unsafe methods also need the header {sessions.CSRF_HEADER}.",
+)
+
+
+def install(
+    app: FastAPI,
+    settings: Settings,
+    database: Database,
+    *,
+    passwords: Passwords | None = None,
+    limits: LoginLimits | None = None,
+) -> Authenticator:
+    """Put into `app.state` what this module reads. Close the returned authenticator before the database."""
+    tokens = AccessTokens(load_secret_key(settings))
+    app.state.settings = settings
+    app.state.database = database
+    app.state.authenticator = Authenticator(database, tokens)
+    app.state.logins = Logins(database, tokens, passwords, limits)
+    return app.state.authenticator  # type: ignore[no-any-return]  # app.state is untyped
+
+
+async def authenticate(
+    request: Request,
+    _described: Annotated[Any, Depends(_bearer)],
+    cookie: Annotated[str | None, Depends(_cookie)],
+) -> Principal:
+    """Resolve the caller; an Authorization header, even a bad one, counts before a cookie."""
+    header = request.headers.get("authorization")
+    if header is not None:
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise UnauthenticatedError("Send `Authorization: Bearer <API key or access token>`.")
+        principal = await sessions.authenticator(request).bearer(token.strip())
+    elif cookie:
+        principal = await sessions.authenticator(request).session(cookie)
+        await sessions.check_csrf(request, principal)
+    else:
+        detail = "Send `Authorization: Bearer <API key or access token>`, or log in to the console."
+        raise UnauthenticatedError(detail)
+    request.state.principal = principal
+    structlog.contextvars.bind_contextvars(
+        organisation_id=principal.organisation_id, actor_id=principal.actor_id
+    )
+    return principal
+
+
+Caller = Annotated[Principal, Depends(authenticate)]
+
+
+def require(*scopes: str) -> Any:
+    """Dependency: the caller, who must have all these scopes. Use as `Annotated[Principal, require("…")]`."""
+    needed = tuple(Scope(scope) for scope in scopes)
+
+    async def authorised(caller: Caller) -> Principal:
+        missing = [scope.value for scope in needed if scope not in caller.scopes]
+        if missing:
+            what = "API key has" if caller.via == "api_key" else "role gives"
+            detail = (
+                f"This needs the scope {' and '.join(missing)}, which your {what} not; "
+                "ask an owner or admin of the organisation."
+            )
+            raise PermissionDeniedError(detail)
+        return caller
+
+    check: Callable[[Principal], Awaitable[Principal]] = authorised
+    return Depends(check)
+
+
+def _database(request: Request) -> Database:
+    found: Database = request.app.state.database
+    return found
+
+
+DatabaseDependency = Annotated[Database, Depends(_database)]
+LoginsDependency = Annotated[Logins, Depends(sessions.logins)]
+AuthenticatorDependency = Annotated[Authenticator, Depends(sessions.authenticator)]

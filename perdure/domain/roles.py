@@ -1,0 +1,51 @@
+"""Who may do what: roles of members, and the scopes that roles and API keys give."""
+
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """One permission. Routes ask for a scope; roles and API keys are sets of them."""
+
+    DOCUMENTS_READ = "documents:read"
+    DOCUMENTS_WRITE = "documents:write"
+    SEARCH_READ = "search:read"
+    OPERATIONS_READ = "operations:read"
+    OPERATIONS_WRITE = "operations:write"
+    APPROVALS_WRITE = "approvals:write"
+    MEMBERS_READ = "members:read"
+    MEMBERS_WRITE = "members:write"
+    KEYS_READ = "keys:read"
+    KEYS_WRITE = "keys:write"
+    ORGANISATION_WRITE = "organisation:write"
+
+
+class Role(StrEnum):
+    """A member's role in an organisation, strongest first."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+    APPROVER = "approver"
+    VIEWER = "viewer"
+
+
+_READING = frozenset({Scope.DOCUMENTS_READ, Scope.SEARCH_READ, Scope.OPERATIONS_READ, Scope.MEMBERS_READ})
+_WORKING = _READING | {Scope.DOCUMENTS_WRITE, Scope.OPERATIONS_WRITE}
+
+_SCOPES: dict[Role, frozenset[Scope]] = {
+    Role.OWNER: frozenset(Scope),
+    Role.ADMIN: frozenset(Scope),
+    Role.MEMBER: _WORKING,
+    Role.APPROVER: _READING | {Scope.APPROVALS_WRITE},
+    Role.VIEWER: _READING,
+}
+
+
+def scopes_of(role: Role) -> frozenset[Scope]:
+    """Everything that a member of this role may do."""
+    return _SCOPES[role]
+
+
+def may_grant(actor: Role | None, target: Role) -> bool:
+    """Whether `actor` may give or take `target`: only owners touch owners. None is an API key."""
+    return actor is Role.OWNER or target is not Role.OWNER
