@@ -23,6 +23,7 @@ from urllib.parse import quote
 import asyncpg
 import psutil
 
+from perdure.embedded.processes import ProcessRecord, alive, wait_gone
 from perdure.errors import UnavailableError
 
 OWNER_ROLE = "perdure_owner"
@@ -98,6 +99,17 @@ class Cluster:
         pid = _server_pid(self.data_directory)
         return None if pid is None else EmbeddedPostgres(str(self.socket_directory), self.data_directory, pid)
 
+    async def answers(self) -> bool:
+        """Whether the server takes queries."""
+        try:
+            connection = await asyncpg.connect(
+                host=str(self.socket_directory), user="postgres", database="postgres", timeout=5
+            )
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            return False
+        await connection.close()
+        return True
+
 
 def _binary(name: str) -> Path:
     # Found, not imported: the import creates directories and warns.
@@ -112,12 +124,10 @@ def _server_pid(data_directory: Path) -> int | None:
     """Pid of the server of this directory; the pid file alone may be stale, its number taken by another."""
     try:
         pid = int((data_directory / "postmaster.pid").read_text().split("\n", 1)[0])
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE or str(data_directory) not in process.cmdline():
-            return None
+        process = alive(pid)
+        return pid if process is not None and str(data_directory) in process.cmdline() else None
     except (OSError, ValueError, psutil.NoSuchProcess):
         return None
-    return pid
 
 
 def _system_user() -> str | None:
@@ -245,22 +255,11 @@ async def wait_until_ready(cluster: Cluster, timeout_s: float = 60.0) -> None:
     """Return once the server takes queries; it may have a crash to recover from first."""
     try:
         async with asyncio.timeout(timeout_s):
-            while not await _answers(cluster):  # noqa: ASYNC110  # polling is all there is
+            while not await cluster.answers():  # noqa: ASYNC110  # polling is all there is
                 await asyncio.sleep(0.03)
     except TimeoutError as error:
         msg = f"PostgreSQL in {cluster.data_directory} did not become ready in {timeout_s:.0f} s; see its log"
         raise UnavailableError(msg) from error
-
-
-async def _answers(cluster: Cluster) -> bool:
-    try:
-        connection = await asyncpg.connect(
-            host=str(cluster.socket_directory), user="postgres", database="postgres", timeout=5
-        )
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-        return False
-    await connection.close()
-    return True
 
 
 def start(data_directory: Path) -> EmbeddedPostgres:
@@ -322,15 +321,10 @@ async def ensure_database(host: str, database: str) -> None:
 def stop(data_directory: Path, timeout_s: float = 30.0) -> None:
     """Stop the server of this data directory (fast shutdown), whoever started it."""
     pid = _server_pid(data_directory.absolute())
-    if pid is None:
+    record = ProcessRecord.of("postgres", pid) if pid is not None else None
+    if record is None:
         return
-    try:
-        process = psutil.Process(pid)
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(timeout_s)
-        except psutil.TimeoutExpired:
-            process.send_signal(signal.SIGQUIT)
-            process.wait(timeout_s)
-    except psutil.NoSuchProcess:
-        return
+    record.signal(signal.SIGINT)
+    if not wait_gone(record, timeout_s):
+        record.signal(signal.SIGQUIT)
+        wait_gone(record, timeout_s)

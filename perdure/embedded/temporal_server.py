@@ -135,25 +135,46 @@ def missing_flags(command: Sequence[str]) -> list[str]:
 
 async def wait_until_ready(http_url: str, timeout_s: float = 30.0) -> None:
     """Return once the namespace is served; then closed workflows are kept for `RETENTION`."""
-    url = f"{http_url}/api/v1/namespaces/{NAMESPACE}"
-    seconds = int(RETENTION.total_seconds())
-    async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not await _answers(client, url):  # noqa: ASYNC110  # polling is all there is
-                    await asyncio.sleep(0.05)
-        except TimeoutError as error:
-            msg = f"the Temporal server at {http_url} did not become ready in {timeout_s:.0f} s"
-            raise UnavailableError(msg) from error
-        body = {"config": {"workflowExecutionRetentionTtl": f"{seconds}s"}}
-        answer = await client.post(f"{url}/update", json=body)
-        if answer.is_error:
-            msg = f"Temporal refused to set the retention: {answer.text}"
-            raise UnavailableError(msg)
-
-
-async def _answers(client: httpx.AsyncClient, url: str) -> bool:
     try:
-        return (await client.get(url)).is_success
-    except httpx.HTTPError:
-        return False
+        async with asyncio.timeout(timeout_s):
+            while not await answers(http_url):  # noqa: ASYNC110  # polling is all there is
+                await asyncio.sleep(0.05)
+    except TimeoutError as error:
+        msg = f"the Temporal server at {http_url} did not become ready in {timeout_s:.0f} s"
+        raise UnavailableError(msg) from error
+    await set_retention(http_url)
+
+
+def _client(http_url: str) -> httpx.AsyncClient:
+    namespace = f"{http_url}/api/v1/namespaces/{NAMESPACE}"
+    return httpx.AsyncClient(base_url=namespace, timeout=5.0, trust_env=False)
+
+
+async def answers(http_url: str) -> bool:
+    """Whether the server serves the namespace."""
+    async with _client(http_url) as client:
+        try:
+            return (await client.get("")).is_success
+        except httpx.HTTPError:
+            return False
+
+
+async def set_retention(http_url: str) -> None:
+    """Keep closed workflows for `RETENTION`; the dev server's own choice is a day."""
+    body = {"config": {"workflowExecutionRetentionTtl": f"{int(RETENTION.total_seconds())}s"}}
+    async with _client(http_url) as client:
+        answer = await client.post("/update", json=body)
+    if answer.is_error:
+        msg = f"Temporal refused to set the retention: {answer.text}"
+        raise UnavailableError(msg)
+
+
+async def is_polled(http_url: str, task_queue: str) -> bool:
+    """Whether a worker asks for the activities of this queue."""
+    parameters = {"taskQueueType": "TASK_QUEUE_TYPE_ACTIVITY"}
+    async with _client(http_url) as client:
+        try:
+            answer = await client.get(f"/task-queues/{task_queue}", params=parameters)
+        except httpx.HTTPError:
+            return False
+    return answer.is_success and bool(answer.json().get("pollers"))
