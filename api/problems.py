@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -284,6 +285,8 @@ def translate(error: BaseException) -> PerdureError | None:
         case RPCError() if error.status in _RPC:
             kind, detail = _RPC[error.status]
             translated = kind(detail)
+        case ClientDisconnect():
+            translated = MalformedRequestError("The connection was closed before the request was complete.")
         case UnicodeDecodeError():
             translated = MalformedRequestError("The request is not valid UTF-8; encode it as UTF-8.")
         case ConnectionError():
@@ -384,7 +387,15 @@ def install(app: FastAPI) -> None:
     """Register the handlers, the page of each kind, and the schema `Problem` in OpenAPI."""
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
-    for kind in (PerdureError, DBAPIError, PoolTimeoutError, RPCError, UnicodeDecodeError, OSError):
+    for kind in (
+        PerdureError,
+        DBAPIError,
+        PoolTimeoutError,
+        RPCError,
+        UnicodeDecodeError,
+        OSError,
+        ClientDisconnect,
+    ):
         app.add_exception_handler(kind, _perdure_error)
     app.add_exception_handler(ResponseValidationError, _perdure_error)
     app.add_exception_handler(Exception, _perdure_error)

@@ -1,0 +1,142 @@
+"""The HTTP application without its processes around it: real database, no network."""
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+
+from api import dependencies, problems
+from api.middleware import RequestMiddleware
+from api.routes import api_keys, auth, members, organisation
+from perdure.db.session import Database
+from perdure.domain.ids import new_id
+from perdure.domain.passwords import Passwords
+from perdure.settings import Settings
+
+PASSWORD = "a fine password"
+
+_addresses = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Someone who is registered and logged in."""
+
+    http: httpx.AsyncClient
+    email: str
+    user_id: str
+    organisation_id: str
+    access_token: str
+    refresh_token: str
+
+    async def make_key(self, *scopes: str) -> str:
+        """A fresh API key with these scopes."""
+        answer = await self.http.post("/api/v1/api-keys", json={"name": "test", "scopes": list(scopes)})
+        assert answer.status_code == 201, answer.text
+        key: str = answer.json()["key"]
+        return key
+
+
+ClientFactory = Callable[..., httpx.AsyncClient]
+
+
+def quick_passwords() -> Passwords:
+    """Real argon2id, with parameters that take a millisecond."""
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+
+
+@pytest.fixture(scope="session")
+def api_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    home: Path = tmp_path_factory.mktemp("home")
+    return Settings(home=home, max_json_bytes=256 * 1024)
+
+
+@pytest.fixture(scope="session")
+async def app(database: Database, api_settings: Settings) -> AsyncIterator[FastAPI]:
+    application = FastAPI(title="Perdure")
+    problems.install(application)
+    authenticator = dependencies.install(application, api_settings, database, passwords=quick_passwords())
+    for module in (auth, members, organisation, api_keys):
+        application.include_router(module.router)
+    application.add_middleware(RequestMiddleware, settings=api_settings)
+    yield application
+    await authenticator.aclose()
+
+
+@pytest.fixture
+async def clients(app: FastAPI) -> AsyncIterator[ClientFactory]:
+    """Makes HTTP clients, each with an address of its own, so that tests do not share limits."""
+    opened: list[httpx.AsyncClient] = []
+
+    def make(token: str | None = None, **options: Any) -> httpx.AsyncClient:
+        number = next(_addresses)
+        address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        transport = httpx.ASGITransport(app=app, client=(address, 40_000))
+        http = httpx.AsyncClient(
+            transport=transport, base_url="http://perdure.test", headers=headers, **options
+        )
+        opened.append(http)
+        return http
+
+    yield make
+    for http in opened:
+        await http.aclose()
+
+
+@pytest.fixture
+def http(clients: ClientFactory) -> httpx.AsyncClient:
+    """A client without credentials."""
+    return clients()
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Registers people."""
+
+    clients: ClientFactory
+
+    async def __call__(self, organisation: str = "Test") -> Account:
+        email = f"{new_id('usr')}@example.com"
+        body = {"email": email, "password": PASSWORD, "name": "Ada", "organisation": organisation}
+        answer = await self.clients().post("/api/v1/auth/register", json=body)
+        assert answer.status_code == 201, answer.text
+        return self.logged_in(email, answer.json())
+
+    def logged_in(self, email: str, grant: dict[str, Any]) -> Account:
+        """The account behind what register or log-in answered."""
+        return Account(
+            http=self.clients(grant["access_token"]),
+            email=email,
+            user_id=grant["user"]["id"],
+            organisation_id=grant["organisation"]["id"],
+            access_token=grant["access_token"],
+            refresh_token=grant["refresh_token"],
+        )
+
+    async def join(self, owner: Account, role: str) -> Account:
+        """Someone with this role in the owner's organisation, logged in there."""
+        person = await self()
+        added = await owner.http.post("/api/v1/members", json={"email": person.email, "role": role})
+        assert added.status_code == 201, added.text
+        body = {"email": person.email, "password": PASSWORD, "organisation_id": owner.organisation_id}
+        answer = await self.clients().post("/api/v1/auth/login", json=body)
+        assert answer.status_code == 200, answer.text
+        return self.logged_in(person.email, answer.json())
+
+
+@pytest.fixture
+def register(clients: ClientFactory) -> Accounts:
+    """Makes accounts, each the owner of an organisation of its own."""
+    return Accounts(clients)
+
+
+@pytest.fixture
+async def owner(register: Accounts) -> Account:
+    return await register()
