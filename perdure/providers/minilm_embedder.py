@@ -1,0 +1,128 @@
+"""all-MiniLM-L6-v2 on onnxruntime: small, quick, no torch."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from tokenizers import Encoding
+from tokenizers import Tokenizer as FastTokenizer
+
+from perdure.errors import UnavailableError
+from perdure.ports.models import EmbeddingModel, Vectors
+from perdure.providers.minilm_export import FP32_FILE, INT8_FILE, TOKENIZER_FILE, is_exported
+
+DIMENSION = 384
+MAX_TOKENS = 256
+INT8_MODEL = "all-minilm-l6-v2-int8"
+FP32_MODEL = "all-minilm-l6-v2-fp32"
+
+# Padded tokens of one run. Measured: more rows cost memory, bring no speed, and make int8 coarser.
+BATCH_TOKENS = 1024
+# The tokenizer reads no further: 256 tokens of 100 characters, the longest word it knows as one.
+_READ_CHARACTERS = MAX_TOKENS * 101
+
+# The tokenizer drops control characters, joining the words that these separate, and refuses surrogates.
+_NOT_TEXT = re.compile("[\x0b\x0c\x1c-\x1f\x85\ud800-\udfff]")
+
+
+def _clean(text: str) -> str:
+    """The same length, so that offsets hold."""
+    return _NOT_TEXT.sub(" ", text)
+
+
+def _load_tokenizer(directory: Path) -> FastTokenizer:
+    if not is_exported(directory):
+        msg = (
+            f"The embedding model is not in {directory}. `make run` puts it there; "
+            f"by hand: python -m perdure.providers.minilm_export {directory}"
+        )
+        raise UnavailableError(msg)
+    tokenizer = FastTokenizer.from_file(str(directory / TOKENIZER_FILE))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+class MiniLMTokenizer:
+    """Where the model's tokens are in a text; thread-safe."""
+
+    def __init__(self, directory: Path) -> None:
+        self._tokenizer = _load_tokenizer(directory)
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """See `ports.models.Tokenizer`."""
+        return list(self._tokenizer.encode(_clean(text), add_special_tokens=False).offsets)
+
+
+class MiniLMEmbedder:
+    """Unit vectors of 384 numbers; `directory` holds what `minilm_export` made.
+
+    `threads` 0 means one per core. Memory stays flat: batches are bounded by their padded size, and nothing
+    stays between calls.
+    """
+
+    def __init__(
+        self, directory: Path, precision: Literal["int8", "fp32"] = "int8", threads: int = 0
+    ) -> None:
+        self._tokenizer = _load_tokenizer(directory)
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        int8 = precision == "int8"
+        self._session = onnxruntime.InferenceSession(
+            str(directory / (INT8_FILE if int8 else FP32_FILE)),
+            _session_options(threads or len(os.sched_getaffinity(0))),
+            providers=["CPUExecutionProvider"],
+        )
+        self._model = EmbeddingModel(INT8_MODEL if int8 else FP32_MODEL, DIMENSION, MAX_TOKENS)
+
+    @property
+    def model(self) -> EmbeddingModel:
+        """See `ports.models.Embedder`."""
+        return self._model
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """See `ports.models.Embedder`."""
+        vectors = np.empty((len(texts), DIMENSION), dtype=np.float32)
+        if not texts:
+            return vectors
+        encodings = self._tokenizer.encode_batch_fast([_clean(text[:_READ_CHARACTERS]) for text in texts])
+        for rows in _batches(encodings):
+            ids = np.zeros((len(rows), max(len(encodings[row]) for row in rows)), dtype=np.int64)
+            for place, row in enumerate(rows):
+                ids[place, : len(encodings[row])] = encodings[row].ids
+            vectors[rows] = self._run(ids)
+        return vectors
+
+    def _run(self, ids: npt.NDArray[np.int64]) -> Vectors:
+        # 0 is the padding token, which the tokenizer never makes of a text.
+        inputs = {"input_ids": ids, "attention_mask": (ids != 0).astype(np.int64)}
+        vectors: Vectors = self._session.run(["embedding"], inputs)[0]
+        return vectors
+
+
+def _session_options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _batches(encodings: Sequence[Encoding]) -> Iterator[list[int]]:
+    """Rows of like length together, so that little is padded."""
+    order = sorted(range(len(encodings)), key=lambda row: (len(encodings[row]), row))
+    rows: list[int] = []
+    for row in order:
+        if rows and len(encodings[row]) * (len(rows) + 1) > BATCH_TOKENS:
+            yield rows
+            rows = []
+        rows.append(row)
+    if rows:
+        yield rows
