@@ -251,11 +251,10 @@ def version_view(version: VersionRead) -> VersionView:
 
 
 def tiles(counts: Mapping[str, int]) -> list[Tile]:
-    """The dashboard's counts; what is about to run counts as running."""
+    """The dashboard's counts."""
     looks = [(status, OPERATION_LOOKS[status]) for status in TILES]
-    shown = {**counts, "running": counts.get("running", 0) + counts.get("pending", 0)}
     return [
-        Tile(status.value, look.label, look.icon, look.tone, shown.get(status.value, 0))
+        Tile(status.value, look.label, look.icon, look.tone, counts.get(status.value, 0))
         for status, look in looks
     ]
 

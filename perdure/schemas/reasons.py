@@ -1,4 +1,4 @@
-"""What each typed reason means to a person, and what that person can do: the one table for console and CLI."""
+"""What each typed reason means to people and what they can do: the one table for console and CLI."""
 
 from dataclasses import dataclass
 

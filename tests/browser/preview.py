@@ -1,4 +1,4 @@
-"""The console's pages with invented content, extremes included: for tests of layout, where no stack is needed."""
+"""The console's pages with invented content, extremes included: for tests of layout, without a stack."""
 
 import asyncio
 import json
@@ -197,9 +197,10 @@ ITEMS = [
 ]
 
 TEXT = (
-    "The tenant may end the lease at the end of any quarter with six months' notice in writing. The notice is in "
-    "time when it reaches the landlord on the third working day of the quarter at the latest.\n\nThe deposit is "
-    "returned within ninety days after the keys have been handed over, less what the parties agreed in the protocol."
+    "The tenant may end the lease at the end of any quarter with six months' notice in writing. The notice "
+    "is in time when it reaches the landlord on the third working day of the quarter at the latest.\n\nThe "
+    "deposit is returned within ninety days after the keys have been handed over, less what the parties "
+    "agreed in the protocol."
 )
 
 
@@ -449,7 +450,7 @@ PAGES: dict[str, Page] = {
         "error.html",
         lambda: {
             **common(""),
-            "status": 404,
+            "code": 404,
             "title": "Not found",
             "detail": "There is no such document in this organisation. It may have been deleted.",
             "request_id": "req_01",

@@ -1,0 +1,185 @@
+"""Console: the dashboard of operations, and one operation with its steps and items."""
+
+import json
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import Response
+
+from api.dependencies import Principal, require
+from api.operations import Operations
+from api.pagination import decode_cursor, encode_cursor
+from api.routes.console_pages import NOTICES, PAGE_SIZE, ConsoleRoute, Shown, is_partial, toast
+from api.routes.console_views import (
+    OperationView,
+    item_view,
+    operations_digest,
+    step_view,
+    tiles,
+)
+from api.routes.console_words import DOCUMENT_LOOKS, KINDS, OPERATION_LOOKS
+from perdure.db.operation_repository import OperationRepository
+from perdure.errors import InvalidInputError, NotFoundError
+from perdure.schemas.documents import DocumentStatus
+from perdure.schemas.operations import OperationStatus
+
+router = APIRouter(prefix="/operations", route_class=ConsoleRoute, include_in_schema=False)
+
+Reader = Annotated[Principal, require("operations:read")]
+Writer = Annotated[Principal, require("operations:write")]
+
+MOST_STEPS = 200
+
+# Names of the events on /api/v1/operations/{id}/events that change what the page shows.
+EVENTS = ("operation", "step")
+LAST_EVENT = "end"
+
+Verb = Literal["pause", "resume", "cancel", "retry"]
+_DONE: dict[Verb, str] = {
+    "pause": "paused",
+    "resume": "resumed",
+    "cancel": "cancelled",
+    "retry": "retried",
+}
+
+
+def _operations(request: Request) -> Operations:
+    found: Operations = request.app.state.operations
+    return found
+
+
+def _query(**values: str) -> str:
+    """Query string of what is not empty."""
+    given = {name: value for name, value in values.items() if value}
+    return f"?{urlencode(given)}" if given else ""
+
+
+@router.get("")
+async def show_operations(
+    *,
+    request: Request,
+    pages: Shown,
+    caller: Reader,
+    kind: Annotated[str, Query(max_length=100)] = "",
+    status: OperationStatus | Literal[""] = "",
+    cursor: Annotated[str, Query(max_length=512)] = "",
+) -> Response:
+    """The dashboard; a poll that finds nothing new is answered with 204."""
+    async with pages.database.transaction(caller.organisation_id) as session:
+        repository = OperationRepository(session)
+        rows = await repository.list(
+            kind=kind or None,
+            status=status or None,
+            after=decode_cursor(cursor) if cursor else None,
+            limit=PAGE_SIZE + 1,
+        )
+        counts = await repository.counts()
+    operations = _operations(request)
+    views = [OperationView(operations.read(row), row.summary) for row in rows[:PAGE_SIZE]]
+    digest = operations_digest(views, counts)
+    if is_partial(request) and request.headers.get("X-Digest") == digest:
+        return Response(status_code=204)
+    more = len(rows) > PAGE_SIZE
+    following = encode_cursor(views[-1].operation.id) if more else ""
+    context: dict[str, Any] = {
+        "views": views,
+        "tiles": tiles(counts),
+        "kind": kind,
+        "status": status,
+        "kinds": [(name, label) for name, (label, _) in KINDS.items()],
+        "status_labels": {name: look.label for name, look in OPERATION_LOOKS.items()},
+        "query": _query(kind=kind, status=status, cursor=cursor),
+        "first_url": "/operations" + _query(kind=kind, status=status),
+        "next_url": "/operations" + _query(kind=kind, status=status, cursor=following) if more else None,
+        "is_first_page": not cursor,
+        "is_filtered": bool(kind or status or cursor),
+        "digest": digest,
+        "live": any(view.is_open for view in views),
+        "swap_oob": is_partial(request),
+    }
+    template = "partials/operation_update.html" if is_partial(request) else "operations.html"
+    return await pages.inside(template, caller, "operations", **context)
+
+
+def _item_cursor(value: str) -> int:
+    if not value:
+        return -1
+    key = decode_cursor(value)
+    if not key.isascii() or not key.isdigit():
+        raise InvalidInputError("item_cursor is not one that this page made; go back to the first items.")
+    return int(key)
+
+
+@router.get("/{operation_id}")
+async def show_operation(
+    *,
+    operation_id: str,
+    request: Request,
+    pages: Shown,
+    caller: Reader,
+    item_status: DocumentStatus | Literal[""] = "",
+    item_cursor: Annotated[str, Query(max_length=512)] = "",
+) -> Response:
+    """One operation; while it is open, its events make the page ask again for this."""
+    async with pages.database.transaction(caller.organisation_id) as session:
+        repository = OperationRepository(session)
+        row = await repository.get(operation_id)
+        if row is None:
+            raise NotFoundError("There is no such operation in this organisation; go back to the list.")
+        steps = await repository.steps(operation_id, limit=MOST_STEPS)
+        items = await repository.items(
+            operation_id, status=item_status or None, after=_item_cursor(item_cursor), limit=PAGE_SIZE + 1
+        )
+    view = OperationView(_operations(request).read(row), row.summary)
+    has_items = bool(items) or bool(item_status) or bool(item_cursor)
+    following = encode_cursor(items[PAGE_SIZE - 1].ordinal) if len(items) > PAGE_SIZE else ""
+    outcomes = (row.result or {}).get("outcomes")
+    context: dict[str, Any] = {
+        "view": view,
+        "revision": row.revision,
+        "sse_events": EVENTS,
+        "sse_close": LAST_EVENT,
+        "query": _query(item_status=item_status, item_cursor=item_cursor),
+        "steps": [step_view(step) for step in steps],
+        "steps_cut": len(steps) == MOST_STEPS,
+        "items": [item_view(item) for item in items[:PAGE_SIZE]] if has_items else None,
+        "items_next": _query(item_status=item_status, item_cursor=following) if following else None,
+        "item_status": item_status,
+        "item_looks": DOCUMENT_LOOKS,
+        "item_counts": outcomes if isinstance(outcomes, dict) else {},
+        "result_json": json.dumps(row.result, indent=2, ensure_ascii=False) if row.result else None,
+    }
+    if not is_partial(request):
+        return await pages.inside("operation.html", caller, "operations", **context)
+    # When it has ended, the part around it goes too, and with it the stream of events.
+    whole = {"HX-Retarget": "#operation-live", "HX-Reselect": "#operation-live", "HX-Reswap": "outerHTML"}
+    headers = {} if view.is_open else whole
+    return await pages.inside(
+        "partials/operation_live.html", caller, "operations", headers=headers, **context
+    )
+
+
+@router.post("/{operation_id}/{verb}")
+async def steer_operation(
+    *,
+    operation_id: str,
+    verb: Verb,
+    request: Request,
+    pages: Shown,
+    caller: Writer,
+    back: Annotated[Literal["list", "detail"], Form()] = "list",
+) -> Response:
+    """Pause, resume, cancel or retry, by the functions that the API calls."""
+    operations = _operations(request)
+    steer = {
+        "pause": operations.pause,
+        "resume": operations.resume,
+        "cancel": operations.cancel,
+        "retry": operations.retry,
+    }[verb]
+    await steer(caller.organisation_id, operation_id)
+    notice = _DONE[verb]
+    if is_partial(request):
+        return Response(status_code=204, headers=toast(NOTICES[notice].text, refresh={}))
+    return pages.redirect(f"/operations/{operation_id}" if back == "detail" else "/operations", notice)

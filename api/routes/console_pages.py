@@ -1,0 +1,172 @@
+"""What all pages of the console share: the route class that shows errors as pages, and the viewer."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from api import problems, sessions
+from api.dependencies import Principal
+from api.routes.console_rendering import Templates
+from api.routes.console_views import Notice, Viewer
+from perdure.db.identity_repository import IdentityRepository
+from perdure.db.session import Database
+from perdure.errors import MalformedRequestError, NotFoundError, PerdureError, UnauthenticatedError
+from perdure.settings import Settings
+
+PAGE_SIZE = 25
+
+# What a page that was redirected to may say once; the address carries only the name.
+NOTICES: dict[str, Notice] = {
+    "paused": Notice("Paused. Nothing further starts until you resume it."),
+    "resumed": Notice("Resumed."),
+    "cancelled": Notice("Cancelling. What is finished stays."),
+    "retried": Notice("Started again. Finished steps are not repeated."),
+    "deleted": Notice("The document is being deleted. It is no longer found by search."),
+    "revoked": Notice("The key is revoked."),
+    "member-added": Notice("Member added."),
+    "member-removed": Notice("Member removed."),
+    "role-changed": Notice("Role changed."),
+    "logged-out": Notice("You are logged out.", "info"),
+}
+
+
+def is_partial(request: Request) -> bool:
+    """Whether htmx asks for a part of the page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def safe_next(path: str) -> str:
+    """A path of this site to go on to, never another site."""
+    local = path.startswith("/") and not path.startswith(("//", "/\\"))
+    return path if local and path.isprintable() else "/operations"
+
+
+def toast(message: str, tone: str = "success", **events: Any) -> dict[str, str]:
+    """Headers that make the page show a message, and trigger further events."""
+    return {"HX-Trigger": json.dumps({"toast": {"message": message, "tone": tone}, **events})}
+
+
+class Pages:
+    """Renders for one request. `Shown` is the dependency."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.settings: Settings = request.app.state.settings
+        self.database: Database = request.app.state.database
+        self._templates: Templates = request.app.state.templates
+
+    async def viewer(self, caller: Principal) -> Viewer:
+        """Who looks, with names."""
+        async with self.database.transaction(caller.organisation_id) as session:
+            identities = IdentityRepository(session)
+            user = await identities.user(caller.user_id)
+            organisation = await identities.organisation(caller.organisation_id)
+        if user is None or organisation is None:
+            raise UnauthenticatedError("Your account or organisation was deleted; log in again.")
+        return Viewer(
+            user_id=user.id,
+            name=user.name,
+            email=user.email,
+            organisation=organisation.name,
+            csrf_token=caller.csrf_token or "",
+            scopes=caller.scopes,
+        )
+
+    async def inside(
+        self,
+        name: str,
+        caller: Principal,
+        section: str,
+        *,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+        **context: Any,
+    ) -> Response:
+        """A page, or a part of one, for someone who is logged in."""
+        shared = {
+            "viewer": await self.viewer(caller),
+            "section": section,
+            "temporal_ui_url": self.settings.temporal_ui_url,
+            "notice": NOTICES.get(self.request.query_params.get("notice", "")),
+        }
+        return self._templates.response(name, {**shared, **context}, status=status, headers=headers)
+
+    def outside(self, name: str, *, status: int = 200, **context: Any) -> Response:
+        """A page for someone who is not logged in."""
+        notice = NOTICES.get(self.request.query_params.get("notice", ""))
+        return self._templates.response(name, {"viewer": None, "notice": notice, **context}, status=status)
+
+    def redirect(self, path: str, notice: str = "") -> Response:
+        """Go on to another page after a form; a message may wait there."""
+        join = "&" if "?" in path else "?"
+        return RedirectResponse(f"{path}{join}notice={notice}" if notice else path, status_code=303)
+
+
+Shown = Annotated[Pages, Depends(Pages)]
+
+
+def _login_address(request: Request) -> str:
+    if request.method != "GET":
+        return "/login"
+    path = request.headers.get("HX-Current-URL", "") if is_partial(request) else ""
+    target = path.partition("://")[2].partition("/")[2] if path else request.url.path.removeprefix("/")
+    query = f"?{request.url.query}" if request.url.query and not path else ""
+    return f"/login?next={quote('/' + target + query, safe='')}"
+
+
+async def show_error(request: Request, error: PerdureError) -> Response:
+    """An error as a page, a message in the corner, or a way to the log-in."""
+    if isinstance(error, UnauthenticatedError):
+        address = _login_address(request)
+        if is_partial(request):
+            return Response(status_code=error.status, headers={"HX-Redirect": address})
+        return RedirectResponse(address, status_code=303)
+    detail = str(error) or error.title
+    if is_partial(request):
+        headers = {**toast(detail, "danger"), "HX-Reswap": "none"}
+        return Response(status_code=error.status, headers=headers)
+    pages = Pages(request)
+    context: dict[str, Any] = {
+        "code": error.status,
+        "title": error.title,
+        "detail": detail,
+        "request_id": problems.request_id_of(request.scope),
+    }
+    principal = await sessions.current_session(request)
+    if principal is None:
+        return pages.outside("error.html", status=error.status, **context)
+    return await pages.inside("error.html", principal, "", status=error.status, **context)
+
+
+def _ours(error: Exception) -> PerdureError | None:
+    if isinstance(error, RequestValidationError):
+        return problems.from_validation(error.errors())
+    if isinstance(error, HTTPException):
+        return NotFoundError() if error.status_code == 404 else MalformedRequestError(str(error.detail))
+    return problems.translate(error)
+
+
+class ConsoleRoute(APIRoute):
+    """Shows what goes wrong as a page for people; a fault of ours goes on to the application's handler."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Any]]:  # type: ignore[override]  # Awaitable, as FastAPI uses it
+        """See `APIRoute`."""
+        handle = super().get_route_handler()
+
+        async def shown(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Exception as error:
+                known = _ours(error)
+                if known is None:
+                    raise
+                return await show_error(request, known)
+
+        return shown
