@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
 
     max_upload_bytes: int = 200 * MEBIBYTE
-    max_json_bytes: int = 16 * MEBIBYTE
+    max_json_bytes: int = 32 * MEBIBYTE
     max_batch_items: int = 10_000
 
     parse_timeout_s: float = 60.0
@@ -93,4 +93,18 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls) -> "Settings":
         """Read the environment and `<home>/stack.env`."""
-        return cls(_env_file=home_directory() / "stack.env")  # type: ignore[call-arg]  # pydantic-settings init-only argument
+        return cls(_env_file=home_directory() / "stack.env")
+
+
+class ClientSettings(BaseSettings):
+    """How the command line reaches the API: the environment first, then `<home>/demo.env`."""
+
+    model_config = SettingsConfigDict(env_prefix="PERDURE_", extra="ignore")
+
+    url: str = "http://127.0.0.1:8000"
+    api_key: str = ""
+
+    @classmethod
+    def load(cls) -> "ClientSettings":
+        """Read the environment and `<home>/demo.env`, which `make run` writes."""
+        return cls(_env_file=home_directory() / "demo.env")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -57,5 +58,17 @@ async def downgrade(owner_url: str, app_role: str, revision: str = "base") -> No
     engine = create_async_engine(engine_url(owner_url))
     try:
         await _run(engine, app_role, revision, downgrade=True)
+    finally:
+        await engine.dispose()
+
+
+async def current_revision(url: str) -> str | None:
+    """The revision that a database is at; None before the first."""
+    engine = create_async_engine(engine_url(url))
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(
+                lambda plain: MigrationContext.configure(plain).get_current_revision()
+            )
     finally:
         await engine.dispose()

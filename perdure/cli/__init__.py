@@ -1,0 +1,17 @@
+"""The command line; see `perdure --help`."""
+
+import typer
+
+from perdure.cli import admin, documents, operations, up
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="Documents go in, answers with citations come out, and nothing accepted is lost.",
+)
+app.command()(up.up)
+app.command()(admin.doctor)
+app.command()(admin.migrate)
+app.command()(documents.ingest)
+app.command()(documents.search)
+app.add_typer(operations.app, name="ops")

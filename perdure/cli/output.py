@@ -1,0 +1,130 @@
+"""How the command line speaks: tables for people, JSON for scripts, errors that say what to do."""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from perdure.api_client import ApiClient, ApiProblemError
+from perdure.errors import PerdureError, UnauthenticatedError
+from perdure.ingestion import Outcome
+from perdure.settings import ClientSettings
+
+Result = TypeVar("Result")
+
+console = Console()
+errors = Console(stderr=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+STYLES = {
+    "completed": "green",
+    "indexed": "green",
+    "skipped_duplicate": "cyan",
+    "running": "blue",
+    "pending": "blue",
+    "queued": "blue",
+    "paused": "yellow",
+    "waiting_approval": "yellow",
+    "partial": "yellow",
+    "cancelled": "yellow",
+    "expired": "red",
+    "failed": "red",
+    "quarantined": "red",
+    "refused": "red",
+}
+
+
+def styled(status: str) -> Text:
+    """A status in its colour."""
+    return Text(status, style=STYLES.get(status, ""))
+
+
+def client() -> ApiClient:
+    """The API that the environment or `<home>/demo.env` names."""
+    settings = ClientSettings.load()
+    if not settings.api_key:
+        msg = "no API key: set PERDURE_URL and PERDURE_API_KEY, or run `make run`, which makes a demo key"
+        raise UnauthenticatedError(msg)
+    return ApiClient(settings.url, settings.api_key)
+
+
+def run(action: Coroutine[Any, Any, Result]) -> Result:
+    """Run a command; what goes wrong becomes a message and exit code 1."""
+    try:
+        return asyncio.run(action)
+    except PerdureError as error:
+        fail(error)
+
+
+def fail(error: PerdureError) -> NoReturn:
+    """Say what happened, and leave with exit code 1."""
+    title = str(error.body.get("title") or error.title) if isinstance(error, ApiProblemError) else error.title
+    errors.print(Text.assemble((f"{title}: ", "bold red"), str(error)))
+    raise typer.Exit(1)
+
+
+def print_json(value: object) -> None:
+    """One JSON value on standard output, with nothing around it."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def outcome_table(outcomes: list[Outcome], title: str) -> Table:
+    """What became of each file."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in ("file", "type", "status", "reason"):
+        table.add_column(column, overflow="fold")
+    table.add_column("chunks", justify="right")
+    table.add_column("time", justify="right", no_wrap=True)
+    for outcome in outcomes:
+        table.add_row(
+            outcome.name,
+            _short_type(outcome.media_type),
+            styled(outcome.status),
+            outcome.reason or outcome.detail or "",
+            str(outcome.chunk_count or ""),
+            f"{outcome.seconds:.1f} s",
+        )
+    return table
+
+
+def _short_type(media_type: str | None) -> str:
+    if not media_type:
+        return ""
+    name = media_type.partition("/")[2].partition(";")[0]
+    for suffix, short in {
+        "wordprocessingml.document": "docx",
+        "presentationml.presentation": "pptx",
+        "spreadsheetml.sheet": "xlsx",
+    }.items():
+        if name.endswith(suffix):
+            return short
+    return name
+
+
+def passage(item: dict[str, Any], *, number: int | None = None) -> Text:
+    """A search hit: its text, then where it stands."""
+    text = Text(str(item.get("text", "")).strip())
+    for term in item.get("terms") or ():
+        if isinstance(term, str):
+            text.highlight_words([term], style="bold yellow", case_sensitive=False)
+    head = f"{number}. " if number is not None else ""
+    return Text.assemble((head, "bold"), text, "\n", (citation(item), "dim"))
+
+
+def citation(item: dict[str, Any]) -> str:
+    """Where a passage stands: document, headings, page, offsets, score."""
+    parts = [str(item.get("document_title") or item.get("document_id"))]
+    if headings := item.get("heading_path"):
+        parts.append(" / ".join(str(heading) for heading in headings))
+    if page := item.get("page"):
+        parts.append(f"page {page}")
+    parts.append(f"characters {item.get('start')} to {item.get('end')}")
+    if (score := item.get("score")) is not None:
+        parts.append(f"score {float(score):.3f}")
+    return "— " + ", ".join(parts)

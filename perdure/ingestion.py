@@ -1,0 +1,126 @@
+"""Sends files to the API and follows each to its end, for `perdure ingest` and the demo."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from perdure.api_client import ApiClient
+from perdure.errors import InvalidInputError, PerdureError
+from perdure.schemas.documents import DocumentStatus
+from perdure.schemas.operations import OperationRead, OperationStatus
+
+FAILED = frozenset({"failed", "quarantined", "refused", "cancelled", "expired"})
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file, and the stable name that makes a second run find its document again."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a file."""
+
+    name: str
+    status: str
+    seconds: float
+    media_type: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    chunk_count: int = 0
+    document_id: str | None = None
+    operation_id: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the file cannot be found by a search."""
+        return self.status in FAILED
+
+
+def collect(paths: Sequence[Path]) -> list[SourceFile]:
+    """Files, and those in directories at any depth, in order; hidden ones only when named."""
+    found: dict[Path, SourceFile] = {}
+    for path in paths:
+        if path.is_file():
+            found.setdefault(path.resolve(), SourceFile(path, path.name))
+            continue
+        if not path.is_dir():
+            msg = f"{path} is neither a file nor a directory"
+            raise InvalidInputError(msg)
+        for inside in sorted(path.rglob("*")):
+            relative = inside.relative_to(path)
+            if inside.is_file() and not any(part.startswith(".") for part in relative.parts):
+                found.setdefault(inside.resolve(), SourceFile(inside, relative.as_posix()))
+    return list(found.values())
+
+
+async def ingest_file(client: ApiClient, file: SourceFile, space: str, *, wait: bool = True) -> Outcome:
+    """Upload one file and wait for its end. What goes wrong is an outcome, not an error."""
+    started = time.monotonic()
+
+    def seconds() -> float:
+        return time.monotonic() - started
+
+    operation: OperationRead | None = None
+    try:
+        operation = await client.upload(file.path, {"space": space, "external_id": file.name})
+        if not wait:
+            return Outcome(file.name, operation.status, seconds(), operation_id=operation.id)
+        async for state in client.follow(operation.id):
+            operation = state
+        return await _outcome(client, file, operation, seconds())
+    except (PerdureError, OSError) as error:
+        operation_id = operation.id if operation else None
+        return Outcome(file.name, "refused", seconds(), detail=str(error), operation_id=operation_id)
+
+
+async def _outcome(client: ApiClient, file: SourceFile, operation: OperationRead, seconds: float) -> Outcome:
+    result: dict[str, Any] = operation.result or {}
+    document_id = operation.subject.id if operation.subject else None
+    document = await client.document(document_id) if document_id else None
+    status = str(result.get("status") or (document.status if document else operation.status))
+    if operation.status is not OperationStatus.COMPLETED and status not in FAILED:
+        status = operation.status.value
+    return Outcome(
+        name=file.name,
+        status=status,
+        seconds=seconds,
+        media_type=document.media_type if document else None,
+        reason=result.get("reason") or (document.reason.value if document and document.reason else None),
+        detail=result.get("detail") or (operation.error.detail if operation.error else None),
+        chunk_count=document.chunk_count if document else 0,
+        document_id=document_id,
+        operation_id=operation.id,
+    )
+
+
+async def ingest_files(
+    client: ApiClient,
+    files: Sequence[SourceFile],
+    *,
+    space: str = "default",
+    concurrency: int = 8,
+    wait: bool = True,
+    on_done: Callable[[Outcome], None] = lambda _: None,
+) -> list[Outcome]:
+    """Ingest many, some at a time; outcomes in the order of the files."""
+    free = asyncio.Semaphore(concurrency)
+
+    async def one(file: SourceFile) -> Outcome:
+        async with free:
+            outcome = await ingest_file(client, file, space, wait=wait)
+        on_done(outcome)
+        return outcome
+
+    return list(await asyncio.gather(*(one(file) for file in files)))
+
+
+def is_unchanged(outcome: Outcome) -> bool:
+    """Whether the file was there already, so that nothing had to be done."""
+    return outcome.status == DocumentStatus.SKIPPED_DUPLICATE
