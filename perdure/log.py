@@ -8,7 +8,7 @@ import json
 import logging
 import re
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -67,8 +67,8 @@ def _to_json(event: Any, **_: Any) -> str:
     return json.dumps(event, default=repr, separators=(",", ":"))
 
 
-def configure(settings: Settings) -> None:
-    """Set up structlog and `logging` for this process; called once by each entry point."""
+def configure(settings: Settings, stream: TextIO | None = None) -> None:
+    """Set up structlog and `logging` for this process; each entry point calls it once."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -89,7 +89,7 @@ def configure(settings: Settings) -> None:
             render,
         ],
     )
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     for old in list(root.handlers):
