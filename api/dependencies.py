@@ -13,17 +13,32 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 
 from api import sessions
 from api.authentication import Authenticator, Principal
+from api.content_links import ContentLinks
 from api.logins import Logins
+from api.operations import Operations
 from perdure.db.session import Database
 from perdure.domain.login_limits import LoginLimits
 from perdure.domain.passwords import Passwords
 from perdure.domain.roles import Scope
 from perdure.domain.tokens import AccessTokens
 from perdure.errors import PermissionDeniedError, UnauthenticatedError
+from perdure.ports.models import Embedders
+from perdure.ports.storage import ObjectStore
 from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
 
-__all__ = ["Caller", "DatabaseDependency", "LoginsDependency", "Principal", "install", "require"]
+__all__ = [
+    "Caller",
+    "ContentLinksDependency",
+    "DatabaseDependency",
+    "EmbeddersDependency",
+    "LoginsDependency",
+    "ObjectsDependency",
+    "OperationsDependency",
+    "Principal",
+    "install",
+    "require",
+]
 
 # Both only describe the schemes in OpenAPI and hand the raw value over; `authenticate` decides.
 _bearer = HTTPBearer(
@@ -107,5 +122,31 @@ def _database(request: Request) -> Database:
 
 
 DatabaseDependency = Annotated[Database, Depends(_database)]
+
+
+def _operations(request: Request) -> Operations:
+    found: Operations = request.app.state.operations
+    return found
+
+
+def _objects(request: Request) -> ObjectStore:
+    found: ObjectStore = request.app.state.objects
+    return found
+
+
+def _embedders(request: Request) -> Embedders:
+    found: Embedders = request.app.state.embedders
+    return found
+
+
+def _content_links(request: Request) -> ContentLinks:
+    found: ContentLinks = request.app.state.content_links
+    return found
+
+
+OperationsDependency = Annotated[Operations, Depends(_operations)]
+ObjectsDependency = Annotated[ObjectStore, Depends(_objects)]
+EmbeddersDependency = Annotated[Embedders, Depends(_embedders)]
+ContentLinksDependency = Annotated[ContentLinks, Depends(_content_links)]
 LoginsDependency = Annotated[Logins, Depends(sessions.logins)]
 AuthenticatorDependency = Annotated[Authenticator, Depends(sessions.authenticator)]

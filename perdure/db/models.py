@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import ARRAY, BigInteger, DateTime, ForeignKey, Index, Integer, SmallInteger, Text, text
+from sqlalchemy import ARRAY, REAL, BigInteger, DateTime, ForeignKey, Index, Integer, SmallInteger, Text, text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -243,7 +243,20 @@ class SpaceRow(Tenant, Row):
     embedding_model: Mapped[str]
     embedding_dimension: Mapped[int] = mapped_column(Integer)
     chunk_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    text_configurations: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
+    sampled_chunk_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    mean_chunk_tokens: Mapped[float] = mapped_column(REAL, server_default=text("0"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class SpaceLexemeRow(Tenant, Row):
+    """The share of a space's chunks that hold a common word, from a sample; rare words have no row."""
+
+    __tablename__ = "space_lexemes"
+
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"), primary_key=True)
+    lexeme: Mapped[str] = mapped_column(primary_key=True)
+    frequency: Mapped[float] = mapped_column(REAL)
 
 
 class DocumentRow(Tenant, Row):

@@ -30,6 +30,20 @@ class Embedder(Protocol):
         """Return (len(texts), dimension) float32 rows of length 1; longer texts are cut at `max_tokens`."""
 
 
+class Embedders(Protocol):
+    """The embedding models at hand, by name; each is loaded when it is first asked for."""
+
+    @property
+    def default(self) -> EmbeddingModel:
+        """The model of new spaces."""
+
+    def known(self) -> list[EmbeddingModel]:
+        """All models that could be asked for."""
+
+    def get(self, name: str) -> Embedder:
+        """A model by name; InvalidInputError for an unknown one."""
+
+
 class Tokenizer(Protocol):
     """Where the tokens of a text are."""
 

@@ -1,9 +1,11 @@
 """Ports of what reads sources: parser and fetcher."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from perdure.errors import DocumentRejectedError
 from perdure.schemas.parsed_text import ParsedText
 
 
@@ -23,6 +25,9 @@ class Parser(Protocol):
 
     async def parse(self, job: ParseJob) -> ParsedText:
         """Parse one file. DocumentRejectedError with a typed reason for anything the file is to blame for."""
+
+    async def parse_many(self, jobs: Sequence[ParseJob]) -> list[ParsedText | DocumentRejectedError]:
+        """Parse some files; a rejection stands in the place of its text. Small texts share a round trip."""
 
     async def aclose(self) -> None:
         """End the child processes."""

@@ -57,6 +57,9 @@ class Reason(StrEnum):
     UNCHANGED = "unchanged"
     SUPERSEDED = "superseded"
     CANCELLED = "cancelled"
+    TERMINATED = "terminated"
+    EXPIRED = "expired"
+    INTERNAL_ERROR = "internal_error"
 
 
 # What hurt the parser stays out until a person asks again.
@@ -100,6 +103,13 @@ class DocumentCreate(DocumentFields):
             msg = f"give exactly one of text, url, object_key (or a multipart file); got {given or 'none'}"
             raise ValueError(msg)
         return self
+
+
+class BatchFields(RequestBody):
+    """What may be said about the files of a zip, all alike."""
+
+    space: SpaceName = "default"
+    metadata: dict[str, Any] = Field(default_factory=dict)
 
 
 class BatchCreate(RequestBody):
@@ -149,6 +159,16 @@ class DocumentRead(Contract):
     updated_at: Instant
 
 
+class SpaceRead(Contract):
+    """A named collection of documents."""
+
+    id: str
+    name: str
+    embedding_model: str
+    chunk_count: int
+    created_at: Instant
+
+
 class ChunkRead(Contract):
     """A retrievable passage; `start` and `end` are character offsets into the stored text."""
 
@@ -188,11 +208,51 @@ class ContentLink(Contract):
     expires_at: Instant
 
 
-class DocumentAccepted(Contract):
-    """Not an answer of its own: the ids an accepted document got."""
+class DocumentJob(Contract):
+    """One version of one document, as the activities are told of it."""
 
+    organisation_id: str
+    operation_id: str
     document_id: str
     version_id: str
+    depth: int = Field(default=0, description="How many e-mails or archives this came out of.")
+
+
+class Detected(Contract):
+    """What a source is. With a `reason` nothing further is to be done."""
+
+    media_type: str
+    reason: Reason | None = None
+    detail: str | None = None
+
+
+class Extracted(Contract):
+    """What parsing found; `attachments` became documents of their own. A `reason` here means partial."""
+
+    page_count: int | None = None
+    char_count: int
+    attachments: list[DocumentJob] = Field(default_factory=list)
+    reason: Reason | None = None
+    detail: str | None = None
+
+
+class UnitJob(Contract):
+    """Chunks of one or more documents that are embedded and indexed together; the chunks lie at `unit_key`."""
+
+    organisation_id: str
+    operation_id: str
+    unit_key: str
+    chunk_count: int = 0
+
+
+class SettleJob(Contract):
+    """Ask to end everything of an operation that is not settled, or only one version."""
+
+    organisation_id: str
+    operation_id: str
+    version_id: str | None = None
+    reason: Reason
+    detail: str
 
 
 class IngestDocumentInput(OperationInput):
@@ -200,24 +260,78 @@ class IngestDocumentInput(OperationInput):
 
     document_id: Id
     version_id: Id
+    fetch: bool = Field(default=False, description="The bytes are not in the store yet, or their hash is unknown.")
 
 
-class IngestDocumentResult(Contract):
-    """What became of the document."""
+class DocumentOutcome(Contract):
+    """What became of one document."""
 
     document_id: str
     status: DocumentStatus
-    version: int
+    version: int = 0
     chunk_count: int = 0
     reason: Reason | None = None
     detail: str | None = None
 
 
-class IngestBatchInput(OperationInput):
-    """Input of `IngestBatch`; the items stand in `operation_items`."""
+class IngestDocumentResult(DocumentOutcome):
+    """What became of the document, and of its attachments."""
 
+    attachments: list[DocumentOutcome] = Field(default_factory=list)
+
+
+class BatchSource(Contract):
+    """Where the items of a batch lie: a stored zip, or a stored JSON list of `DocumentCreate`."""
+
+    kind: Literal["json", "zip"]
+    object_key: str
+    space: str = "default"
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class IngestBatchInput(OperationInput):
+    """Input of `IngestBatch`; after `expand_batch` the items stand in `operation_items`."""
+
+    source: BatchSource
     page_size: int = Field(default=50, ge=1, le=500)
-    first_ordinal: int = Field(default=0, description="Where a continued run goes on.")
+    pages_in_flight: int = Field(default=3, ge=1, le=20)
+
+
+class ExpandJob(Contract):
+    """Ask to turn a batch source into items and pages of items."""
+
+    organisation_id: str
+    operation_id: str
+    source: BatchSource
+    page_size: int
+
+
+class BatchItem(Contract):
+    """One item of a batch: what was said about it, and its text, stored bytes or address."""
+
+    ordinal: int
+    name: str
+    fields: DocumentFields
+    text: str | None = None
+    object_key: str | None = None
+    url: str | None = None
+
+
+class PageJob(Contract):
+    """Items `[first, last)` of a batch."""
+
+    organisation_id: str
+    operation_id: str
+    number: int
+    first: int
+    last: int
+
+
+class PageOutcome(Contract):
+    """How many items of the batch are settled after a page."""
+
+    done: int
+    total: int
 
 
 class IngestBatchResult(Contract):
@@ -227,16 +341,61 @@ class IngestBatchResult(Contract):
     outcomes: dict[str, int]
 
 
+class BatchRef(Contract):
+    """An operation, as the batch activities are told of it."""
+
+    organisation_id: str
+    operation_id: str
+
+
 class ReembedSpaceInput(OperationInput):
     """Input of `ReembedSpace`."""
 
     space_id: Id
     model: str
-    after_chunk_id: str = ""
-    done: int = 0
+    done: int = Field(default=0, description="Chunks that earlier runs of a continued workflow embedded.")
+
+
+class ReembedJob(Contract):
+    """Chunks of a space to embed with another model."""
+
+    organisation_id: str
+    operation_id: str
+    space_id: str
+    model: str
+
+
+class ReembedPage(Contract):
+    """What one page did; `count` is 0 when no chunk lacked a vector."""
+
+    count: int = 0
+    total: int = 0
+
+
+class ReembedSpaceResult(Contract):
+    """What serves the space now."""
+
+    model: str
+    chunk_count: int
 
 
 class DeleteDocumentInput(OperationInput):
     """Input of `DeleteDocument`."""
 
     document_id: Id
+
+
+class DeletionJob(Contract):
+    """Ask to remove one document."""
+
+    organisation_id: str
+    operation_id: str
+    document_id: str
+
+
+class DeleteDocumentResult(Contract):
+    """What went."""
+
+    document_id: str
+    chunks: int
+    objects: int

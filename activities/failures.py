@@ -1,0 +1,22 @@
+"""Our errors as Temporal sees them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from temporalio.exceptions import ApplicationError
+
+from perdure.errors import DocumentRejectedError, PerdureError, QuotaExceededError
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Turn a PerdureError into an ApplicationError of its type; everything else passes and is retried."""
+    try:
+        yield
+    except PerdureError as error:
+        raise ApplicationError(
+            str(error),
+            type=error.reason if isinstance(error, DocumentRejectedError) else error.slug,
+            non_retryable=not error.retryable,
+            next_retry_delay=error.retry_after if isinstance(error, QuotaExceededError) else None,
+        ) from error

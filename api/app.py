@@ -1,0 +1,146 @@
+"""The application: routes, and the real parts behind them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from perdure.db.search_service import SearchService
+from temporalio.client import Client
+
+from api import dependencies, problems
+from api.content_links import ContentLinks
+from api.metrics import Metrics
+from api.middleware import RequestMiddleware
+from api.operations import Operations
+from api.reconciler import Reconciler
+from api.routes import (
+    api_keys,
+    auth,
+    console_accounts,
+    console_documents,
+    console_operations,
+    console_search,
+    console_settings,
+    documents,
+    health,
+    members,
+    operations,
+    organisation,
+    search,
+)
+from perdure import __version__
+from perdure.db.guard import check_app_role
+from perdure.db.session import Database
+from perdure.ports.models import Embedders
+from perdure.ports.storage import ObjectStore
+from perdure.providers.embedders import LocalEmbedders
+from perdure.providers.obstore_object_store import ObstoreObjectStore
+from perdure.secret_key import load_secret_key
+from perdure.settings import Settings
+from workflows.client import connect
+
+UPLOADS = (r"/api/v1/documents", r"/api/v1/documents/batch")
+ROUTERS = (
+    auth.router,
+    organisation.router,
+    members.router,
+    api_keys.router,
+    operations.router,
+    documents.router,
+    documents.spaces,
+    documents.content,
+    search.router,
+    health.router,
+)
+CONSOLE = (
+    console_accounts.router,
+    console_operations.router,
+    console_documents.router,
+    console_search.router,
+    console_settings.router,
+)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the application stands on."""
+
+    database: Database
+    temporal: Client
+    objects: ObjectStore
+    embedders: Embedders
+
+
+@asynccontextmanager
+async def real_parts(settings: Settings) -> AsyncIterator[Parts]:
+    """The configured parts; refuses to run where row level security would not hold."""
+    database = Database(settings.database_url, settings.database_pool_size)
+    try:
+        await check_app_role(database)
+        embedders = LocalEmbedders(
+            settings.model_directory, settings.embedding_precision, settings.embedding_threads
+        )
+        await asyncio.to_thread(embedders.get, embedders.default.name)
+        yield Parts(
+            database=database,
+            temporal=await connect(settings, lazy=True),
+            objects=ObstoreObjectStore.from_url(settings.objects_url),
+            embedders=embedders,
+        )
+    finally:
+        await database.aclose()
+
+
+PartsMaker = Callable[[Settings], AbstractAsyncContextManager[Parts]]
+
+
+def create_app(settings: Settings, parts: PartsMaker = real_parts) -> FastAPI:
+    """Build the application; its parts are opened when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await install(app, settings, await stack.enter_async_context(parts(settings)), stack)
+            yield
+            app.state.stopping.set()
+
+    app = FastAPI(
+        title="Perdure",
+        version=__version__,
+        summary="Durable AI operations on Temporal.",
+        lifespan=lifespan,
+        responses=problems.problem_responses(*problems.COMMON_STATUSES),
+    )
+    problems.install(app)
+    for router in (*ROUTERS, *CONSOLE):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.add_middleware(RequestMiddleware, settings=settings, upload_paths=UPLOADS)
+    return app
+
+
+async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncExitStack) -> None:
+    """Put everything that routes ask for into `app.state`, and start the reconciler."""
+    state = app.state
+    authenticator = dependencies.install(app, settings, parts.database)
+    stack.push_async_callback(authenticator.aclose)
+    state.stopping = asyncio.Event()
+    state.temporal, state.objects, state.embedders = parts.temporal, parts.objects, parts.embedders
+    state.content_links = ContentLinks(parts.objects, load_secret_key(settings), settings.public_url)
+    state.search = SearchService(parts.database.transaction, parts.embedders, settings)
+    state.metrics = Metrics()
+    state.operations = Operations(parts.database, parts.temporal, settings)
+    stack.push_async_callback(state.operations.aclose)
+    reconciler = asyncio.create_task(
+        Reconciler(parts.database, parts.temporal, state.operations, settings).run()
+    )
+
+    async def end() -> None:
+        reconciler.cancel()
+        await asyncio.gather(reconciler, return_exceptions=True)
+
+    stack.push_async_callback(end)

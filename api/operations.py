@@ -1,0 +1,196 @@
+"""Accepting, starting and steering operations; routes, console and reconciler share it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.authentication import Principal
+from api.idempotency import claim, settle
+from perdure.db.document_repository import DocumentRepository
+from perdure.db.models import OperationRow
+from perdure.db.operation_repository import OperationRepository, to_read, ui_url, workflow_id
+from perdure.db.session import Database
+from perdure.errors import ConflictError, NotFoundError
+from perdure.schemas.operations import TERMINAL, OperationRead, OperationStatus
+from perdure.settings import Settings
+from workflows.client import start_operation
+
+logger = structlog.get_logger("perdure.api")
+
+# How long a verb waits for its effect before it answers with what is.
+EFFECT_TIMEOUT_S = 1.0
+EFFECT_POLL_S = 0.02
+RPC_TIMEOUT = timedelta(seconds=3)
+
+Build = Callable[[AsyncSession], Awaitable[OperationRow]]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An accepted operation; `replayed` when the Idempotency-Key had started it before."""
+
+    operation: OperationRead
+    replayed: bool
+
+
+class Operations:
+    """Operations of the whole installation; each call is made for one caller."""
+
+    def __init__(self, database: Database, client: Client, settings: Settings) -> None:
+        self._database, self._client, self._settings = database, client, settings
+        self._notes: set[asyncio.Task[None]] = set()
+
+    def read(self, row: OperationRow) -> OperationRead:
+        """Render with the address in the Temporal UI."""
+        return to_read(row, ui_url(self._settings.temporal_ui_url, self._settings.temporal_namespace, row))
+
+    async def accept(self, caller: Principal, key: str | None, request_sha256: str, build: Build) -> Accepted:
+        """Commit what `build` writes, then start the workflow: from the commit on nothing is lost.
+
+        If this process dies in between, or Temporal is down, the reconciler starts the workflow later.
+        """
+        async with self._database.transaction(caller.organisation_id) as session:
+            if key is not None:
+                seen = await claim(session, caller.organisation_id, key, request_sha256)
+                if seen is not None:
+                    return Accepted(
+                        self.read(await self._row(session, seen.operation_id or "")), replayed=True
+                    )
+            row = await build(session)
+            if key is not None:
+                await settle(session, caller.organisation_id, key, operation_id=row.id)
+        await self.launch(row)
+        return Accepted(self.read(row), replayed=False)
+
+    async def once(
+        self,
+        caller: Principal,
+        key: str | None,
+        request_sha256: str,
+        act: Callable[[], Awaitable[OperationRead]],
+    ) -> Accepted:
+        """Steer an operation once per Idempotency-Key; a failure frees the key."""
+        if key is None:
+            return Accepted(await act(), replayed=False)
+        async with self._database.transaction(caller.organisation_id) as session:
+            seen = await claim(session, caller.organisation_id, key, request_sha256)
+            if seen is not None:
+                return Accepted(self.read(await self._row(session, seen.operation_id or "")), replayed=True)
+            operation = await act()
+            await settle(session, caller.organisation_id, key, operation_id=operation.id)
+        return Accepted(operation, replayed=False)
+
+    async def launch(self, row: OperationRow) -> None:
+        """Start the workflow if it is not started; a failure leaves it to the reconciler."""
+        try:
+            row.run_id = await start_operation(self._client, row)
+        except RPCError as error:
+            logger.warning("operation_not_started_yet", operation_id=row.id, error=str(error))
+            return
+        # The worker writes the run id too: this only spares the reconciler a look, so nobody waits for it.
+        note = asyncio.create_task(self._note_start(row.organisation_id, row.id, row.attempt, row.run_id))
+        self._notes.add(note)
+        note.add_done_callback(self._notes.discard)
+
+    async def _note_start(self, organisation_id: str, operation_id: str, attempt: int, run_id: str) -> None:
+        async with self._database.transaction(organisation_id) as session:
+            await OperationRepository(session).record_start(operation_id, attempt, run_id)
+
+    async def aclose(self) -> None:
+        """Finish what is being noted."""
+        await asyncio.gather(*self._notes, return_exceptions=True)
+
+    async def get(self, organisation_id: str, operation_id: str) -> OperationRead:
+        """One operation; NotFoundError when the organisation has none of this id."""
+        async with self._database.transaction(organisation_id) as session:
+            return self.read(await self._row(session, operation_id))
+
+    async def pause(self, organisation_id: str, operation_id: str) -> OperationRead:
+        """Start no further activity."""
+        return await self._signal(organisation_id, operation_id, "pause", OperationStatus.PAUSED)
+
+    async def resume(self, organisation_id: str, operation_id: str) -> OperationRead:
+        """Go on."""
+        return await self._signal(organisation_id, operation_id, "resume", OperationStatus.RUNNING)
+
+    async def cancel(self, organisation_id: str, operation_id: str) -> OperationRead:
+        """Stop for good; what is indexed stays."""
+        operation = await self.get(organisation_id, operation_id)
+        if operation.status is OperationStatus.CANCELLED:
+            return operation
+        self._refuse_closed(operation, "cancel")
+        handle = await self._handle(organisation_id, operation_id)
+        await self._tell(handle.cancel(rpc_timeout=RPC_TIMEOUT), operation)
+        return await self._until(organisation_id, operation_id, OperationStatus.CANCELLED)
+
+    async def retry(self, organisation_id: str, operation_id: str) -> OperationRead:
+        """Run a failed operation again: what is done stays done, failed items are worked on again."""
+        async with self._database.transaction(organisation_id) as session:
+            operations = OperationRepository(session)
+            found = await self._row(session, operation_id)
+            row = await operations.reopen(operation_id)
+            if row is None:
+                detail = (
+                    f"operation {operation_id} is {found.status} and has no failed item; "
+                    "only what failed, was cancelled or expired can be retried"
+                )
+                raise ConflictError(detail)
+            await DocumentRepository(session, organisation_id).requeue(operation_id)
+        await self.launch(row)
+        return self.read(row)
+
+    async def _signal(
+        self, organisation_id: str, operation_id: str, signal: str, wanted: OperationStatus
+    ) -> OperationRead:
+        operation = await self.get(organisation_id, operation_id)
+        if operation.status is wanted:
+            return operation
+        self._refuse_closed(operation, signal)
+        handle = await self._handle(organisation_id, operation_id)
+        await self._tell(handle.signal(signal, rpc_timeout=RPC_TIMEOUT), operation)
+        return await self._until(organisation_id, operation_id, wanted)
+
+    @staticmethod
+    def _refuse_closed(operation: OperationRead, verb: str) -> None:
+        if operation.status in TERMINAL:
+            detail = f"operation {operation.id} is {operation.status.value}: there is nothing left to {verb}"
+            raise ConflictError(detail)
+
+    @staticmethod
+    async def _tell(call: Awaitable[None], operation: OperationRead) -> None:
+        try:
+            await call
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                detail = f"operation {operation.id} has just ended: read it again"
+                raise ConflictError(detail) from error
+            raise
+
+    async def _handle(self, organisation_id: str, operation_id: str) -> WorkflowHandle[object, object]:
+        """The workflow, started if only the outbox knows of it yet."""
+        async with self._database.transaction(organisation_id) as session:
+            row = await self._row(session, operation_id)
+        if row.run_id is None:
+            await self.launch(row)
+        return self._client.get_workflow_handle(workflow_id(row.id, row.attempt))
+
+    async def _until(self, organisation_id: str, operation_id: str, wanted: OperationStatus) -> OperationRead:
+        for _ in range(int(EFFECT_TIMEOUT_S / EFFECT_POLL_S)):
+            operation = await self.get(organisation_id, operation_id)
+            if operation.status is wanted or operation.status in TERMINAL:
+                return operation
+            await asyncio.sleep(EFFECT_POLL_S)
+        return operation
+
+    @staticmethod
+    async def _row(session: AsyncSession, operation_id: str) -> OperationRow:
+        row = await OperationRepository(session).get(operation_id)
+        if row is None:
+            raise NotFoundError(f"no operation {operation_id}: check the id, or list GET /api/v1/operations")
+        return row

@@ -1,0 +1,213 @@
+"""Keeps the record of operations true: starts what was accepted, notices what ended without saying so.
+
+Runs in every API process, because the reader of a status is there; every action is idempotent, so several may run.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.operations import Operations
+from perdure.db.document_repository import DocumentRepository
+from perdure.db.operation_repository import OperationRepository, operation_of, workflow_id
+from perdure.db.session import Database
+from perdure.schemas.documents import Reason
+from perdure.schemas.operations import OperationError, OperationStatus, StatusChange, StepState
+from perdure.settings import Settings
+from workflows.client import ORGANISATION
+from workflows.operation import describe_failure
+
+logger = structlog.get_logger("perdure.reconciler")
+
+# Visibility is written a moment after the fact.
+OVERLAP = timedelta(seconds=10)
+UNSTARTED_AFTER = timedelta(seconds=2)
+DEEP_CHECK_EVERY = timedelta(seconds=15)
+SILENT_FOR = timedelta(seconds=10)
+PAGE = 200
+
+_UNSTARTED = text("SELECT id, organisation_id FROM find_unstarted_operations(:age, :limit)")
+_OPEN = text("SELECT id, organisation_id, updated_at FROM find_open_operations(:after, :limit)")
+
+_ENDS = {
+    WorkflowExecutionStatus.TERMINATED: (
+        OperationStatus.CANCELLED,
+        Reason.TERMINATED,
+        "The workflow was terminated from outside Perdure (Temporal UI or CLI); retry the operation to run it again.",
+    ),
+    WorkflowExecutionStatus.TIMED_OUT: (
+        OperationStatus.EXPIRED,
+        Reason.EXPIRED,
+        "The workflow ran into its time limit; retry the operation to run it again.",
+    ),
+    WorkflowExecutionStatus.CANCELED: (
+        OperationStatus.CANCELLED,
+        Reason.CANCELLED,
+        "The operation was cancelled.",
+    ),
+}
+
+
+class Reconciler:
+    """A loop in the background of the API."""
+
+    def __init__(
+        self, database: Database, client: Client, operations: Operations, settings: Settings
+    ) -> None:
+        self._database, self._client, self._operations = database, client, operations
+        self._interval = settings.reconcile_interval_s
+        self._seen: dict[str, datetime] = {}
+        self._deep_check_at = datetime.min.replace(tzinfo=UTC)
+
+    async def run(self) -> None:
+        """Until cancelled. An outage of Temporal or the database is waited for."""
+        while True:
+            try:
+                await self.tick()
+            except (RPCError, SQLAlchemyError, OSError) as error:
+                logger.warning("reconciler_waits", error=f"{type(error).__name__}: {error}"[:300])
+                await asyncio.sleep(1.0)
+            await asyncio.sleep(self._interval)
+
+    async def tick(self) -> None:
+        """One round: the outbox, what closed or started lately, and now and then all that is open."""
+        await self._start_unstarted()
+        await self._look_at_recent()
+        now = datetime.now(UTC)
+        if now >= self._deep_check_at:
+            self._deep_check_at = now + DEEP_CHECK_EVERY
+            await self._look_at_silent(now)
+
+    async def _start_unstarted(self) -> None:
+        async with self._database.transaction(None) as session:
+            rows = (await session.execute(_UNSTARTED, {"age": UNSTARTED_AFTER, "limit": PAGE})).all()
+        for operation_id, organisation_id in rows:
+            async with self._database.transaction(organisation_id) as session:
+                row = await OperationRepository(session).get(operation_id)
+            if row is not None and row.run_id is None and row.closed_at is None:
+                logger.info("operation_started_from_outbox", operation_id=operation_id)
+                await self._operations.launch(row)
+
+    async def _look_at_recent(self) -> None:
+        now = datetime.now(UTC)
+        since = (now - OVERLAP).isoformat(timespec="seconds").replace("+00:00", "Z")
+        self._seen = {key: at for key, at in self._seen.items() if at > now - 3 * OVERLAP}
+        for query in (f'CloseTime > "{since}"', f'StartTime > "{since}" AND ExecutionStatus = "Running"'):
+            async for execution in self._client.list_workflows(query, page_size=PAGE):
+                key = f"{execution.run_id}:{execution.status}"
+                if key not in self._seen:
+                    await self._compare(execution)
+                    self._seen[key] = now
+
+    async def _look_at_silent(self, now: datetime) -> None:
+        """Operations whose end was missed, because no API ran or visibility forgot it."""
+        after = ""
+        while True:
+            async with self._database.transaction(None) as session:
+                rows = (await session.execute(_OPEN, {"after": after, "limit": PAGE})).all()
+            for operation_id, organisation_id, updated_at in rows:
+                if updated_at < now - SILENT_FOR:
+                    await self._look_at(operation_id, organisation_id)
+            if len(rows) < PAGE:
+                return
+            after = rows[-1][0]
+
+    async def _look_at(self, operation_id: str, organisation_id: str) -> None:
+        async with self._database.transaction(organisation_id) as session:
+            row = await OperationRepository(session).get(operation_id)
+        if row is None or row.run_id is None:
+            return
+        handle = self._client.get_workflow_handle(workflow_id(row.id, row.attempt))
+        try:
+            await self._compare(await handle.describe())
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            logger.warning("workflow_lost_starting_again", operation_id=operation_id)
+            async with self._database.transaction(organisation_id) as session:
+                await OperationRepository(session).forget_run(operation_id, row.run_id)
+
+    async def _compare(self, execution: WorkflowExecution) -> None:
+        """Bring the record in line with one run, if that run is the operation's present one."""
+        organisation_id = execution.typed_search_attributes.get(ORGANISATION)
+        if organisation_id is None or execution.status is None:
+            return
+        async with self._database.transaction(organisation_id) as session:
+            row = await OperationRepository(session).get(operation_of(execution.id))
+        if row is None or execution.id != workflow_id(row.id, row.attempt):
+            return
+        if execution.status is WorkflowExecutionStatus.RUNNING:
+            if row.closed_at is not None and row.run_id != execution.run_id:
+                await self._write(row.organisation_id, row.id, execution.run_id, OperationStatus.RUNNING)
+            return
+        if execution.status is WorkflowExecutionStatus.CONTINUED_AS_NEW:
+            return
+        if row.closed_at is not None and row.run_id == execution.run_id:
+            return
+        newest = await self._client.get_workflow_handle(execution.id).describe()
+        if newest.run_id != execution.run_id:
+            # Reset: the old run was terminated, a new one goes on under the same id.
+            if newest.status is WorkflowExecutionStatus.RUNNING and row.run_id != newest.run_id:
+                await self._write(row.organisation_id, row.id, newest.run_id, OperationStatus.RUNNING)
+            return
+        await self._close(execution, organisation_id)
+
+    async def _close(self, execution: WorkflowExecution, organisation_id: str) -> None:
+        operation_id = operation_of(execution.id)
+        logger.info("operation_closed_from_outside", operation_id=operation_id, status=str(execution.status))
+        if execution.status in _ENDS:
+            status, reason, detail = _ENDS[execution.status]
+            error = OperationError(type=reason.value, detail=detail)
+            await self._write(
+                organisation_id, operation_id, execution.run_id, status, error=error, reason=reason
+            )
+            return
+        handle = self._client.get_workflow_handle(execution.id, run_id=execution.run_id)
+        try:
+            result = await handle.result(follow_runs=False)
+        except WorkflowFailureError as failure:
+            error = describe_failure(failure.cause, None)
+            await self._write(
+                organisation_id,
+                operation_id,
+                execution.run_id,
+                OperationStatus.FAILED,
+                error=error,
+                reason=Reason.INTERNAL_ERROR,
+            )
+            return
+        await self._write(
+            organisation_id, operation_id, execution.run_id, OperationStatus.COMPLETED, result=result
+        )
+
+    async def _write(
+        self,
+        organisation_id: str,
+        operation_id: str,
+        run_id: str,
+        status: OperationStatus,
+        *,
+        error: OperationError | None = None,
+        reason: Reason | None = None,
+        result: dict[str, object] | None = None,
+    ) -> None:
+        change = StatusChange(
+            organisation_id=organisation_id,
+            operation_id=operation_id,
+            run_id=run_id,
+            status=status,
+            error=error,
+            result=result,
+        )
+        async with self._database.transaction(organisation_id) as session:
+            operations = OperationRepository(session)
+            if await operations.record_status(change) is None or error is None or reason is None:
+                return
+            await operations.close_steps(operation_id, StepState.CANCELLED)
+            documents = DocumentRepository(session, organisation_id)
+            await documents.settle_all(operation_id, reason, error.detail)

@@ -1,0 +1,71 @@
+"""The API process: `python -m api.serve --host 127.0.0.1 --port 8000`."""
+
+import argparse
+import asyncio
+import sys
+from types import FrameType
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from api.app import create_app
+from perdure import log
+from perdure.errors import PerdureError
+from perdure.settings import Settings
+
+logger = structlog.get_logger("perdure.api")
+
+DRAIN_S = 10
+
+
+class _Server(uvicorn.Server):
+    """Tells the event streams to end, so that a drain does not wait for clients that never hang up."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """See `uvicorn.Server`."""
+        stopping: asyncio.Event | None = getattr(self._app.state, "stopping", None)
+        if stopping is not None:
+            asyncio.get_running_loop().call_soon_threadsafe(stopping.set)
+        super().handle_exit(sig, frame)
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is being answered."""
+    settings = Settings.load()
+    parser = argparse.ArgumentParser(description="Serve the HTTP API and the console of Perdure.")
+    parser.add_argument("--host", default=settings.api_host)
+    parser.add_argument("--port", type=int, default=settings.api_port)
+    arguments = parser.parse_args()
+    log.configure(settings)
+    app = create_app(settings)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            host=arguments.host,
+            port=arguments.port,
+            loop="uvloop",
+            http="httptools",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_S,
+        ),
+        app,
+    )
+    try:
+        server.run()
+    except PerdureError as error:
+        structlog.get_logger("perdure.api").error(
+            "api_refused_to_start", problem=error.slug, detail=str(error)
+        )
+        sys.exit(1)
+    sys.exit(0 if server.started else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""Items of batch operations; the caller owns the transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, case, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perdure.db.document_repository import DocumentRepository, Source
+from perdure.db.models import DocumentRow, DocumentVersionRow, OperationItemRow
+from perdure.domain.ids import new_id
+from perdure.schemas.documents import SETTLED, BatchItem, DocumentJob, DocumentStatus
+
+_SETTLED = [status.value for status in SETTLED]
+
+
+@dataclass(frozen=True)
+class OpenItem:
+    """An item of a page that is not settled, with the document that it became."""
+
+    item: BatchItem
+    job: DocumentJob
+
+
+class BatchRepository:
+    """Items of the organisation of the session."""
+
+    def __init__(self, session: AsyncSession, organisation_id: str) -> None:
+        self._session = session
+        self._organisation_id = organisation_id
+
+    async def add_items(self, operation_id: str, items: Sequence[BatchItem]) -> None:
+        """Insert items as queued; those that are there already stay as they are."""
+        statement = upsert(OperationItemRow).on_conflict_do_nothing(
+            index_elements=["operation_id", "ordinal"]
+        )
+        await self._session.execute(
+            statement,
+            [
+                {
+                    "organisation_id": self._organisation_id,
+                    "operation_id": operation_id,
+                    "ordinal": item.ordinal,
+                    "name": item.name,
+                    "source": {"url": item.url} if item.url else {},
+                    "status": DocumentStatus.QUEUED.value,
+                }
+                for item in items
+            ],
+        )
+
+    async def settled(self, operation_id: str) -> tuple[int, int]:
+        """How many items are settled, of how many."""
+        done = func.count(case((OperationItemRow.status.in_(_SETTLED), 1)))
+        statement = select(done, func.count()).where(OperationItemRow.operation_id == operation_id)
+        settled, total = (await self._session.execute(statement)).one()
+        return settled, total
+
+    async def outcomes(self, operation_id: str) -> dict[str, int]:
+        """Items by status."""
+        statement = (
+            select(OperationItemRow.status, func.count())
+            .where(OperationItemRow.operation_id == operation_id)
+            .group_by(OperationItemRow.status)
+            .order_by(OperationItemRow.status)
+        )
+        return dict((await self._session.execute(statement)).tuples().all())
+
+    async def open_items(
+        self, operation_id: str, items: Sequence[BatchItem], spaces: Mapping[str, str]
+    ) -> list[OpenItem]:
+        """Items that are not settled, each with its document; documents are made where there is none yet."""
+        ordinals = [item.ordinal for item in items]
+        rows = {
+            row.ordinal: row
+            for row in await self._session.scalars(
+                select(OperationItemRow)
+                .where(OperationItemRow.operation_id == operation_id, OperationItemRow.ordinal.in_(ordinals))
+                .with_for_update()
+            )
+        }
+        open_items: list[OpenItem] = []
+        new: list[OpenItem] = []
+        documents = DocumentRepository(self._session, self._organisation_id)
+        for item in items:
+            row = rows[item.ordinal]
+            if DocumentStatus(row.status) in SETTLED:
+                continue
+            if row.document_id and row.version_id:
+                open_items.append(OpenItem(item, self._job(operation_id, row.document_id, row.version_id)))
+            elif item.fields.external_id is None:
+                new.append(OpenItem(item, self._job(operation_id, new_id("doc"), new_id("ver"))))
+            else:
+                accepted = await documents.accept(
+                    item.fields,
+                    Source(name=item.name, object_key=item.object_key, url=item.url),
+                    space_id=spaces[item.fields.space],
+                    operation_id=operation_id,
+                    default_title=item.name,
+                )
+                job = self._job(operation_id, accepted.document_id, accepted.version_id)
+                await self._link(operation_id, [OpenItem(item, job)])
+                open_items.append(OpenItem(item, job))
+        if new:
+            await self._insert(operation_id, new, spaces)
+            await self._link(operation_id, new)
+        return sorted([*open_items, *new], key=lambda entry: entry.item.ordinal)
+
+    def _job(self, operation_id: str, document_id: str, version_id: str) -> DocumentJob:
+        return DocumentJob(
+            organisation_id=self._organisation_id,
+            operation_id=operation_id,
+            document_id=document_id,
+            version_id=version_id,
+        )
+
+    async def _insert(self, operation_id: str, new: Sequence[OpenItem], spaces: Mapping[str, str]) -> None:
+        shared: dict[str, Any] = {
+            "organisation_id": self._organisation_id,
+            "operation_id": operation_id,
+            "status": DocumentStatus.QUEUED.value,
+        }
+        await self._session.execute(
+            insert(DocumentRow),
+            [
+                {
+                    **shared,
+                    "id": entry.job.document_id,
+                    "space_id": spaces[entry.item.fields.space],
+                    "title": entry.item.fields.title or entry.item.name,
+                    "metadata_": entry.item.fields.metadata,
+                    "source_type": entry.item.fields.source_type,
+                    "language": entry.item.fields.language,
+                }
+                for entry in new
+            ],
+        )
+        await self._session.execute(
+            insert(DocumentVersionRow),
+            [
+                {
+                    **shared,
+                    "id": entry.job.version_id,
+                    "document_id": entry.job.document_id,
+                    "number": 1,
+                    "source": {
+                        "name": entry.item.name,
+                        "url": entry.item.url,
+                        "titled": entry.item.fields.title is not None,
+                    },
+                    "object_key": entry.item.object_key,
+                    "language": entry.item.fields.language,
+                }
+                for entry in new
+            ],
+        )
+
+    async def _link(self, operation_id: str, entries: Sequence[OpenItem]) -> None:
+        statement = (
+            update(OperationItemRow)
+            .where(
+                OperationItemRow.operation_id == operation_id,
+                OperationItemRow.ordinal == bindparam("item_ordinal"),
+            )
+            .values(document_id=bindparam("item_document"), version_id=bindparam("item_version"))
+        )
+        connection = await self._session.connection()
+        await connection.execute(
+            statement,
+            [
+                {
+                    "item_ordinal": entry.item.ordinal,
+                    "item_document": entry.job.document_id,
+                    "item_version": entry.job.version_id,
+                }
+                for entry in entries
+            ],
+        )

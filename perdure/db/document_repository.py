@@ -1,0 +1,577 @@
+"""Reads and writes spaces, documents and their versions; the caller owns the transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import TextClause, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perdure.db.models import ChunkRow, DocumentRow, DocumentVersionRow, OperationItemRow, SpaceRow
+from perdure.domain.ids import new_id
+from perdure.ports.models import EmbeddingModel
+from perdure.schemas.documents import (
+    QUARANTINE_REASONS,
+    SETTLED,
+    ChunkRead,
+    DocumentFields,
+    DocumentRead,
+    DocumentStatus,
+    Reason,
+    VersionRead,
+)
+
+_SETTLED = [status.value for status in SETTLED]
+
+
+_FINISH = (
+    text(
+        """
+        UPDATE document_versions SET status = :status, reason = :reason, detail = :detail, chunk_count = :chunk_count
+        WHERE id = :version_id
+        """
+    ),
+    text(
+        """
+        UPDATE documents d SET
+            status = :status, reason = :reason, detail = :detail, chunk_count = :chunk_count, title = :title,
+            version = v.number, sha256 = v.sha256, size_bytes = v.size_bytes, media_type = v.media_type,
+            language = v.language, page_count = v.page_count, char_count = v.char_count,
+            operation_id = v.operation_id, updated_at = now()
+        FROM document_versions v WHERE v.id = :version_id AND d.id = v.document_id
+        """
+    ),
+    text(
+        """
+        UPDATE operation_items SET status = :status, reason = :reason, detail = :detail, updated_at = now()
+        WHERE operation_id = :operation_id AND version_id = :version_id
+        """
+    ),
+)
+_STORE_SOURCE = text(
+    """
+    UPDATE document_versions SET object_key = :object_key, sha256 = :sha256, size_bytes = :size_bytes,
+        media_type = :media_type
+    WHERE id = :version_id
+    """
+)
+_WRITE_FACTS = (
+    text(
+        """
+        UPDATE document_versions SET page_count = :page_count, char_count = :char_count, language = :language,
+            text_key = :text_key, reason = :reason, detail = :detail
+        WHERE id = :version_id
+        """
+    ),
+    text(
+        """
+        UPDATE documents d SET title = :title, page_count = v.page_count, char_count = v.char_count,
+            language = v.language, media_type = v.media_type, size_bytes = v.size_bytes, sha256 = v.sha256
+        FROM document_versions v
+        WHERE v.id = :version_id AND d.id = v.document_id AND d.version = 0
+        """
+    ),
+)
+_FAMILY = """
+    WITH RECURSIVE family AS (
+        SELECT id FROM documents WHERE id = :document_id
+        UNION ALL
+        SELECT d.id FROM documents d JOIN family f ON d.parent_id = f.id
+    )
+"""
+_OBJECT_KEYS = text(
+    _FAMILY
+    + """
+    , keys AS (
+        SELECT unnest(ARRAY[v.object_key, v.text_key]) AS key
+        FROM document_versions v JOIN family f ON f.id = v.document_id
+    )
+    SELECT DISTINCT key FROM keys k
+    WHERE key IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM document_versions o
+        WHERE (o.object_key = k.key OR o.text_key = k.key) AND o.document_id NOT IN (SELECT id FROM family)
+    )
+    """
+)
+_DELETE = text(
+    _FAMILY
+    + """
+    , counted AS (
+        SELECT c.space_id, count(*) AS chunks FROM chunks c JOIN family f ON f.id = c.document_id GROUP BY c.space_id
+    ), spaced AS (
+        UPDATE spaces s SET chunk_count = greatest(0, s.chunk_count - counted.chunks)
+        FROM counted WHERE s.id = counted.space_id
+    ), gone AS (
+        DELETE FROM documents WHERE id IN (SELECT id FROM family)
+    )
+    SELECT COALESCE(sum(chunks), 0)::bigint FROM counted
+    """
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the bytes of a version are, or come from. Exactly one of `object_key` and `url` is set."""
+
+    name: str
+    object_key: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    media_type: str | None = None
+
+
+@dataclass(frozen=True)
+class AcceptedDocument:
+    """Ids of what `accept` wrote."""
+
+    document_id: str
+    version_id: str
+    is_new: bool
+
+
+def settled_status(reason: Reason) -> DocumentStatus:
+    """The status a document ends in when it cannot be indexed for this reason."""
+    if reason in {Reason.DUPLICATE, Reason.UNCHANGED, Reason.SUPERSEDED}:
+        return DocumentStatus.SKIPPED_DUPLICATE
+    return DocumentStatus.QUARANTINED if reason in QUARANTINE_REASONS else DocumentStatus.FAILED
+
+
+def to_read(row: DocumentRow, space: str) -> DocumentRead:
+    """Render a row as the API answers it."""
+    return DocumentRead(
+        id=row.id,
+        title=row.title,
+        space=space,
+        external_id=row.external_id,
+        status=DocumentStatus(row.status),
+        reason=Reason(row.reason) if row.reason else None,
+        detail=row.detail,
+        media_type=row.media_type,
+        language=row.language,
+        size_bytes=row.size_bytes,
+        sha256=row.sha256,
+        page_count=row.page_count,
+        char_count=row.char_count,
+        chunk_count=row.chunk_count,
+        version=row.version,
+        source_type=row.source_type,
+        parent_id=row.parent_id,
+        metadata=row.metadata_,
+        operation_id=row.operation_id,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+class DocumentRepository:
+    """Documents of the organisation of the session."""
+
+    def __init__(self, session: AsyncSession, organisation_id: str) -> None:
+        self._session = session
+        self._organisation_id = organisation_id
+
+    async def space(self, name: str) -> SpaceRow | None:
+        """A space by name."""
+        return (await self._session.scalars(select(SpaceRow).where(SpaceRow.name == name))).one_or_none()
+
+    async def spaces(self, *, after: str | None = None, limit: int = 200) -> Sequence[SpaceRow]:
+        """Spaces by name; `after` is the name that the page before ended with."""
+        statement = select(SpaceRow).order_by(SpaceRow.name).limit(limit)
+        if after is not None:
+            statement = statement.where(SpaceRow.name > after)
+        return (await self._session.scalars(statement)).all()
+
+    async def ensure_space(self, name: str, model: EmbeddingModel) -> SpaceRow:
+        """A space by name, made when missing; a new one is served by `model`."""
+        found = await self.space(name)
+        if found is not None:
+            return found
+        await self._session.execute(
+            insert(SpaceRow)
+            .values(
+                id=new_id("spc"),
+                organisation_id=self._organisation_id,
+                name=name,
+                embedding_model=model.name,
+                embedding_dimension=model.dimension,
+            )
+            .on_conflict_do_nothing(index_elements=["organisation_id", "name"])
+        )
+        return (await self._session.scalars(select(SpaceRow).where(SpaceRow.name == name))).one()
+
+    async def accept(
+        self,
+        fields: DocumentFields,
+        source: Source,
+        *,
+        space_id: str,
+        operation_id: str,
+        default_title: str,
+        parent_id: str | None = None,
+    ) -> AcceptedDocument:
+        """Insert a document with its first version, or a further version of the one with this `external_id`."""
+        document_id = new_id("doc")
+        values: dict[str, Any] = {
+            "title": fields.title or default_title,
+            "metadata_": fields.metadata,
+            "source_type": fields.source_type,
+            "operation_id": operation_id,
+        }
+        inserted = insert(DocumentRow).values(
+            id=document_id,
+            organisation_id=self._organisation_id,
+            space_id=space_id,
+            external_id=fields.external_id,
+            status=DocumentStatus.QUEUED.value,
+            language=fields.language,
+            parent_id=parent_id,
+            **values,
+        )
+        if fields.external_id is not None:
+            given = {name: values[name] for name in ("source_type", "metadata_") if values[name]}
+            if fields.title:
+                given["title"] = fields.title
+            inserted = inserted.on_conflict_do_update(
+                index_elements=["space_id", "external_id"], set_={"updated_at": func.now(), **given}
+            )
+        kept = (await self._session.execute(inserted.returning(DocumentRow.id))).scalar_one()
+        is_new = kept == document_id
+        number = 1
+        if not is_new:
+            newest = select(func.max(DocumentVersionRow.number)).where(DocumentVersionRow.document_id == kept)
+            number = ((await self._session.execute(newest)).scalar() or 0) + 1
+        version_id = new_id("ver")
+        await self._session.execute(
+            insert(DocumentVersionRow).values(
+                id=version_id,
+                organisation_id=self._organisation_id,
+                document_id=kept,
+                number=number,
+                status=DocumentStatus.QUEUED.value,
+                source={"name": source.name, "url": source.url, "titled": fields.title is not None},
+                object_key=source.object_key,
+                sha256=source.sha256,
+                size_bytes=source.size_bytes,
+                media_type=source.media_type,
+                language=fields.language,
+                operation_id=operation_id,
+            )
+        )
+        return AcceptedDocument(kept, version_id, is_new)
+
+    async def get(self, document_id: str) -> DocumentRead | None:
+        """One document."""
+        found = (
+            await self._session.execute(
+                select(DocumentRow, SpaceRow.name)
+                .join(SpaceRow, SpaceRow.id == DocumentRow.space_id)
+                .where(DocumentRow.id == document_id)
+            )
+        ).one_or_none()
+        return to_read(found[0], found[1]) if found else None
+
+    async def list(
+        self,
+        *,
+        space: str | None = None,
+        status: str | None = None,
+        external_id: str | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> Sequence[DocumentRead]:
+        """Newest first; `after` is the id that the page before ended with."""
+        statement = (
+            select(DocumentRow, SpaceRow.name)
+            .join(SpaceRow, SpaceRow.id == DocumentRow.space_id)
+            .order_by(DocumentRow.id.desc())
+            .limit(limit)
+        )
+        if space is not None:
+            statement = statement.where(SpaceRow.name == space)
+        if status is not None:
+            statement = statement.where(DocumentRow.status == status)
+        if external_id is not None:
+            statement = statement.where(DocumentRow.external_id == external_id)
+        if after is not None:
+            statement = statement.where(DocumentRow.id < after)
+        return [to_read(row, name) for row, name in await self._session.execute(statement)]
+
+    async def chunks(self, document_id: str, *, after: int = -1, limit: int = 50) -> Sequence[ChunkRead]:
+        """Passages of the searchable version, in order."""
+        statement = (
+            select(ChunkRow)
+            .where(ChunkRow.document_id == document_id, ChunkRow.ordinal > after)
+            .order_by(ChunkRow.ordinal)
+            .limit(limit)
+        )
+        return [
+            ChunkRead(
+                id=row.id,
+                document_id=row.document_id,
+                version=row.version,
+                ordinal=row.ordinal,
+                text=row.text,
+                heading_path=row.heading_path,
+                page=row.page,
+                start=row.start_offset,
+                end=row.end_offset,
+                token_count=row.token_count,
+            )
+            for row in await self._session.scalars(statement)
+        ]
+
+    async def versions(
+        self, document_id: str, *, before: int | None = None, limit: int = 50
+    ) -> Sequence[VersionRead]:
+        """Versions, newest first."""
+        statement = (
+            select(DocumentVersionRow)
+            .where(DocumentVersionRow.document_id == document_id)
+            .order_by(DocumentVersionRow.number.desc())
+            .limit(limit)
+        )
+        if before is not None:
+            statement = statement.where(DocumentVersionRow.number < before)
+        return [
+            VersionRead(
+                version=row.number,
+                status=DocumentStatus(row.status),
+                sha256=row.sha256,
+                size_bytes=row.size_bytes,
+                media_type=row.media_type,
+                page_count=row.page_count,
+                char_count=row.char_count,
+                chunk_count=row.chunk_count,
+                reason=Reason(row.reason) if row.reason else None,
+                detail=row.detail,
+                operation_id=row.operation_id,
+                created_at=row.created_at,
+            )
+            for row in await self._session.scalars(statement)
+        ]
+
+    async def version(self, version_id: str) -> tuple[DocumentVersionRow, DocumentRow] | None:
+        """A version and its document."""
+        found = (
+            await self._session.execute(
+                select(DocumentVersionRow, DocumentRow)
+                .join(DocumentRow, DocumentRow.id == DocumentVersionRow.document_id)
+                .where(DocumentVersionRow.id == version_id)
+            )
+        ).one_or_none()
+        return (found[0], found[1]) if found else None
+
+    async def newest_stored_version(self, document_id: str) -> DocumentVersionRow | None:
+        """The newest version whose bytes are in the object store, the searchable one first."""
+        statement = (
+            select(DocumentVersionRow)
+            .join(DocumentRow, DocumentRow.id == DocumentVersionRow.document_id)
+            .where(DocumentVersionRow.document_id == document_id, DocumentVersionRow.object_key.is_not(None))
+            .order_by(
+                (DocumentVersionRow.number == DocumentRow.version).desc(), DocumentVersionRow.number.desc()
+            )
+            .limit(1)
+        )
+        return (await self._session.scalars(statement)).one_or_none()
+
+    async def update(self, document_id: str, values: Mapping[str, Any]) -> None:
+        """Change columns of a document."""
+        await self._session.execute(
+            update(DocumentRow).where(DocumentRow.id == document_id).values(updated_at=func.now(), **values)
+        )
+
+    async def update_version(self, version_id: str, values: Mapping[str, Any]) -> None:
+        """Change columns of a version."""
+        await self._session.execute(
+            update(DocumentVersionRow).where(DocumentVersionRow.id == version_id).values(**values)
+        )
+
+    async def enter(self, version_ids: Sequence[str], status: DocumentStatus) -> None:
+        """Move versions that are not settled, and their documents, to a working status."""
+        await self._session.execute(
+            text(
+                """
+                WITH version AS (
+                    UPDATE document_versions SET status = :status
+                    WHERE id = ANY(:ids) AND status <> ALL(:settled) RETURNING document_id
+                )
+                UPDATE documents SET status = :status, reason = NULL, detail = NULL, updated_at = now()
+                WHERE id IN (SELECT document_id FROM version)
+                """
+            ),
+            {"status": status.value, "ids": list(version_ids), "settled": _SETTLED},
+        )
+
+    async def requeue(self, operation_id: str) -> None:
+        """Make the failed versions of an operation workable again, for its retry."""
+        failed = [DocumentStatus.FAILED.value, DocumentStatus.QUARANTINED.value]
+        ids = (
+            await self._session.scalars(
+                update(DocumentVersionRow)
+                .where(DocumentVersionRow.operation_id == operation_id, DocumentVersionRow.status.in_(failed))
+                .values(status=DocumentStatus.QUEUED.value, reason=None, detail=None)
+                .returning(DocumentVersionRow.document_id)
+            )
+        ).all()
+        await self._session.execute(
+            update(DocumentRow)
+            .where(DocumentRow.id.in_(ids), DocumentRow.status.in_(failed))
+            .values(status=DocumentStatus.QUEUED.value, reason=None, detail=None, updated_at=func.now())
+        )
+        await self._session.execute(
+            update(OperationItemRow)
+            .where(OperationItemRow.operation_id == operation_id, OperationItemRow.status.in_(failed))
+            .values(status=DocumentStatus.QUEUED.value, reason=None, detail=None, updated_at=func.now())
+        )
+
+    async def settle(self, version_id: str, reason: Reason, detail: str) -> DocumentStatus:
+        """End a version that will not be indexed. A document with a searchable version keeps serving it."""
+        status = settled_status(reason)
+        found = await self.version(version_id)
+        if found is None:
+            return status
+        version, document = found
+        if DocumentStatus(version.status) in SETTLED:
+            return DocumentStatus(version.status)
+        values = {"status": status.value, "reason": reason.value, "detail": detail}
+        await self.update_version(version_id, values)
+        if reason in {Reason.UNCHANGED, Reason.SUPERSEDED}:
+            # The document is what it was: the searchable version stays its state.
+            if document.version:
+                await self.restore(document.id, document.version)
+        else:
+            await self.update(document.id, values)
+        await self._session.execute(
+            update(OperationItemRow)
+            .where(OperationItemRow.version_id == version_id)
+            .values(updated_at=func.now(), **values)
+        )
+        return status
+
+    async def restore(self, document_id: str, number: int) -> None:
+        """Set a document's state to that of one of its versions."""
+        await self._session.execute(
+            text(
+                """
+                UPDATE documents d SET status = v.status, reason = v.reason, detail = v.detail, updated_at = now()
+                FROM document_versions v
+                WHERE d.id = :id AND v.document_id = d.id AND v.number = :number
+                """
+            ),
+            {"id": document_id, "number": number},
+        )
+
+    async def settle_all(self, operation_id: str, reason: Reason, detail: str) -> None:
+        """End everything of an operation that is not settled yet."""
+        open_versions = select(DocumentVersionRow.id).where(
+            DocumentVersionRow.operation_id == operation_id, DocumentVersionRow.status.not_in(_SETTLED)
+        )
+        for version_id in (await self._session.scalars(open_versions)).all():
+            await self.settle(version_id, reason, detail)
+        await self._session.execute(
+            update(OperationItemRow)
+            .where(OperationItemRow.operation_id == operation_id, OperationItemRow.status.not_in(_SETTLED))
+            .values(
+                status=settled_status(reason).value, reason=reason.value, detail=detail, updated_at=func.now()
+            )
+        )
+
+    async def lock(self, version_ids: Sequence[str]) -> dict[str, tuple[DocumentVersionRow, DocumentRow]]:
+        """Versions and documents by version id, locked for indexing: first contents, then documents, in order.
+
+        The order is the same for everybody, so two writers never wait for each other.
+        """
+        versions = {
+            row.id: row
+            for row in await self._session.scalars(
+                select(DocumentVersionRow).where(DocumentVersionRow.id.in_(version_ids))
+            )
+        }
+        contents = sorted({row.sha256 for row in versions.values() if row.sha256})
+        if contents:
+            await self._session.execute(
+                text(
+                    "SELECT count(pg_advisory_xact_lock(hashtextextended(:organisation || content, 0))) "
+                    "FROM unnest(CAST(:contents AS text[])) AS content"
+                ),
+                {"organisation": self._organisation_id, "contents": contents},
+            )
+        documents = {
+            row.id: row
+            for row in await self._session.scalars(
+                select(DocumentRow)
+                .where(DocumentRow.id.in_({row.document_id for row in versions.values()}))
+                .order_by(DocumentRow.id)
+                .with_for_update()
+                .execution_options(populate_existing=True)
+            )
+        }
+        return {
+            row.id: (row, documents[row.document_id])
+            for row in versions.values()
+            if row.document_id in documents
+        }
+
+    async def twins(self, contents: Sequence[str]) -> dict[tuple[str, str], DocumentRow]:
+        """The oldest searchable document by (space, content)."""
+        if not contents:
+            return {}
+        statement = (
+            select(DocumentRow)
+            .where(DocumentRow.sha256.in_(contents), DocumentRow.version > 0)
+            .order_by(DocumentRow.id.desc())
+        )
+        return {(row.space_id, row.sha256 or ""): row for row in await self._session.scalars(statement)}
+
+    async def versions_by_id(
+        self, version_ids: Sequence[str]
+    ) -> dict[str, tuple[DocumentVersionRow, DocumentRow]]:
+        """Versions and their documents, by version id."""
+        statement = (
+            select(DocumentVersionRow, DocumentRow)
+            .join(DocumentRow, DocumentRow.id == DocumentVersionRow.document_id)
+            .where(DocumentVersionRow.id.in_(version_ids))
+        )
+        return {
+            version.id: (version, document) for version, document in await self._session.execute(statement)
+        }
+
+    async def models_of(self, version_ids: Sequence[str]) -> dict[str, str]:
+        """The embedding model that serves the space of each version, by version id."""
+        statement = (
+            select(DocumentVersionRow.id, SpaceRow.embedding_model)
+            .join(DocumentRow, DocumentRow.id == DocumentVersionRow.document_id)
+            .join(SpaceRow, SpaceRow.id == DocumentRow.space_id)
+            .where(DocumentVersionRow.id.in_(version_ids))
+        )
+        return dict((await self._session.execute(statement)).tuples().all())
+
+    async def store_sources(self, stored: Sequence[Mapping[str, Any]]) -> None:
+        """Write where the bytes of versions lie, and what they are."""
+        await self._execute_many(_STORE_SOURCE, stored)
+
+    async def write_facts(self, facts: Sequence[Mapping[str, Any]]) -> None:
+        """Write what parsing found; a document that is not searchable yet shows it at once."""
+        for statement in _WRITE_FACTS:
+            await self._execute_many(statement, facts)
+
+    async def _execute_many(self, statement: TextClause, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            connection = await self._session.connection()
+            await connection.execute(statement, list(rows))
+
+    async def finish(self, finished: Sequence[Mapping[str, Any]]) -> None:
+        """Write versions as searchable. Each mapping has the parameters of `_FINISH`."""
+        for statement in _FINISH:
+            await self._execute_many(statement, finished)
+
+    async def object_keys(self, document_id: str) -> Sequence[str]:
+        """Keys of the originals and texts of a document and its children that nothing else uses."""
+        return (await self._session.scalars(_OBJECT_KEYS, {"document_id": document_id})).all()
+
+    async def delete(self, document_id: str) -> int:
+        """Delete a document with its versions, chunks, vectors and children; the number of chunks."""
+        chunks: int = (await self._session.execute(_DELETE, {"document_id": document_id})).scalar_one()
+        return chunks

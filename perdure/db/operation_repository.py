@@ -1,0 +1,340 @@
+"""Reads and writes operations, their steps, items and events; the caller owns the transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perdure.db.models import OperationEventRow, OperationItemRow, OperationRow, OperationStepRow
+from perdure.domain.ids import new_id
+from perdure.schemas.documents import DocumentStatus
+from perdure.schemas.operations import (
+    TERMINAL,
+    ItemRead,
+    OperationError,
+    OperationRead,
+    OperationStatus,
+    Progress,
+    StatusChange,
+    StepRead,
+    StepState,
+    Subject,
+)
+
+# One statement, so that a step costs one round trip. Revisions are gapless: the row lock orders the writers.
+_RECORD_STEP = text(
+    """
+    WITH operation AS (
+        UPDATE operations SET
+            revision = revision + 1,
+            updated_at = now(),
+            run_id = COALESCE(run_id, :run_id),
+            progress_step = CASE WHEN :state IN ('running', 'retrying') OR progress_step IS NULL
+                THEN :name ELSE progress_step END,
+            status = CASE WHEN status = 'pending' THEN 'running' ELSE status END
+        WHERE id = :operation_id AND closed_at IS NULL
+        RETURNING organisation_id, id, revision
+    ), step AS (
+        INSERT INTO operation_steps
+            (organisation_id, operation_id, run_id, activity_id, name, state, attempts, started_at, ended_at, error)
+        SELECT organisation_id, id, :run_id, :activity_id, :name, :state, :attempts, :started_at, :ended_at, :error
+        FROM operation
+        ON CONFLICT (operation_id, run_id, activity_id) DO UPDATE SET
+            state = EXCLUDED.state, attempts = EXCLUDED.attempts, ended_at = EXCLUDED.ended_at,
+            error = EXCLUDED.error
+        WHERE operation_steps.attempts <= EXCLUDED.attempts AND operation_steps.state <> 'completed'
+        RETURNING 1
+    )
+    INSERT INTO operation_events (organisation_id, operation_id, revision, type, data)
+    SELECT organisation_id, id, revision, 'step', :data FROM operation
+    """
+).bindparams(bindparam("error", type_=JSONB), bindparam("data", type_=JSONB))
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What a worker saw of one activity."""
+
+    operation_id: str
+    run_id: str
+    activity_id: str
+    step: StepRead
+
+
+def workflow_id(operation_id: str, attempt: int) -> str:
+    """Workflow ids are fixed before the start, so that starting twice is harmless; a retry is a new workflow."""
+    return operation_id if attempt == 1 else f"{operation_id}.{attempt}"
+
+
+def operation_of(workflow_id_: str) -> str:
+    """The operation that a workflow id belongs to."""
+    return workflow_id_.partition(".")[0]
+
+
+def ui_url(base: str, namespace: str, row: OperationRow) -> str:
+    """Address of the operation in the Temporal UI."""
+    url = f"{base.rstrip('/')}/namespaces/{namespace}/workflows/{workflow_id(row.id, row.attempt)}"
+    return f"{url}/{row.run_id}/history" if row.run_id else url
+
+
+def to_read(row: OperationRow, temporal_ui_url: str | None = None) -> OperationRead:
+    """Render a row as the API answers it."""
+    subject = (
+        Subject(type=row.subject_type, id=row.subject_id) if row.subject_type and row.subject_id else None
+    )
+    return OperationRead(
+        id=row.id,
+        kind=row.kind,
+        status=OperationStatus(row.status),
+        progress=Progress(done=row.progress_done, total=row.progress_total, step=row.progress_step),
+        workflow_id=workflow_id(row.id, row.attempt),
+        run_id=row.run_id,
+        temporal_ui_url=temporal_ui_url,
+        subject=subject,
+        attempt=row.attempt,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        result=row.result,
+        error=OperationError.model_validate(row.error) if row.error else None,
+    )
+
+
+class OperationRepository:
+    """Operations of the organisation of the session."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def create(
+        self,
+        *,
+        organisation_id: str,
+        actor_id: str,
+        kind: str,
+        summary: str,
+        subject: Subject | None = None,
+        input: dict[str, Any] | None = None,
+        total: int = 0,
+        operation_id: str | None = None,
+    ) -> OperationRow:
+        """Insert a pending operation; from the commit on, it will be started, whatever dies."""
+        statement = (
+            insert(OperationRow)
+            .values(
+                id=operation_id or new_id("op"),
+                organisation_id=organisation_id,
+                actor_id=actor_id,
+                kind=kind,
+                status=OperationStatus.PENDING.value,
+                subject_type=subject.type if subject else None,
+                subject_id=subject.id if subject else None,
+                summary=summary,
+                input=input or {},
+                progress_total=total,
+            )
+            .returning(OperationRow)
+        )
+        return (await self._session.scalars(statement)).one()
+
+    async def get(self, operation_id: str) -> OperationRow | None:
+        """One operation, or None."""
+        return await self._session.get(OperationRow, operation_id)
+
+    async def list(
+        self,
+        *,
+        kind: str | None = None,
+        status: str | None = None,
+        subject: str | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> Sequence[OperationRow]:
+        """Newest first; `after` is the id that the page before ended with."""
+        statement = select(OperationRow).order_by(OperationRow.id.desc()).limit(limit)
+        if kind is not None:
+            statement = statement.where(OperationRow.kind == kind)
+        if status is not None:
+            statement = statement.where(OperationRow.status == status)
+        if subject is not None:
+            statement = statement.where(OperationRow.subject_id == subject)
+        if after is not None:
+            statement = statement.where(OperationRow.id < after)
+        return (await self._session.scalars(statement)).all()
+
+    async def counts(self) -> dict[str, int]:
+        """Operations by status."""
+        rows = await self._session.execute(
+            select(OperationRow.status, func.count()).group_by(OperationRow.status)
+        )
+        return dict(rows.tuples().all())
+
+    async def steps(self, operation_id: str, *, skip: int = 0, limit: int = 200) -> Sequence[StepRead]:
+        """Steps in the order in which they started."""
+        statement = (
+            select(OperationStepRow)
+            .where(OperationStepRow.operation_id == operation_id)
+            .order_by(OperationStepRow.started_at, OperationStepRow.run_id, OperationStepRow.activity_id)
+            .offset(skip)
+            .limit(limit)
+        )
+        return [
+            StepRead(
+                name=row.name,
+                state=StepState(row.state),
+                attempts=row.attempts,
+                started_at=row.started_at,
+                ended_at=row.ended_at,
+                error=OperationError.model_validate(row.error) if row.error else None,
+            )
+            for row in await self._session.scalars(statement)
+        ]
+
+    async def items(
+        self, operation_id: str, *, status: str | None = None, after: int = -1, limit: int = 50
+    ) -> Sequence[ItemRead]:
+        """Items by ordinal, from `after` on."""
+        statement = (
+            select(OperationItemRow)
+            .where(OperationItemRow.operation_id == operation_id, OperationItemRow.ordinal > after)
+            .order_by(OperationItemRow.ordinal)
+            .limit(limit)
+        )
+        if status is not None:
+            statement = statement.where(OperationItemRow.status == status)
+        return [
+            ItemRead(
+                ordinal=row.ordinal,
+                name=row.name,
+                status=row.status,
+                document_id=row.document_id,
+                reason=row.reason,
+                detail=row.detail,
+                updated_at=row.updated_at,
+            )
+            for row in await self._session.scalars(statement)
+        ]
+
+    async def events(self, operation_id: str, after: int, limit: int = 200) -> Sequence[OperationEventRow]:
+        """Events after a revision, oldest first."""
+        statement = (
+            select(OperationEventRow)
+            .where(OperationEventRow.operation_id == operation_id, OperationEventRow.revision > after)
+            .order_by(OperationEventRow.revision)
+            .limit(limit)
+        )
+        return (await self._session.scalars(statement)).all()
+
+    async def record_start(self, operation_id: str, attempt: int, run_id: str) -> None:
+        """Note that Temporal holds the workflow."""
+        await self._session.execute(
+            update(OperationRow)
+            .where(
+                OperationRow.id == operation_id,
+                OperationRow.attempt == attempt,
+                OperationRow.run_id.is_(None),
+            )
+            .values(run_id=run_id)
+        )
+
+    async def forget_run(self, operation_id: str, run_id: str) -> None:
+        """Note that Temporal does not hold the workflow after all: the outbox starts it again."""
+        await self._session.execute(
+            update(OperationRow)
+            .where(OperationRow.id == operation_id, OperationRow.run_id == run_id)
+            .values(run_id=None)
+        )
+
+    async def record_step(self, record: StepRecord) -> None:
+        """Write a step's state. A late report of an older attempt changes nothing."""
+        step = record.step.model_dump(mode="json")
+        await self._session.execute(
+            _RECORD_STEP,
+            {
+                "operation_id": record.operation_id,
+                "run_id": record.run_id,
+                "activity_id": record.activity_id,
+                "name": record.step.name,
+                "state": record.step.state.value,
+                "attempts": record.step.attempts,
+                "started_at": record.step.started_at,
+                "ended_at": record.step.ended_at,
+                "error": step["error"],
+                "data": step,
+            },
+        )
+
+    async def record_status(self, change: StatusChange) -> OperationRow | None:
+        """Write a status. A closed run stays as it closed; another run (retry, reset) opens the operation again."""
+        row = await self._session.get(OperationRow, change.operation_id, with_for_update=True)
+        if row is None or (row.closed_at is not None and row.run_id == change.run_id):
+            return None
+        row.status = change.status.value
+        row.run_id = change.run_id
+        row.result = change.result
+        row.error = change.error.model_dump(mode="json") if change.error else None
+        if change.progress is not None:
+            row.progress_done = max(change.progress.done, row.progress_done)
+            row.progress_total = max(change.progress.total, row.progress_total)
+            row.progress_step = change.progress.step or row.progress_step
+        await self._touch(row, closed=change.status in TERMINAL)
+        return row
+
+    async def record_progress(self, operation_id: str, done: int, total: int) -> None:
+        """Write how many of how many items are settled."""
+        row = await self._session.get(OperationRow, operation_id, with_for_update=True)
+        if row is None or row.closed_at is not None:
+            return
+        row.progress_done, row.progress_total = done, total
+        await self._touch(row, closed=False)
+
+    async def reopen(self, operation_id: str) -> OperationRow | None:
+        """Make an operation that failed, wholly or in items, pending again as its next attempt; else None."""
+        row = await self._session.get(OperationRow, operation_id, with_for_update=True)
+        if row is None or row.closed_at is None:
+            return None
+        if row.status == OperationStatus.COMPLETED.value and not await self._has_failed_items(operation_id):
+            return None
+        row.status = OperationStatus.PENDING.value
+        row.attempt += 1
+        row.run_id = None
+        row.error = row.result = None
+        await self._touch(row, closed=False)
+        return row
+
+    async def _has_failed_items(self, operation_id: str) -> bool:
+        statement = select(OperationItemRow.ordinal).where(
+            OperationItemRow.operation_id == operation_id,
+            OperationItemRow.status.in_([DocumentStatus.FAILED.value, DocumentStatus.QUARANTINED.value]),
+        )
+        return (await self._session.execute(statement.limit(1))).first() is not None
+
+    async def _touch(self, row: OperationRow, *, closed: bool) -> None:
+        now = (await self._session.execute(select(func.clock_timestamp()))).scalar_one()
+        row.updated_at = now
+        row.closed_at = now if closed else None
+        row.revision += 1
+        await self._session.flush()
+        self._session.add(
+            OperationEventRow(
+                organisation_id=row.organisation_id,
+                operation_id=row.id,
+                revision=row.revision,
+                type="operation",
+                data=to_read(row).model_dump(mode="json"),
+            )
+        )
+        await self._session.flush()
+
+    async def close_steps(self, operation_id: str, state: StepState) -> None:
+        """End the steps that were under way when an operation was stopped from outside."""
+        await self._session.execute(
+            update(OperationStepRow)
+            .where(
+                OperationStepRow.operation_id == operation_id,
+                OperationStepRow.state.in_([StepState.RUNNING.value, StepState.RETRYING.value]),
+            )
+            .values(state=state.value, ended_at=func.now())
+        )

@@ -1,0 +1,86 @@
+"""Vectors of a second model beside those that are served; the caller owns the transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perdure.db.models import ChunkEmbeddingRow, ChunkRow, DocumentRow, SpaceRow
+from perdure.ports.models import EmbeddingModel, Vectors
+
+
+@dataclass(frozen=True)
+class UnembeddedChunk:
+    """A chunk without a vector of the wanted model."""
+
+    chunk_id: str
+    title: str
+    heading_path: Sequence[str]
+    text: str
+
+
+class ReembeddingRepository:
+    """Embeddings of one space."""
+
+    def __init__(self, session: AsyncSession, organisation_id: str, space_id: str) -> None:
+        self._session, self._organisation_id, self._space_id = session, organisation_id, space_id
+
+    async def space(self, *, lock: bool = False) -> SpaceRow | None:
+        """The space; locked, nothing is indexed into it until the transaction ends."""
+        return await self._session.get(SpaceRow, self._space_id, with_for_update=lock)
+
+    async def missing(self, model: str, limit: int) -> Sequence[UnembeddedChunk]:
+        """Chunks that have no vector of this model."""
+        has_vector = select(ChunkEmbeddingRow.chunk_id).where(
+            ChunkEmbeddingRow.chunk_id == ChunkRow.id, ChunkEmbeddingRow.model == model
+        )
+        statement = (
+            select(ChunkRow.id, DocumentRow.title, ChunkRow.heading_path, ChunkRow.text)
+            .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
+            .where(ChunkRow.space_id == self._space_id, ~has_vector.exists())
+            .order_by(ChunkRow.id)
+            .limit(limit)
+        )
+        return [UnembeddedChunk(*row) for row in await self._session.execute(statement)]
+
+    async def count(self) -> int:
+        """Chunks of the space."""
+        statement = select(func.count()).select_from(ChunkRow).where(ChunkRow.space_id == self._space_id)
+        return (await self._session.execute(statement)).scalar_one()
+
+    async def add(self, chunk_ids: Sequence[str], vectors: Vectors, model: EmbeddingModel) -> None:
+        """Insert vectors; a chunk that has one of this model, or that was deleted meanwhile, is passed over."""
+        alive = set(
+            await self._session.scalars(
+                select(ChunkRow.id).where(ChunkRow.id.in_(chunk_ids)).with_for_update(key_share=True)
+            )
+        )
+        rows = [
+            {
+                "chunk_id": chunk_id,
+                "model": model.name,
+                "dimension": model.dimension,
+                "organisation_id": self._organisation_id,
+                "space_id": self._space_id,
+                "embedding": vector.tolist(),
+            }
+            for chunk_id, vector in zip(chunk_ids, vectors, strict=True)
+            if chunk_id in alive
+        ]
+        if rows:
+            await self._session.execute(insert(ChunkEmbeddingRow).on_conflict_do_nothing(), rows)
+
+    async def switch(self, model: EmbeddingModel) -> None:
+        """Serve this model from the commit on, and drop the vectors of all others."""
+        await self._session.execute(
+            update(SpaceRow)
+            .where(SpaceRow.id == self._space_id)
+            .values(embedding_model=model.name, embedding_dimension=model.dimension)
+        )
+        await self._session.execute(
+            delete(ChunkEmbeddingRow).where(
+                ChunkEmbeddingRow.space_id == self._space_id, ChunkEmbeddingRow.model != model.name
+            )
+        )

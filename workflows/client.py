@@ -1,0 +1,97 @@
+"""The connection to Temporal: one data converter, one way to start an operation."""
+
+from typing import Any
+
+from temporalio.client import Client, TLSConfig
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from perdure.db.models import OperationRow
+from perdure.db.operation_repository import workflow_id
+from perdure.schemas.operations import OperationInput, Subject
+from perdure.settings import Settings
+from workflows import policies
+from workflows.registry import KINDS
+
+ORGANISATION = SearchAttributeKey.for_keyword("PerdureOrg")
+KIND = SearchAttributeKey.for_keyword("PerdureKind")
+STATUS = SearchAttributeKey.for_keyword("PerdureStatus")
+SUBJECT = SearchAttributeKey.for_keyword("PerdureSubject")
+
+
+def data_converter(_settings: Settings) -> DataConverter:
+    """How payloads are written. API, workers and replay all take it from here."""
+    return pydantic_data_converter
+
+
+async def connect(settings: Settings, *, lazy: bool = False) -> Client:
+    """Connect to the configured Temporal; lazily, an outage shows at the first call only."""
+    tls: TLSConfig | bool = bool(settings.temporal_api_key)
+    if settings.temporal_tls_cert and settings.temporal_tls_key:
+        tls = TLSConfig(
+            client_cert=settings.temporal_tls_cert.read_bytes(),
+            client_private_key=settings.temporal_tls_key.read_bytes(),
+        )
+    return await Client.connect(
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        api_key=settings.temporal_api_key or None,
+        tls=tls,
+        data_converter=data_converter(settings),
+        lazy=lazy,
+    )
+
+
+def operation_input(row: OperationRow) -> OperationInput:
+    """The workflow's input out of the operation's record: the same whenever it is built."""
+    subject = (
+        Subject(type=row.subject_type, id=row.subject_id) if row.subject_type and row.subject_id else None
+    )
+    fields: dict[str, Any] = {
+        **row.input,
+        "operation_id": row.id,
+        "organisation_id": row.organisation_id,
+        "actor_id": row.actor_id,
+        "kind": row.kind,
+        "subject": subject,
+        "created_at": row.created_at,
+        "attempt": row.attempt,
+    }
+    return KINDS[row.kind].input.model_validate(fields)
+
+
+async def start_operation(client: Client, row: OperationRow) -> str:
+    """Start the operation's workflow, or find it started; the run id. Its id is fixed, so this may be repeated."""
+    kind = KINDS[row.kind]
+    attributes = [
+        SearchAttributePair(ORGANISATION, row.organisation_id),
+        SearchAttributePair(KIND, row.kind),
+        SearchAttributePair(STATUS, "running"),
+    ]
+    if row.subject_id:
+        attributes.append(SearchAttributePair(SUBJECT, row.subject_id))
+    identifier = workflow_id(row.id, row.attempt)
+    try:
+        handle = await client.start_workflow(
+            kind.workflow.run,
+            operation_input(row),
+            id=identifier,
+            task_queue=kind.queue,
+            task_timeout=policies.WORKFLOW_TASK_TIMEOUT,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=TypedSearchAttributes(attributes),
+            static_summary=row.summary,
+        )
+    except WorkflowAlreadyStartedError:
+        description = await client.get_workflow_handle(identifier).describe()
+        return description.run_id
+    return handle.first_execution_run_id or handle.result_run_id or ""

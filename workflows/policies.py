@@ -1,0 +1,52 @@
+"""Time-outs and retries, by kind of work. Attempts are unlimited: an unknown error is an outage, not a result."""
+
+from datetime import timedelta
+from typing import TypedDict
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
+
+from workflows import queues
+
+
+class ActivityPolicy(TypedDict):
+    """Keyword arguments of `execute_activity`."""
+
+    task_queue: str
+    start_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+    retry_policy: RetryPolicy
+    cancellation_type: ActivityCancellationType
+
+
+class LocalPolicy(TypedDict):
+    """Keyword arguments of `execute_local_activity`."""
+
+    start_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=30))
+
+# Activities heartbeat every two seconds, so a killed worker is noticed in eight.
+IO: ActivityPolicy = {
+    "task_queue": queues.IO,
+    "start_to_close_timeout": timedelta(minutes=10),
+    "heartbeat_timeout": timedelta(seconds=8),
+    "retry_policy": RETRIES,
+    "cancellation_type": ActivityCancellationType.TRY_CANCEL,
+}
+CPU: ActivityPolicy = {
+    "task_queue": queues.CPU,
+    "start_to_close_timeout": timedelta(hours=2),
+    "heartbeat_timeout": timedelta(seconds=8),
+    "retry_policy": RETRIES,
+    "cancellation_type": ActivityCancellationType.TRY_CANCEL,
+}
+RECORD: LocalPolicy = {
+    "start_to_close_timeout": timedelta(seconds=10),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)
+    ),
+}
+WORKFLOW_TASK_TIMEOUT = timedelta(seconds=2)

@@ -1,0 +1,39 @@
+"""All kinds of operations: the one place that a new kind is added to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from perdure.schemas.documents import (
+    DeleteDocumentInput,
+    IngestBatchInput,
+    IngestDocumentInput,
+    ReembedSpaceInput,
+)
+from perdure.schemas.operations import OperationInput
+from workflows import queues
+from workflows.delete_document import DeleteDocument
+from workflows.ingest_batch import IngestBatch
+from workflows.ingest_document import IngestDocument
+from workflows.reembed_space import ReembedSpace
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of operation. Its workflow tasks run on `queue`; its activities say where they run."""
+
+    name: str
+    workflow: type[Any]
+    input: type[OperationInput]
+    queue: str = queues.IO
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("ingest_document", IngestDocument, IngestDocumentInput),
+        Kind("ingest_batch", IngestBatch, IngestBatchInput),
+        Kind("reembed_space", ReembedSpace, ReembedSpaceInput),
+        Kind("delete_document", DeleteDocument, DeleteDocumentInput),
+    )
+}
+WORKFLOWS = [kind.workflow for kind in KINDS.values()]
