@@ -1,0 +1,57 @@
+# Perdure. `make run` starts it and shows what it does; `make test` checks all of it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run test check wheel lock bench record replay migrate samples coverage clean setup-run setup-dev tools
+PYTHON_BIN := .venv/bin/python
+
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
+
+run: setup-run  ## Set up, start everything, ingest the samples, answer a question, go on serving
+	@.venv/bin/perdure up --demo
+
+test: setup-dev tools check wheel  ## Set up, then lint, types, import rules, the wheel and all tests
+	$(PYTHON_BIN) -m pytest
+
+check: setup-dev  ## Lint, format, types, import rules
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+wheel: setup-dev  ## Build the wheel and install it into a fresh virtual environment
+	$(PYTHON_BIN) -m scripts.check_wheel
+
+lock: setup-dev  ## Resolve the dependencies anew: requirements/*.txt (`make lock ARGUMENTS=--upgrade`)
+	scripts/lock.sh $(ARGUMENTS)
+
+bench: setup-dev tools  ## Measure the figures that the README states
+	$(PYTHON_BIN) -m bench
+
+record: setup-dev tools  ## Record workflow histories into tests/replay/histories
+	$(PYTHON_BIN) -m scripts.record_histories
+
+replay: setup-dev  ## Replay recorded workflow histories with this code
+	$(PYTHON_BIN) -m pytest tests/replay
+
+migrate: setup-run  ## Bring the configured database to the newest schema
+	.venv/bin/perdure migrate
+
+samples: setup-dev  ## Make samples/ anew
+	$(PYTHON_BIN) -m scripts.make_samples
+
+coverage: setup-dev tools  ## All tests with branch coverage
+	$(PYTHON_BIN) -m pytest --cov --cov-report=term-missing:skip-covered
+
+clean:  ## Remove what was built; your data in .perdure stays
+	rm -rf .venv .tools build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+
+setup-run:
+	@scripts/setup.sh run
+
+setup-dev:
+	@scripts/setup.sh dev
+
+tools: setup-dev
+	@scripts/temporal.sh
+	@scripts/test_server.sh

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Makes .venv from the committed hash lock: `scripts/setup.sh run` or `scripts/setup.sh dev`.
+# Does nothing when that was done before with the same lock.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+kind=${1:-run}
+lock=requirements/$kind.txt
+say() { printf '\033[1m%s\033[0m\n' "$*"; }
+die() { printf '%s\n' "$*" >&2; exit 1; }
+
+find_python() {
+    for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do
+        if [ -n "$candidate" ] && command -v "$candidate" >/dev/null &&
+            "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    die "Perdure needs Python 3.11, 3.12 or 3.13; set PYTHON to one."
+}
+
+find_uv() {
+    if command -v uv >/dev/null; then
+        command -v uv
+        return
+    fi
+    if [ ! -x .tools/uv/bin/uv ]; then
+        say "Installing uv into .tools/uv" >&2
+        "$python" -m venv .tools/uv >&2 || die "Making a virtual environment failed: install python3-venv."
+        .tools/uv/bin/python -m pip install --quiet --disable-pip-version-check uv >&2
+    fi
+    echo "$PWD/.tools/uv/bin/uv"
+}
+
+python=$(find_python)
+[ -f "$lock" ] || die "$lock is missing."
+stamp_of() { { cat "requirements/$1.txt"; "$python" -V; } | sha256sum | cut -d' ' -f1; }
+
+# What is installed for development holds all that running needs.
+for installed in "$kind" dev; do
+    if [ -f ".venv/.lock-$installed" ] && [ "$(cat ".venv/.lock-$installed")" = "$(stamp_of "$installed")" ]; then
+        exit 0
+    fi
+done
+
+uv=$(find_uv)
+[ -x .venv/bin/python ] || "$uv" venv --quiet --python "$python" .venv
+say "Installing the locked packages of $lock (some gigabytes the first time)"
+# Seconds to copy gigabytes are minutes on some disks; a link needs none.
+UV_LINK_MODE=${UV_LINK_MODE:-hardlink} UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-300} \
+    "$uv" pip sync --python .venv/bin/python --require-hashes "$lock"
+# The build tool is in the lock, too.
+"$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+rm -f .venv/.lock-*
+stamp_of "$kind" >".venv/.lock-$kind"
