@@ -1,16 +1,25 @@
 """Console: the dashboard of operations, and one operation with its steps and items."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from api.dependencies import Principal, require
-from api.operations import Operations
+from api.dependencies import OperationsDependency, Principal, require
 from api.pagination import decode_cursor, encode_cursor
-from api.routes.console_pages import NOTICES, PAGE_SIZE, ConsoleRoute, Shown, is_partial, toast
+from api.routes.console_pages import (
+    NOTICES,
+    PAGE_SIZE,
+    ConsoleRoute,
+    Shown,
+    is_partial,
+    number_cursor,
+    query_string,
+    toast,
+)
 from api.routes.console_views import (
     OperationView,
     item_view,
@@ -19,8 +28,10 @@ from api.routes.console_views import (
     tiles,
 )
 from api.routes.console_words import DOCUMENT_LOOKS, KINDS, OPERATION_LOOKS
+from perdure.db.console_repository import ConsoleRepository
+from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository
-from perdure.errors import InvalidInputError, NotFoundError
+from perdure.errors import NotFoundError
 from perdure.schemas.documents import DocumentStatus
 from perdure.schemas.operations import OperationStatus
 
@@ -33,7 +44,6 @@ MOST_STEPS = 200
 
 # Names of the events on /api/v1/operations/{id}/events that change what the page shows.
 EVENTS = ("operation", "step")
-LAST_EVENT = "end"
 
 Verb = Literal["pause", "resume", "cancel", "retry"]
 _DONE: dict[Verb, str] = {
@@ -44,15 +54,20 @@ _DONE: dict[Verb, str] = {
 }
 
 
-def _operations(request: Request) -> Operations:
-    found: Operations = request.app.state.operations
-    return found
-
-
-def _query(**values: str) -> str:
-    """Query string of what is not empty."""
-    given = {name: value for name, value in values.items() if value}
-    return f"?{urlencode(given)}" if given else ""
+async def _titles(session: AsyncSession, rows: Sequence[OperationRow]) -> dict[str, str]:
+    """What people call the operations: their subject by name, or what they said of themselves at the start."""
+    names = ConsoleRepository(session)
+    of_type = {
+        kind: [row.subject_id for row in rows if row.subject_type == kind] for kind in ("document", "space")
+    }
+    known = {
+        **await names.document_titles(filter(None, of_type["document"])),
+        **{
+            key: f"Space “{name}”"
+            for key, name in (await names.space_names(filter(None, of_type["space"]))).items()
+        },
+    }
+    return {row.id: known.get(row.subject_id or "", row.summary) for row in rows}
 
 
 @router.get("")
@@ -61,6 +76,7 @@ async def show_operations(
     request: Request,
     pages: Shown,
     caller: Reader,
+    operations: OperationsDependency,
     kind: Annotated[str, Query(max_length=100)] = "",
     status: OperationStatus | Literal[""] = "",
     cursor: Annotated[str, Query(max_length=512)] = "",
@@ -75,8 +91,8 @@ async def show_operations(
             limit=PAGE_SIZE + 1,
         )
         counts = await repository.counts()
-    operations = _operations(request)
-    views = [OperationView(operations.read(row), row.summary) for row in rows[:PAGE_SIZE]]
+        titles = await _titles(session, rows[:PAGE_SIZE])
+    views = [OperationView(operations.read(row), titles[row.id]) for row in rows[:PAGE_SIZE]]
     digest = operations_digest(views, counts)
     if is_partial(request) and request.headers.get("X-Digest") == digest:
         return Response(status_code=204)
@@ -89,9 +105,11 @@ async def show_operations(
         "status": status,
         "kinds": [(name, label) for name, (label, _) in KINDS.items()],
         "status_labels": {name: look.label for name, look in OPERATION_LOOKS.items()},
-        "query": _query(kind=kind, status=status, cursor=cursor),
-        "first_url": "/operations" + _query(kind=kind, status=status),
-        "next_url": "/operations" + _query(kind=kind, status=status, cursor=following) if more else None,
+        "query": query_string(kind=kind, status=status, cursor=cursor),
+        "first_url": "/operations" + query_string(kind=kind, status=status),
+        "next_url": "/operations" + query_string(kind=kind, status=status, cursor=following)
+        if more
+        else None,
         "is_first_page": not cursor,
         "is_filtered": bool(kind or status or cursor),
         "digest": digest,
@@ -102,15 +120,6 @@ async def show_operations(
     return await pages.inside(template, caller, "operations", **context)
 
 
-def _item_cursor(value: str) -> int:
-    if not value:
-        return -1
-    key = decode_cursor(value)
-    if not key.isascii() or not key.isdigit():
-        raise InvalidInputError("item_cursor is not one that this page made; go back to the first items.")
-    return int(key)
-
-
 @router.get("/{operation_id}")
 async def show_operation(
     *,
@@ -118,6 +127,7 @@ async def show_operation(
     request: Request,
     pages: Shown,
     caller: Reader,
+    operations: OperationsDependency,
     item_status: DocumentStatus | Literal[""] = "",
     item_cursor: Annotated[str, Query(max_length=512)] = "",
 ) -> Response:
@@ -127,11 +137,15 @@ async def show_operation(
         row = await repository.get(operation_id)
         if row is None:
             raise NotFoundError("There is no such operation in this organisation; go back to the list.")
+        titles = await _titles(session, [row])
         steps = await repository.steps(operation_id, limit=MOST_STEPS)
         items = await repository.items(
-            operation_id, status=item_status or None, after=_item_cursor(item_cursor), limit=PAGE_SIZE + 1
+            operation_id,
+            status=item_status or None,
+            after=number_cursor(item_cursor) if item_cursor else -1,
+            limit=PAGE_SIZE + 1,
         )
-    view = OperationView(_operations(request).read(row), row.summary)
+    view = OperationView(operations.read(row), titles[row.id])
     has_items = bool(items) or bool(item_status) or bool(item_cursor)
     following = encode_cursor(items[PAGE_SIZE - 1].ordinal) if len(items) > PAGE_SIZE else ""
     outcomes = (row.result or {}).get("outcomes")
@@ -139,12 +153,11 @@ async def show_operation(
         "view": view,
         "revision": row.revision,
         "sse_events": EVENTS,
-        "sse_close": LAST_EVENT,
-        "query": _query(item_status=item_status, item_cursor=item_cursor),
+        "query": query_string(item_status=item_status, item_cursor=item_cursor),
         "steps": [step_view(step) for step in steps],
         "steps_cut": len(steps) == MOST_STEPS,
         "items": [item_view(item) for item in items[:PAGE_SIZE]] if has_items else None,
-        "items_next": _query(item_status=item_status, item_cursor=following) if following else None,
+        "items_next": query_string(item_status=item_status, item_cursor=following) if following else None,
         "item_status": item_status,
         "item_looks": DOCUMENT_LOOKS,
         "item_counts": outcomes if isinstance(outcomes, dict) else {},
@@ -168,10 +181,10 @@ async def steer_operation(
     request: Request,
     pages: Shown,
     caller: Writer,
+    operations: OperationsDependency,
     back: Annotated[Literal["list", "detail"], Form()] = "list",
 ) -> Response:
     """Pause, resume, cancel or retry, by the functions that the API calls."""
-    operations = _operations(request)
     steer = {
         "pause": operations.pause,
         "resume": operations.resume,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,11 +13,18 @@ from starlette.responses import RedirectResponse, Response
 
 from api import problems, sessions
 from api.dependencies import Principal
-from api.routes.console_rendering import Templates
+from api.pagination import decode_cursor
+from api.routes.console_rendering import templates
 from api.routes.console_views import Notice, Viewer
 from perdure.db.identity_repository import IdentityRepository
 from perdure.db.session import Database
-from perdure.errors import MalformedRequestError, NotFoundError, PerdureError, UnauthenticatedError
+from perdure.errors import (
+    InvalidInputError,
+    MalformedRequestError,
+    NotFoundError,
+    PerdureError,
+    UnauthenticatedError,
+)
 from perdure.settings import Settings
 
 PAGE_SIZE = 25
@@ -42,6 +49,20 @@ def is_partial(request: Request) -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
+def query_string(**values: str) -> str:
+    """Query string of what is not empty."""
+    given = {name: value for name, value in values.items() if value}
+    return f"?{urlencode(given)}" if given else ""
+
+
+def number_cursor(cursor: str) -> int:
+    """The number in the cursor of a list of passages or items."""
+    key = decode_cursor(cursor)
+    if not key.isascii() or not key.isdigit() or len(key) > 9:
+        raise InvalidInputError("This address belongs to another list; go back to its first page.")
+    return int(key)
+
+
 def safe_next(path: str) -> str:
     """A path of this site to go on to, never another site."""
     local = path.startswith("/") and not path.startswith(("//", "/\\"))
@@ -60,7 +81,7 @@ class Pages:
         self.request = request
         self.settings: Settings = request.app.state.settings
         self.database: Database = request.app.state.database
-        self._templates: Templates = request.app.state.templates
+        self._templates = templates()
 
     async def viewer(self, caller: Principal) -> Viewer:
         """Who looks, with names."""
@@ -128,7 +149,8 @@ async def show_error(request: Request, error: PerdureError) -> Response:
         if is_partial(request):
             return Response(status_code=error.status, headers={"HX-Redirect": address})
         return RedirectResponse(address, status_code=303)
-    detail = str(error) or error.title
+    said = str(error) or error.title
+    detail = said[0].upper() + said[1:]
     if is_partial(request):
         headers = {**toast(detail, "danger"), "HX-Reswap": "none"}
         return Response(status_code=error.status, headers=headers)

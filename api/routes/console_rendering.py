@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,9 @@ class Templates:
         return HTMLResponse(
             self.text(name, context), status_code=status, headers={**HEADERS, **(headers or {})}
         )
+
+
+@cache
+def templates() -> Templates:
+    """The console's templates, read once in a process."""
+    return Templates()

@@ -135,10 +135,18 @@ class OperationView:
         return duration(self.operation.updated_at - self.operation.created_at)
 
     @property
+    def failed_items(self) -> int:
+        """Items of an ended batch that could be worked on again."""
+        outcomes = (self.operation.result or {}).get("outcomes")
+        if self.is_open or not isinstance(outcomes, dict):
+            return 0
+        return sum(outcomes.get(status, 0) for status in ("failed", "quarantined"))
+
+    @property
     def verbs(self) -> tuple[str, ...]:
         """What can be done to it now."""
         status = self.operation.status
-        if status in RETRYABLE:
+        if status in RETRYABLE or self.failed_items:
             return ("retry",)
         if status in TERMINAL:
             return ()

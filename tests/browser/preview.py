@@ -251,7 +251,6 @@ def operation_page(view: OperationView, **more: Any) -> dict[str, Any]:
         "view": view,
         "revision": 7,
         "sse_events": ["operation", "step"],
-        "sse_close": "end",
         "query": "",
         "steps": [step_view(step) for step in STEPS],
         "steps_cut": False,

@@ -51,7 +51,7 @@ function relativeTime(instant) {
     return instant.toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
   }
   for (const [unit, length] of UNITS) {
-    if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);
+    if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit);
   }
   return "just now";
 }
@@ -154,6 +154,21 @@ document.addEventListener("toast", (event) => toast(event.detail.message, event.
 document.addEventListener("htmx:sendError", () => toast("The server does not answer. Is it running?", "danger"));
 document.addEventListener("htmx:afterSwap", (event) => showTimes(event.detail.target ?? document));
 document.addEventListener("htmx:oobAfterSwap", (event) => showTimes(event.detail.target ?? document));
+
+// The stream of an operation's events ends with the operation; the browser would take that for a broken
+// connection and ask again. `after` in the address is the revision that the page shows already.
+
+const ENDED = new Set(["completed", "failed", "cancelled", "expired"]);
+
+window.htmx.createEventSource = (address) => {
+  const source = new EventSource(address);
+  const after = Number(new URL(address, window.location.href).searchParams.get("after"));
+  source.addEventListener("operation", (event) => {
+    const isNew = Number(event.lastEventId) > after;
+    if (isNew && ENDED.has(JSON.parse(event.data).status)) source.close();
+  });
+  return source;
+};
 
 showTheme();
 showTimes();
