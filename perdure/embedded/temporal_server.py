@@ -146,15 +146,14 @@ async def wait_until_ready(http_url: str, timeout_s: float = 30.0) -> None:
 
 
 def _client(http_url: str) -> httpx.AsyncClient:
-    namespace = f"{http_url}/api/v1/namespaces/{NAMESPACE}"
-    return httpx.AsyncClient(base_url=namespace, timeout=5.0, trust_env=False)
+    return httpx.AsyncClient(base_url=f"{http_url}/api/v1/namespaces", timeout=5.0, trust_env=False)
 
 
 async def answers(http_url: str) -> bool:
     """Whether the server serves the namespace."""
     async with _client(http_url) as client:
         try:
-            return (await client.get("")).is_success
+            return (await client.get(f"/{NAMESPACE}")).is_success
         except httpx.HTTPError:
             return False
 
@@ -163,7 +162,7 @@ async def set_retention(http_url: str) -> None:
     """Keep closed workflows for `RETENTION`; the dev server's own choice is a day."""
     body = {"config": {"workflowExecutionRetentionTtl": f"{int(RETENTION.total_seconds())}s"}}
     async with _client(http_url) as client:
-        answer = await client.post("/update", json=body)
+        answer = await client.post(f"/{NAMESPACE}/update", json=body)
     if answer.is_error:
         msg = f"Temporal refused to set the retention: {answer.text}"
         raise UnavailableError(msg)
@@ -174,7 +173,7 @@ async def is_polled(http_url: str, task_queue: str) -> bool:
     parameters = {"taskQueueType": "TASK_QUEUE_TYPE_ACTIVITY"}
     async with _client(http_url) as client:
         try:
-            answer = await client.get(f"/task-queues/{task_queue}", params=parameters)
+            answer = await client.get(f"/{NAMESPACE}/task-queues/{task_queue}", params=parameters)
         except httpx.HTTPError:
             return False
     return answer.is_success and bool(answer.json().get("pollers"))
