@@ -1,58 +1,74 @@
-"""Writes passages and their vectors; the caller owns the transaction."""
+"""Writes the passages of documents, their lexemes and vectors; the caller owns the transaction."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.statistics_repository import StatisticsRepository
 from perdure.domain.chunking import ChunkSpan
 from perdure.domain.ids import new_id
-from perdure.domain.text_search import configuration_of
+from perdure.domain.text_search import configuration, searchable
 from perdure.ports.models import EmbeddingModel, Vectors
 
-# Rows of one statement: enough that round trips cost nothing, few enough that the parameters stay small.
-ROWS_AT_ONCE = 500
+# Rows per statement: few round trips, and no statement of hundreds of megabytes.
+_BATCH = 1000
 
-# COPY is refused under row level security; unnest is the next best.
-_INSERT_CHUNKS = text(
-    """
-    INSERT INTO chunks (organisation_id, id, space_id, document_id, version, ordinal, text, heading_path, page,
-        start_offset, end_offset, token_count, tsv)
-    SELECT :organisation_id, c.id, c.space_id, c.document_id, c.version, c.ordinal, c.text,
-        string_to_array(c.headings, chr(31)), c.page, c.start_offset, c.end_offset, c.token_count,
-        to_tsvector(c.configuration::regconfig, concat_ws(' ', c.context, c.text))
-    FROM unnest(CAST(:id AS text[]), CAST(:space_id AS text[]), CAST(:document_id AS text[]), CAST(:version AS int[]),
-        CAST(:ordinal AS int[]), CAST(:text AS text[]), CAST(:headings AS text[]), CAST(:page AS int[]),
-        CAST(:start_offset AS int[]), CAST(:end_offset AS int[]), CAST(:token_count AS int[]),
-        CAST(:configuration AS text[]), CAST(:context AS text[]))
-        AS c(id, space_id, document_id, version, ordinal, text, headings, page, start_offset, end_offset,
-            token_count, configuration, context)
-    """
-)
-_INSERT_EMBEDDINGS = text(
-    """
-    INSERT INTO chunk_embeddings (organisation_id, chunk_id, model, dimension, space_id, embedding)
-    SELECT :organisation_id, e.chunk_id, :model, :dimension, e.space_id, e.embedding::halfvec
-    FROM unnest(CAST(:chunk_id AS text[]), CAST(:space_id AS text[]), CAST(:embedding AS text[]))
-        AS e(chunk_id, space_id, embedding)
-    """
-)
 _DELETE = text(
     """
-    WITH gone AS (DELETE FROM chunks WHERE document_id = ANY(:document_ids) RETURNING space_id),
-        counted AS (SELECT space_id, count(*) AS chunks FROM gone GROUP BY space_id)
-    UPDATE spaces s SET chunk_count = greatest(0, s.chunk_count - counted.chunks)
-    FROM counted WHERE s.id = counted.space_id
+    WITH gone AS (DELETE FROM chunks WHERE document_id = ANY(CAST(:documents AS text[])) RETURNING space_id)
+    SELECT space_id, count(*) FROM gone GROUP BY space_id
     """
 )
-_COUNT = text("UPDATE spaces SET chunk_count = chunk_count + :added WHERE id = :space_id")
+# Where the passage stands (title, headings) counts more than what it says: weight A against D.
+_INSERT_CHUNKS = text(
+    """
+    INSERT INTO chunks (id, organisation_id, space_id, document_id, version, ordinal, text, heading_path, page,
+                        start_offset, end_offset, token_count, tsv)
+    SELECT id, CAST(:organisation AS text), space_id, document_id, version, ordinal, content,
+           ARRAY(SELECT jsonb_array_elements_text(headings::jsonb)), page, first, past, tokens,
+           setweight(to_tsvector(configuration::regconfig, place), 'A')
+               || to_tsvector(configuration::regconfig, COALESCE(spaced, content))
+    FROM unnest(
+        CAST(:ids AS text[]), CAST(:spaces AS text[]), CAST(:documents AS text[]), CAST(:versions AS integer[]),
+        CAST(:ordinals AS integer[]), CAST(:texts AS text[]), CAST(:headings AS text[]),
+        CAST(:pages AS integer[]), CAST(:starts AS integer[]), CAST(:ends AS integer[]),
+        CAST(:tokens AS integer[]), CAST(:configurations AS text[]), CAST(:places AS text[]),
+        CAST(:spaced AS text[])
+    ) AS r (id, space_id, document_id, version, ordinal, content, headings, page, first, past, tokens,
+            configuration, place, spaced)
+    """
+)
+_INSERT_VECTORS = text(
+    """
+    INSERT INTO chunk_embeddings (chunk_id, organisation_id, model, dimension, space_id, embedding)
+    SELECT id, CAST(:organisation AS text), CAST(:model AS text), CAST(:dimension AS integer), space_id,
+           CAST(vector AS halfvec)
+    FROM unnest(CAST(:ids AS text[]), CAST(:spaces AS text[]), CAST(:vectors AS text[])) AS r (id, space_id, vector)
+    """
+)
+_COUNT = text(
+    """
+    UPDATE spaces s SET
+        chunk_count = greatest(0, s.chunk_count + c.change),
+        text_configurations = (
+            SELECT COALESCE(array_agg(DISTINCT u ORDER BY u), '{}')
+            FROM unnest(s.text_configurations || string_to_array(c.configurations, ' ')) u
+        )
+    FROM (
+        SELECT * FROM unnest(CAST(:spaces AS text[]), CAST(:changes AS bigint[]), CAST(:configurations AS text[]))
+        AS r (id, change, configurations)
+    ) c
+    WHERE s.id = c.id
+    """
+)
 
 
 @dataclass(frozen=True)
 class IndexedContent:
-    """The passages of one version of one document, with a vector each."""
+    """All passages of one version of a document; row n of `vectors` belongs to passage n."""
 
     space_id: str
     document_id: str
@@ -63,61 +79,116 @@ class IndexedContent:
     vectors: Vectors
 
 
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    content: IndexedContent
+    span: ChunkSpan
+    vector: Vectors
+
+    def columns(self) -> dict[str, object]:
+        """Parameters of `_INSERT_CHUNKS`, one element of each."""
+        content, span = self.content, self.span
+        spaced = searchable(span.text)
+        return {
+            "spaces": content.space_id,
+            "documents": content.document_id,
+            "versions": content.version,
+            "ordinals": span.ordinal,
+            "texts": span.text,
+            "headings": json.dumps(span.heading_path),
+            "pages": span.page,
+            "starts": span.start,
+            "ends": span.end,
+            "tokens": span.token_count,
+            "configurations": configuration(content.language),
+            "places": searchable("\n".join((content.title, *span.heading_path))),
+            "spaced": spaced if spaced != span.text else None,
+        }
+
+
 class ChunkRepository:
     """Passages of one organisation."""
 
     def __init__(self, session: AsyncSession, organisation_id: str) -> None:
         self._session, self._organisation_id = session, organisation_id
 
-    async def replace(self, contents: Sequence[IndexedContent], model: EmbeddingModel) -> None:
-        """Put these passages in the place of whatever the documents had before."""
-        if not contents:
-            return
-        await self._session.execute(_DELETE, {"document_ids": [content.document_id for content in contents]})
+    async def replace(self, contents: Sequence[IndexedContent], model: EmbeddingModel) -> int:
+        """Put the passages of these documents in place of their older ones; the number of new passages.
+
+        Of several versions of one document the newest wins. A second run with the same contents leaves the
+        same passages.
+        """
+        newest: dict[str, IndexedContent] = {}
+        for content in contents:
+            if content.document_id not in newest or newest[content.document_id].version <= content.version:
+                newest[content.document_id] = content
         rows = [
-            (_row(content, span), vector)
-            for content in contents
+            _Passage(content, span, vector)
+            for content in newest.values()
             for span, vector in zip(content.chunks, content.vectors, strict=True)
         ]
-        for first in range(0, len(rows), ROWS_AT_ONCE):
-            await self._insert(rows[first : first + ROWS_AT_ONCE], model)
-        for space_id in sorted({content.space_id for content in contents}):
-            added = sum(len(content.chunks) for content in contents if content.space_id == space_id)
-            await self._session.execute(_COUNT, {"added": added, "space_id": space_id})
+        changes = await self._delete(list(newest))
+        for row in rows:
+            changes[row.content.space_id] = changes.get(row.content.space_id, 0) + 1
+        for first in range(0, len(rows), _BATCH):
+            await self._insert(rows[first : first + _BATCH], model)
+        await self._count(changes, list(newest.values()))
+        return len(rows)
 
-    async def _insert(self, rows: Sequence[tuple[dict[str, Any], Any]], model: EmbeddingModel) -> None:
-        columns = {name: [row[name] for row, _vector in rows] for name in rows[0][0]}
-        await self._session.execute(_INSERT_CHUNKS, {"organisation_id": self._organisation_id, **columns})
+    async def delete(self, document_ids: Sequence[str]) -> int:
+        """Take documents out of the index; the number of passages they had."""
+        changes = await self._delete(document_ids)
+        await self._count(changes, [])
+        return -sum(changes.values())
+
+    async def _delete(self, document_ids: Sequence[str]) -> dict[str, int]:
+        gone = await self._session.execute(_DELETE, {"documents": list(document_ids)})
+        return {space_id: -count for space_id, count in gone}
+
+    async def _insert(self, rows: Sequence["_Passage"], model: EmbeddingModel) -> None:
+        ids = [new_id("chk") for _ in rows]
+        columns = [row.columns() for row in rows]
+        by_column = {name: [values[name] for values in columns] for name in columns[0]}
         await self._session.execute(
-            _INSERT_EMBEDDINGS,
+            _INSERT_CHUNKS, {"organisation": self._organisation_id, "ids": ids, **by_column}
+        )
+        await self._session.execute(
+            _INSERT_VECTORS,
             {
-                "organisation_id": self._organisation_id,
+                "organisation": self._organisation_id,
                 "model": model.name,
                 "dimension": model.dimension,
-                "chunk_id": columns["id"],
-                "space_id": columns["space_id"],
-                "embedding": [_literal(vector) for _row, vector in rows],
+                "ids": ids,
+                "spaces": by_column["spaces"],
+                # Half precision keeps three digits; more would only be sent and thrown away.
+                "vectors": [json.dumps(row.vector.astype(float).round(5).tolist()) for row in rows],
             },
         )
 
-
-def _row(content: IndexedContent, span: ChunkSpan) -> dict[str, Any]:
-    return {
-        "id": new_id("chk"),
-        "space_id": content.space_id,
-        "document_id": content.document_id,
-        "version": content.version,
-        "ordinal": span.ordinal,
-        "text": span.text,
-        "headings": "\x1f".join(span.heading_path),
-        "page": span.page,
-        "start_offset": span.start,
-        "end_offset": span.end,
-        "token_count": span.token_count,
-        "configuration": configuration_of(content.language),
-        "context": " ".join([content.title, *span.heading_path]),
-    }
-
-
-def _literal(vector: Any) -> str:
-    return "[" + ",".join(map("{:.5f}".format, vector.tolist())) + "]"
+    async def _count(self, changes: Mapping[str, int], contents: Sequence[IndexedContent]) -> None:
+        """Last, because it locks the rows that all writers of these spaces need; in order, against deadlocks."""
+        spaces = sorted({*changes, *(content.space_id for content in contents)})
+        if not spaces:
+            return
+        languages: dict[str, set[str]] = {space: set() for space in spaces}
+        for content in contents:
+            if content.chunks:
+                languages[content.space_id].add(configuration(content.language))
+        statistics = StatisticsRepository(self._session, self._organisation_id)
+        for space in spaces:
+            if changes.get(space, 0) > 0:
+                await statistics.refresh_if_grown(space)
+        await self._session.execute(
+            text(
+                "SELECT 1 FROM spaces WHERE id = ANY(CAST(:spaces AS text[])) ORDER BY id FOR NO KEY UPDATE"
+            ),
+            {"spaces": spaces},
+        )
+        await self._session.execute(
+            _COUNT,
+            {
+                "spaces": spaces,
+                "changes": [changes.get(space, 0) for space in spaces],
+                "configurations": [" ".join(sorted(languages[space])) for space in spaces],
+            },
+        )
