@@ -116,9 +116,11 @@ class ParserPool:
     async def aclose(self) -> None:
         """End the child processes, also those at work."""
         self._closed = True
-        self._idle.clear()
-        for child in list(self._all):
+        idle, self._idle = self._idle, []
+        for child in idle:
             await self._end(child)
+        for child in list(self._all):
+            await child.kill()  # the one who waits for its answer reads the end of the pipe and reaps it
         if self._retiring:
             await asyncio.gather(*self._retiring)
 
@@ -135,6 +137,8 @@ class ParserPool:
                         outcomes.append(await child.receive(jobs[len(outcomes)]))
                     healthy = True
                 except _KilledError as killed:
+                    if self._closed:
+                        raise _shut_down() from killed
                     outcomes.append(killed.rejection)
                 finally:
                     # also on cancellation: the child may be in the middle of a job
@@ -149,8 +153,7 @@ class ParserPool:
                 return child
             await self._end(child)
         if self._closed:
-            msg = "The parser is shut down; the document is read again after the restart."
-            raise UnavailableError(msg)
+            raise _shut_down()
         child = _Child(self._config)
         self._all.add(child)
         try:
@@ -207,8 +210,13 @@ class _Child:
 
     @property
     def alive(self) -> bool:
-        """Whether the process has not ended yet."""
-        return self._started is not None and self._started.returncode is None
+        """Whether the process has not ended yet; the event loop learns of an end a little late."""
+        if self._started is None or self._started.returncode is not None:
+            return False
+        try:
+            return bool(psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE)
+        except psutil.Error:
+            return False
 
     async def start(self) -> None:
         """Start the process and wait until it is ready for jobs."""
@@ -330,19 +338,34 @@ class _Child:
             self._timer.cancel()
             self._timer = None
 
+    def _signal(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    async def kill(self) -> None:
+        """End the process while somebody else waits for its answer, and wait until it is gone."""
+        if self._started is not None:
+            self._signal()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_EXIT_TIMEOUT_S):
+                    await self._started.wait()
+
     async def end(self) -> None:
         """Kill the child and all that it started, and reap it. May be called twice."""
         self.stop_idling()
         if self._started is None:
             self._complaints.close()
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        self._signal()
         # reads what is left in the pipes, closes them, and collects the exit status
         with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(_EXIT_TIMEOUT_S):
                 await self._started.communicate()
         self._complaints.close()
+
+
+def _shut_down() -> UnavailableError:
+    return UnavailableError("The parser is shut down; the document is read again after the restart.")
 
 
 def _garbled() -> _KilledError:
