@@ -22,7 +22,8 @@ from perdure.db.migrate import newest_revision
 
 owners = packages_distributions()
 for name in ("perdure", "api", "workflows", "activities", "worker"):
-    assert owners.get(name) == ["perdure"], f"{name} belongs to {owners.get(name)}, not to perdure alone"
+    found = set(owners.get(name, ()))
+    assert found == {"perdure"}, f"{name} belongs to {found}, not to perdure alone"
 for folder in ("templates", "static"):
     assert any((Path(api.__file__).parent / folder).iterdir()), f"api/{folder} is not in the wheel"
 assert Path(perdure.__file__).is_relative_to(PREFIX), f"{perdure.__file__} is not the installed one"

@@ -33,19 +33,20 @@ find_uv() {
     echo "$PWD/.tools/uv/bin/uv"
 }
 
-python=$(find_python)
 [ -f "$lock" ] || die "$lock is missing."
-stamp_of() { { cat "requirements/$1.txt"; "$python" -V; } | sha256sum | cut -d' ' -f1; }
+stamp_of() { sha256sum <"requirements/$1.txt" | cut -d' ' -f1; }
 
 # What is installed for development holds all that running needs.
 for installed in "$kind" dev; do
-    if [ -f ".venv/.lock-$installed" ] && [ "$(cat ".venv/.lock-$installed")" = "$(stamp_of "$installed")" ]; then
+    if [ -x .venv/bin/perdure ] && [ -f ".venv/.lock-$installed" ] &&
+        [ "$(cat ".venv/.lock-$installed")" = "$(stamp_of "$installed")" ]; then
         exit 0
     fi
 done
 
+python=$(find_python)
 uv=$(find_uv)
-[ -x .venv/bin/python ] || "$uv" venv --quiet --python "$python" .venv
+.venv/bin/python -V >/dev/null 2>&1 || "$uv" venv --quiet --python "$python" .venv
 say "Installing the locked packages of $lock (some gigabytes the first time)"
 # Seconds to copy gigabytes are minutes on some disks; a link needs none.
 UV_LINK_MODE=${UV_LINK_MODE:-hardlink} UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-300} \

@@ -40,6 +40,17 @@ class StackFiles:
         if self._lock is not None:
             self._lock.close()
 
+    def is_locked(self) -> bool:
+        """Whether a stack runs from here."""
+        if not self._lock_file.exists():
+            return False
+        with self._lock_file.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
+
     def read_state(self) -> dict[str, object]:
         """What the last `perdure up` wrote; empty when there was none or it stopped in order."""
         try:
