@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from perdure.errors import DocumentRejectedError, PerdureError, QuotaExceededError
 
@@ -19,4 +19,8 @@ def failures() -> Iterator[None]:
             type=error.reason if isinstance(error, DocumentRejectedError) else error.slug,
             non_retryable=not error.retryable,
             next_retry_delay=error.retry_after if isinstance(error, QuotaExceededError) else None,
+            # What is wrong with a document is an answer, not an alarm.
+            category=ApplicationErrorCategory.BENIGN
+            if isinstance(error, DocumentRejectedError)
+            else ApplicationErrorCategory.UNSPECIFIED,
         ) from error

@@ -35,6 +35,8 @@ from perdure.schemas.parsed_text import Attachment, ParsedText
 MAX_ATTACHMENT_DEPTH = 3
 # Vectors are kept in shards, so that a worker that dies in a long document loses one shard.
 SHARD_CHUNKS = 512
+# What programs write where nobody wrote a title.
+PLACEHOLDER_TITLES = frozenset({"untitled", "(anonymous)", "document", "document1", "powerpoint presentation", "title"})
 
 
 class UnitDocument(Contract):
@@ -317,9 +319,10 @@ class TextActivities:
 
 def _title(version: DocumentVersionRow, document: DocumentRow, parsed: ParsedText) -> str:
     """What the caller said, else what the document says of itself, else its file name."""
-    if parsed.title and parsed.title.strip() and not version.source.get("titled"):
-        return parsed.title.strip()[:512]
-    return document.title
+    own = (parsed.title or "").strip()
+    if version.source.get("titled") or not own or own.lower() in PLACEHOLDER_TITLES:
+        return document.title
+    return own[:512]
 
 
 def _facts(version: DocumentVersionRow, document: DocumentRow, parsed: ParsedText) -> dict[str, object]:

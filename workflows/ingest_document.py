@@ -55,6 +55,8 @@ class IngestDocument(Operation):
         while waiting:
             child = waiting.pop(0)
             try:
+                await self.step(SourceActivities.fetch_document, child, policies.IO)
+                self._advance()
                 attached, more = await self._index(child)
                 waiting.extend(more)
             except ActivityError as error:
@@ -75,7 +77,7 @@ class IngestDocument(Operation):
         )
         self._advance()
         if extracted.attachments:
-            self.report(total=self._progress.total + len(extracted.attachments) * (len(STEPS) - 1))
+            self.report(total=self._progress.total + len(extracted.attachments) * len(STEPS))
         unit = await self.step(TextActivities.chunk_document, document, policies.CPU)
         self._advance()
         outcomes = await self._embed_and_index(unit)
