@@ -132,9 +132,8 @@ def size(size_bytes: int) -> str:
     for unit in ("KB", "MB", "GB"):
         amount /= 1024
         if amount < 999.5 or unit == "GB":
-            return (
-                f"{amount:.0f} {unit}" if amount >= 100 or amount == int(amount) else f"{amount:.1f} {unit}"
-            )
+            shown = f"{amount:.0f}" if amount >= 100 else f"{amount:.1f}".removesuffix(".0")
+            return f"{shown} {unit}"
     raise AssertionError("unreachable: the last unit always returns")
 
 
