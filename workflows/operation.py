@@ -172,6 +172,8 @@ class Operation:
         self._updated_at = workflow.now()
         self._describe()
         workflow.upsert_search_attributes([STATUS_ATTRIBUTE.value_set(status.value)])
+        # A signal may arrive before the first line of `run`.
+        await workflow.wait_condition(lambda: self._job is not None)
         async with self._recording:
             if self._job is None or (self._status != status and self._status in TERMINAL):
                 return
