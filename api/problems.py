@@ -8,6 +8,7 @@ import errno
 import html
 import inspect
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -132,6 +133,10 @@ _RPC: Mapping[RPCStatusCode, tuple[type[PerdureError], str]] = {
 
 # SQLSTATEs that only the caller's text can cause: U+0000, lone surrogates, a number out of range.
 _UNSTORABLE = frozenset({"22021", "22P05", "22003"})
+# The same, noticed by the driver before it asks the server.
+_REFUSED_BY_DRIVER = re.compile(
+    r"invalid input for query argument.*(out of (\w+ )?range|codec can't encode)", re.DOTALL
+)
 _DEADLOCKS = frozenset({"40001", "40P01"})
 _UNREACHABLE_PREFIXES = ("08", "57P", "53")
 
@@ -258,7 +263,7 @@ _DETAILS: Mapping[int, str] = {
 def from_database(error: DBAPIError) -> PerdureError | None:
     """Our error for a database failure that is not a bug; None when it is one."""
     state = str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
-    if state in _UNSTORABLE or isinstance(error.orig.__cause__ if error.orig else None, UnicodeEncodeError):
+    if state in _UNSTORABLE or _REFUSED_BY_DRIVER.search(str(error.orig)):
         return InvalidInputError(
             "The request holds something that cannot be stored (the character U+0000, an unpaired surrogate "
             "or a number out of range); remove it and send the request again."

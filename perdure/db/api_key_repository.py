@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ARRAY, Text, cast, func, or_, select, update
+from sqlalchemy import ARRAY, Text, func, literal, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.models import ApiKeyRow
@@ -74,14 +74,14 @@ class ApiKeyRepository:
 
     async def revoke_beyond(self, organisation_id: str, created_by: str, allowed: Iterable[Scope]) -> None:
         """Revoke the keys that someone made and that can do more than they themselves now may."""
-        scopes = cast([scope.value for scope in allowed], ARRAY(Text))
+        scopes = literal([scope.value for scope in allowed], ARRAY(Text))
         await self._session.execute(
             update(ApiKeyRow)
             .where(
                 ApiKeyRow.organisation_id == organisation_id,
                 ApiKeyRow.created_by == created_by,
                 ApiKeyRow.revoked_at.is_(None),
-                ~ApiKeyRow.scopes.contained_by(scopes),
+                not_(ApiKeyRow.scopes.op("<@", is_comparison=True)(scopes)),
             )
             .values(revoked_at=func.now())
         )

@@ -31,6 +31,7 @@ class Database:
             max_overflow=pool_size,
             pool_pre_ping=False,
             pool_recycle=1800,
+            hide_parameters=True,
             connect_args={"server_settings": {"application_name": "perdure"}},
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)

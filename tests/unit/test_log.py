@@ -23,12 +23,13 @@ SECRETS = {
 def output() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    before = structlog.get_config()
     stream = io.StringIO()
     log.configure(Settings(), stream)
     yield stream
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**before)
     structlog.contextvars.clear_contextvars()
     logging.getLogger("uvicorn.access").disabled = False
 
