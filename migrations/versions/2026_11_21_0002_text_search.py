@@ -63,6 +63,20 @@ BEGIN
     END LOOP;
 END $$
 """
+
+# For dates in metadata, where anything may stand. What has no zone is UTC.
+TRY_INSTANT = """
+CREATE FUNCTION try_instant(said text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE STRICT SET timezone = 'UTC' AS $$
+BEGIN
+    IF said !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' THEN
+        RETURN NULL;
+    END IF;
+    RETURN said::timestamptz;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
+END $$
+"""
 SIGNATURE = "find_chunks_by_words(text[], text[], text[], boolean, integer)"
 
 
@@ -79,13 +93,16 @@ def upgrade() -> None:
     op.execute("CREATE POLICY maintenance ON space_lexemes TO CURRENT_USER USING (true) WITH CHECK (true)")
     op.execute(f'GRANT SELECT, INSERT, UPDATE, DELETE ON space_lexemes TO "{app_role}"')
     op.execute(FIND)
-    op.execute(f"REVOKE ALL ON FUNCTION {SIGNATURE} FROM PUBLIC")
-    op.execute(f'GRANT EXECUTE ON FUNCTION {SIGNATURE} TO "{app_role}"')
+    op.execute(TRY_INSTANT)
+    for signature in (SIGNATURE, "try_instant(text)"):
+        op.execute(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
+        op.execute(f'GRANT EXECUTE ON FUNCTION {signature} TO "{app_role}"')
 
 
 def downgrade() -> None:
     """Drop the function and the statistics."""
     op.execute(f"DROP FUNCTION {SIGNATURE}")
+    op.execute("DROP FUNCTION try_instant(text)")
     op.execute("DROP TABLE space_lexemes")
     for column in ("text_configurations", "sampled_chunk_count", "mean_chunk_tokens"):
         op.execute(f"ALTER TABLE spaces DROP COLUMN {column}")
