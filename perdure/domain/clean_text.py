@@ -8,6 +8,9 @@ REPLACEMENT = "\ufffd"
 # C0 and C1 controls except tab, line feed, form feed; DEL; soft hyphen; byte order marks; non-characters.
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\xad\ufeff\ufffe\uffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# UTF-8 that somebody read as Latin-1 and wrote as UTF-8 again: a dash has become three characters, two of them
+# controls. Only sequences with such a control are mended; "Ã¼" might be meant.
+_DOUBLY_ENCODED = re.compile("[\xc2-\xf4][\x80-\xbf]*[\x80-\x9f][\x80-\xbf]*")
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
 
 
@@ -19,6 +22,13 @@ class CleanText:
     cleaned_characters: int
 
 
+def _mended(match: re.Match[str]) -> str:
+    try:
+        return match.group().encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return match.group()
+
+
 def clean(text: str) -> CleanText:
     """Unify line ends to line feeds; drop control characters; replace lone surrogates by U+FFFD.
 
@@ -26,7 +36,8 @@ def clean(text: str) -> CleanText:
     """
     if text.isascii() and text.isprintable():
         return CleanText(text, 0)
-    unified = _LINE_END.sub("\n", text)
+    mended = _DOUBLY_ENCODED.sub(_mended, text) if not text.isascii() else text
+    unified = _LINE_END.sub("\n", mended)
     unified, dropped = _UNWANTED.subn("", unified)
     unified, replaced = _SURROGATE.subn(REPLACEMENT, unified)
-    return CleanText(unified, dropped + replaced)
+    return CleanText(unified, len(text) - len(mended) + dropped + replaced)

@@ -57,6 +57,7 @@ _PROFILES = {tag: frozenset(words.split()) for tag, words in _WORDS.items()}
 # A word that is common in four languages says little about any of them.
 _SHARED = Counter(word for words in _PROFILES.values() for word in words)
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_BEYOND_LATIN = re.compile("[^\x00-\u036f\u1e00-\u20ff]")
 _SCRIPTS = (
     ("ja", re.compile("[\u3040-\u30ff]")),
     ("ko", re.compile("[\uac00-\ud7af]")),
@@ -68,8 +69,13 @@ _SCRIPTS = (
     ("hi", re.compile("[\u0900-\u097f]")),
 )
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
-_TAG = re.compile(r"^([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}|[A-Za-z]{2}))*$")
+_UKRAINIAN = re.compile("[\u0456\u0457\u0454\u0491]")
+_TAG = re.compile(r"^([A-Za-z]{2,3})(?:[-_](?:[A-Za-z]{4}|[A-Za-z]{2}|\d{3}))*$")
 _LEAST_HITS = 4
+_LEAST_LETTERS = 10
+_LEAST_SHARE = 0.04
+_LEAST_LEAD = 1.2
+_SAMPLE = 5_000
 
 
 def known_tag(said: str | None) -> str | None:
@@ -78,37 +84,45 @@ def known_tag(said: str | None) -> str | None:
     if match is None:
         return None
     language = match.group(1).lower()
-    if len(language) == 3:
-        return _ISO_639_3.get(language)
-    return language
+    return _ISO_639_3.get(language) if len(language) == 3 else language
 
 
-def tag_of(text: str) -> str | None:
-    """The language of a text; None when it is too short or too mixed to tell."""
-    letters = sum(1 for character in text if character.isalpha())
-    if letters < 10:
-        return None
-    if other := _by_script(text, letters):
+def detect_language(text: str) -> str | None:
+    """The language of a text as a BCP 47 tag; None when it is too short or too mixed to tell.
+
+    Looks at the beginning and, of a long text, at its middle, which is past imprint and contents.
+    """
+    sample = text
+    if len(text) > 2 * _SAMPLE:
+        middle = len(text) // 2
+        sample = f"{text[:_SAMPLE]} {text[middle : middle + _SAMPLE]}"
+    sample = sample.lower()
+    if not sample.isascii() and (other := _by_script(sample)):
         return other
-    words = Counter(word.lower() for word in _WORD.findall(text))
-    scores: list[tuple[float, int, str]] = []
-    for tag, profile in _PROFILES.items():
-        common = profile & words.keys()
-        score = sum(words[word] / _SHARED[word] for word in common)
-        scores.append((score, sum(words[word] for word in common), tag))
-    scores.sort(reverse=True)
-    (best, hits, tag), (second, _, _) = scores[0], scores[1]
-    if hits < _LEAST_HITS or best < 0.04 * words.total() or best < 1.15 * second:
+    words = _WORD.findall(sample)
+    counts = Counter(word for word in words if word in _SHARED)
+    scores = sorted(((_score(counts, profile), tag) for tag, profile in _PROFILES.items()), reverse=True)
+    (best, tag), (second, _) = scores[:2]
+    hits = sum(count for word, count in counts.items() if word in _PROFILES[tag])
+    if hits < _LEAST_HITS or best < _LEAST_SHARE * len(words) or best < _LEAST_LEAD * second:
         return None
     return tag
 
 
-def _by_script(text: str, letters: int) -> str | None:
+def _score(counts: Counter[str], profile: frozenset[str]) -> float:
+    return sum(counts[word] / _SHARED[word] for word in counts.keys() & profile)
+
+
+def _by_script(text: str) -> str | None:
+    foreign = len(_BEYOND_LATIN.findall(text))
+    if foreign < _LEAST_LETTERS:
+        return None
+    letters = sum(map(str.isalpha, text))
     for tag, script in _SCRIPTS:
-        share = len(script.findall(text)) / letters
-        if share > (0.1 if tag == "ja" else 0.4):
+        # Japanese is mostly Chinese characters with its own between
+        if len(script.findall(text)) > (0.1 if tag == "ja" else 0.4) * letters:
             return tag
     cyrillic = len(_CYRILLIC.findall(text))
     if cyrillic > 0.4 * letters:
-        return "uk" if len(re.findall("[іїєґ]", text.lower())) > 0.01 * cyrillic else "ru"
+        return "uk" if len(_UKRAINIAN.findall(text)) > 0.01 * cyrillic else "ru"
     return None

@@ -3,14 +3,32 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from perdure.domain.pdf_tables import PdfTable
 from perdure.domain.structured_text import StructuredText
 from perdure.domain.text_blocks import heading_level
 
 _ITEM = re.compile(r"^\s*(?:[•‣◦▪●○■–-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+\S")  # noqa: RUF001  # dashes start items too
 _NUMBER = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+[^\W\d_]")
 _SPACES = re.compile(r"\s+")
+_CAPTION = re.compile(
+    r"^(?:table|figure|fig\.|tabelle|abbildung|abb\.|tableau|tabla|tabella|tabel)\s+\d", re.IGNORECASE
+)
+_NAMED = frozenset(
+    [
+        *("abstract", "summary", "introduction", "conclusion", "conclusions", "references", "bibliography"),
+        *("appendix", "acknowledgements", "acknowledgments", "contents", "zusammenfassung", "einleitung"),
+        *("inhalt", "inhaltsverzeichnis", "literatur", "table of contents"),
+    ]
+)
+# pdfium writes U+0002 for a hyphen at the end of a line that it has joined with the next
+_JOINED = re.compile("(?<=[^\\W\\d_])\x02(?=[a-zß-öø-ÿ])")
 _LONGEST = 120
 _RUNS_ON = (",", ";", "-", "\u2013", " the", " a", " of", " and", " to", " in")
+
+
+def join_hyphens(text: str) -> str:
+    """Undo the hyphenation of a page: a mark before a small letter goes, any other was a real hyphen."""
+    return _JOINED.sub("", text).replace("\x02", "-")
 
 
 def _key(text: str) -> str:
@@ -59,6 +77,8 @@ def _reads_like_heading(lines: Sequence[str], first: int, last: int) -> bool:
     text = " ".join(line.strip() for line in lines[first : last + 1])
     if not 2 <= len(text) <= _LONGEST or text.endswith(_RUNS_ON[:4]) or sum(map(str.isalpha, text)) < 2:
         return False
+    if _CAPTION.match(text):
+        return False
     starter = text.lstrip("([\"'“‘")[:1]  # noqa: RUF001  # quotation marks may open a heading
     if starter.islower():
         return False
@@ -72,6 +92,8 @@ def _reads_like_heading(lines: Sequence[str], first: int, last: int) -> bool:
 
 def _numbered_heading(lines: Sequence[str], index: int) -> bool:
     line = lines[index].strip()
+    if line.casefold() in _NAMED:
+        return True
     number = _NUMBER.match(line)
     if number is None or len(line) > 80 or heading_level(line) is None:
         return False
@@ -80,7 +102,27 @@ def _numbered_heading(lines: Sequence[str], index: int) -> bool:
     return bool(after) and ("." in number.group(1) or not _NUMBER.match(after)) and not after[:1].islower()
 
 
-def add_page(builder: StructuredText, text: str, headings: Mapping[int, tuple[int, int]]) -> None:
+def place_tables(text: str, tables: Sequence[PdfTable]) -> dict[int, PdfTable]:
+    """First line -> table, for the tables whose lines stand in the page text one after the other."""
+    keys = [_key(line) for line in text.splitlines()]
+    placed: dict[int, PdfTable] = {}
+    position = 0
+    for table in tables:
+        wanted = [_key(join_hyphens(line)) for line in table.lines]
+        for first in range(position, len(keys) - len(wanted) + 1):
+            if keys[first : first + len(wanted)] == wanted:
+                placed[first] = table
+                position = first + len(wanted)
+                break
+    return placed
+
+
+def add_page(
+    builder: StructuredText,
+    text: str,
+    headings: Mapping[int, tuple[int, int]],
+    tables: Mapping[int, PdfTable] | None = None,
+) -> None:
     """Add the lines of one page as blocks. Lines of a paragraph keep their line feeds: it may be a table."""
     lines = text.splitlines()
     usual = _usual_width(lines)
@@ -95,6 +137,11 @@ def add_page(builder: StructuredText, text: str, headings: Mapping[int, tuple[in
             paragraph.clear()
 
     while index < len(lines):
+        if tables and index in tables:
+            flush()
+            builder.add_table(tables[index].rows)
+            index += len(tables[index].lines)
+            continue
         if index in headings:
             flush()
             last, level = headings[index]

@@ -44,6 +44,8 @@ _MONTHS = frozenset(
     ]
 )
 MAX_HEADING = 100
+_LONGEST_WRAPPED = 200
+_MOST_LINES = 30
 
 
 @dataclass(frozen=True)
@@ -185,12 +187,18 @@ def prose_blocks(text: str) -> list[Block]:
         last = index
         while last + 1 < len(lines) and not lines[last + 1].blank:
             last += 1
-        blocks.extend(_prose_run(lines[index : last + 1]))
+        for run in _paragraphs(lines[index : last + 1]):
+            blocks.extend(_prose_run(run))
         index = last + 1
     return blocks
 
 
 def _prose_run(run: list[_Line]) -> Iterator[Block]:
+    if len(run) > 1 and max(len(line.text) for line in run) > _LONGEST_WRAPPED:
+        # nobody wraps lines that long: each is a paragraph
+        for line in run:
+            yield from _prose_run([line])
+        return
     first = run[0]
     stripped = first.text.strip()
     start = first.start + first.text.index(stripped)
@@ -205,6 +213,22 @@ def _prose_run(run: list[_Line]) -> Iterator[Block]:
     items = sum(1 for line in run if _ITEM.match(line.text))
     kind: BlockKind = "list" if _ITEM.match(first.text) and (items > 1 or len(run) == 1) else "paragraph"
     yield Block(kind, start, run[-1].start + len(run[-1].text.rstrip()))
+
+
+def _paragraphs(run: list[_Line]) -> Iterator[list[_Line]]:
+    """Breaks a long text without blank lines after each sentence that ends its line early."""
+    if len(run) <= _MOST_LINES:
+        yield run
+        return
+    widths = sorted(len(line.text) for line in run)
+    early = 0.75 * widths[len(widths) * 3 // 4]
+    first = 0
+    for index, line in enumerate(run, start=1):
+        if index == len(run) or (
+            len(line.text) < early and line.text.rstrip().endswith((".", "!", "?", ":"))
+        ):
+            yield run[first:index]
+            first = index
 
 
 def heading_level(line: str) -> int | None:

@@ -11,9 +11,10 @@ from typing import Any
 from perdure.domain import media_types, rejections
 from perdure.domain.archives import ArchiveLimits, check_container
 from perdure.domain.clean_text import clean
-from perdure.domain.languages import known_tag, tag_of
+from perdure.domain.languages import detect_language, known_tag
 from perdure.domain.media_types import HEAD_BYTES
-from perdure.domain.pdf_layout import add_page, match_headings
+from perdure.domain.pdf_layout import add_page, join_hyphens, match_headings, place_tables
+from perdure.domain.pdf_tables import PdfTable, find_tables
 from perdure.domain.structured_text import StructuredText
 from perdure.domain.text_blocks import (
     Block,
@@ -31,10 +32,11 @@ from perdure.providers.tesseract import Tesseract, is_blank_png
 from perdure.schemas.parsed_text import Attachment, BlockSpan, PageSpan, ParsedText
 
 LEAST_CHARACTERS = 8
-_DETECT_CHARACTERS = 20_000
 _PAGE_MARK = "perdure-page-mark-{page_num}-7f3a"
 _PAGE_MARK_START, _PAGE_MARK_END = _PAGE_MARK.split("{page_num}")
 _OCR_DPI = 200
+_TABLE_PAGES = 500
+_NO_TITLES = frozenset({"untitled", "(unspecified)", "(anonymous)", "none", "document", "title"})
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,8 @@ class KreuzbergParser:
         if page_count > self._limits.max_pages:
             raise rejections.too_many_pages(page_count, self._limits.max_pages)
         result = _extract(job.path, media_type, page_marks=False)
-        texts = {page["page_number"]: page["content"] for page in result.pages or []}
+        texts = {page["page_number"]: join_hyphens(page["content"]) for page in result.pages or []}
+        tables = self._tables(job.path) if any(texts.values()) else {}
         headings = _headings_by_page((result.document or {}).get("nodes", []))
         ocr_pages, unread = 0, []
         for number in range(1, page_count + 1):
@@ -231,7 +234,8 @@ class KreuzbergParser:
                 elif read:
                     text, ocr_pages = read, ocr_pages + 1
             builder.start_page(number)
-            add_page(builder, text, match_headings(text, headings.get(number, [])))
+            placed = place_tables(text, tables.get(number, []))
+            add_page(builder, text, match_headings(text, headings.get(number, [])), placed)
         metadata = result.metadata
         return _Found(
             title=_text_of(metadata.get("title")),
@@ -240,6 +244,11 @@ class KreuzbergParser:
             unread_pages=tuple(unread),
             metadata=_plain_metadata(metadata),
         )
+
+    def _tables(self, path: Path) -> dict[int, list[PdfTable]]:
+        pdf_lines = importlib.import_module("perdure.providers.pdf_lines")
+        pages = pdf_lines.lines_by_page(path, max_pages=_TABLE_PAGES, seconds=self._limits.timeout_s * 0.2)
+        return {number: find_tables(lines) for number, lines in pages.items()}
 
     def _ocr_page(self, job: ParseJob, number: int, deadline: float) -> str | None:
         """Text of a page that is a picture; empty for a blank page; None when it could not be read."""
@@ -383,7 +392,10 @@ def _first_heading(builder: StructuredText, text: str) -> str | None:
 
 
 def _text_of(value: object) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
+    """A value that says something: writers put `untitled` and the like where they know nothing."""
+    if not isinstance(value, str) or value.strip().lower() in _NO_TITLES:
+        return None
+    return value.strip() or None
 
 
 _KEPT_METADATA = (
@@ -474,9 +486,3 @@ def _extract(path: Path, media_type: str, *, page_marks: bool) -> Any:  # kreuzb
     )
     with _translated():
         return kreuzberg.extract_file_sync(str(path), media_type, config=config)
-
-
-def detect_language(text: str) -> str | None:
-    """Language of a text as a BCP 47 tag; None when it is too short or unclear."""
-    sample = text[:_DETECT_CHARACTERS]
-    return tag_of(sample)
