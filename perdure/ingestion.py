@@ -9,7 +9,7 @@ from typing import Any
 
 from perdure.api_client import ApiClient
 from perdure.errors import InvalidInputError, PerdureError
-from perdure.schemas.documents import DocumentStatus
+from perdure.schemas.documents import Reason
 from perdure.schemas.operations import OperationRead, OperationStatus
 
 FAILED = frozenset({"failed", "quarantined", "refused", "cancelled", "expired"})
@@ -53,7 +53,8 @@ def collect(paths: Sequence[Path]) -> list[SourceFile]:
         if not path.is_dir():
             msg = f"{path} is neither a file nor a directory"
             raise InvalidInputError(msg)
-        for inside in sorted(path.rglob("*")):
+        # What lies nearest comes first.
+        for inside in sorted(path.rglob("*"), key=lambda found: (len(found.parts), found)):
             relative = inside.relative_to(path)
             if inside.is_file() and not any(part.startswith(".") for part in relative.parts):
                 found.setdefault(inside.resolve(), SourceFile(inside, relative.as_posix()))
@@ -123,4 +124,4 @@ async def ingest_files(
 
 def is_unchanged(outcome: Outcome) -> bool:
     """Whether the file was there already, so that nothing had to be done."""
-    return outcome.status == DocumentStatus.SKIPPED_DUPLICATE
+    return outcome.reason == Reason.UNCHANGED

@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -76,7 +77,7 @@ def print_json(value: object) -> None:
 
 def outcome_table(outcomes: list[Outcome], title: str) -> Table:
     """What became of each file."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
     for column in ("file", "type", "status", "reason"):
         table.add_column(column, overflow="fold")
     table.add_column("chunks", justify="right")

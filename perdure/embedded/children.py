@@ -56,7 +56,7 @@ class Child:
                 while not await self.spec.is_ready():
                     if self._deaths >= _DEATHS_BEFORE_READY:
                         raise UnavailableError(self._failure("keeps ending right after its start"))
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.1)
         except TimeoutError as error:
             raise UnavailableError(self._failure(f"was not ready in {timeout_s:.0f} s")) from error
 

@@ -16,9 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
-import httpx
-
-from perdure.embedded import postgres, temporal_server
+from perdure.embedded import loopback, postgres, schema, temporal_server
 from perdure.embedded.children import Child, ChildSpec
 from perdure.embedded.logs import rotate, tail
 from perdure.embedded.processes import Report, end_leftovers
@@ -131,10 +129,19 @@ class Stack:
     async def _start_database(self) -> None:
         if not self.settings.database_url:
             await self._step("postgres", self._start_postgres)
-        if self.environment.get("DATABASE_OWNER_URL"):
+            await self._migrate_embedded(self.environment["DATABASE_OWNER_URL"])
+        elif self.settings.database_owner_url:
             await self._step("migrations", self._migrate)
         else:
             self._report("migrations", "not run: DATABASE_OWNER_URL is not set")
+
+    async def _migrate_embedded(self, owner_url: str) -> None:
+        record = self.settings.home / "schema.json"
+        if schema.is_current(record, await schema.revision(owner_url)):
+            self._report("migrations", "ready, nothing to do")
+            return
+        await self._step("migrations", self._migrate)
+        schema.remember(record, await schema.revision(owner_url))
 
     async def _start_postgres(self) -> None:
         cluster = await asyncio.to_thread(postgres.prepare, self.settings.home / "postgres")
@@ -233,7 +240,7 @@ class Stack:
             log=self.files.logs / "api.log",
             environment=self._app_environment(),
             directory=_ROOT,
-            is_ready=lambda: _answers(f"{self.url}/health/ready"),
+            is_ready=lambda: loopback.answers(f"{self.url}/health/ready"),
             stop_timeout_s=30.0,
         )
 
@@ -279,11 +286,3 @@ async def _together(*actions: Coroutine[None, None, None]) -> None:
                 group.create_task(action)
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
-
-
-async def _answers(url: str) -> bool:
-    try:
-        async with httpx.AsyncClient(timeout=5.0, trust_env=False) as client:
-            return (await client.get(url)).is_success
-    except httpx.HTTPError:
-        return False

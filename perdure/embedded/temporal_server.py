@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from perdure.embedded import loopback
 from perdure.embedded.ports import LOOPBACK
 from perdure.errors import UnavailableError
 
@@ -145,24 +146,20 @@ async def wait_until_ready(http_url: str, timeout_s: float = 30.0) -> None:
     await set_retention(http_url)
 
 
-def _client(http_url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"{http_url}/api/v1/namespaces", timeout=5.0, trust_env=False)
+def _namespace_url(http_url: str) -> str:
+    return f"{http_url}/api/v1/namespaces/{NAMESPACE}"
 
 
 async def answers(http_url: str) -> bool:
     """Whether the server serves the namespace."""
-    async with _client(http_url) as client:
-        try:
-            return (await client.get(f"/{NAMESPACE}")).is_success
-        except httpx.HTTPError:
-            return False
+    return await loopback.answers(_namespace_url(http_url))
 
 
 async def set_retention(http_url: str) -> None:
     """Keep closed workflows for `RETENTION`; the dev server's own choice is a day."""
     body = {"config": {"workflowExecutionRetentionTtl": f"{int(RETENTION.total_seconds())}s"}}
-    async with _client(http_url) as client:
-        answer = await client.post(f"/{NAMESPACE}/update", json=body)
+    async with loopback.client() as client:
+        answer = await client.post(f"{_namespace_url(http_url)}/update", json=body)
     if answer.is_error:
         msg = f"Temporal refused to set the retention: {answer.text}"
         raise UnavailableError(msg)
@@ -171,9 +168,11 @@ async def set_retention(http_url: str) -> None:
 async def is_polled(http_url: str, task_queue: str) -> bool:
     """Whether a worker asks for the activities of this queue."""
     parameters = {"taskQueueType": "TASK_QUEUE_TYPE_ACTIVITY"}
-    async with _client(http_url) as client:
+    async with loopback.client() as client:
         try:
-            answer = await client.get(f"/{NAMESPACE}/task-queues/{task_queue}", params=parameters)
+            answer = await client.get(
+                f"{_namespace_url(http_url)}/task-queues/{task_queue}", params=parameters
+            )
         except httpx.HTTPError:
             return False
     return answer.is_success and bool(answer.json().get("pollers"))

@@ -302,3 +302,16 @@ async def test_killing_ends_everything_at_once(settings: Settings, programs: Pro
         await stack.stop()
         assert time.monotonic() - started < 3
     assert [process for process in children if process.is_running()] == []
+
+
+async def test_migrations_that_were_applied_are_not_loaded_again(
+    settings: Settings, programs: Programs
+) -> None:
+    real = Programs(worker=programs.worker, api=programs.api, export_model=programs.export_model)
+    reports = Reports()
+    for expected in ("ready in", "ready, nothing to do"):
+        async with Stack(settings, reports, real):
+            assert reports.of("migrations")[-1].startswith(expected)
+    (settings.home / "schema.json").write_text('{"migrations": "of another version", "revision": "0001"}')
+    async with Stack(settings, reports, real):
+        assert reports.of("migrations")[-1].startswith("ready in")
