@@ -42,6 +42,29 @@ _VALUES: tuple[tuple[type, Any], ...] = (
     (Text, lambda: new_id("tst")),
 )
 
+# Where any value of the type will not do. Operations are closed, so that no reconciler takes them up.
+_EXAMPLES: dict[str, Any] = {
+    "memberships.role": "viewer",
+    "api_keys.scopes": ["documents:read"],
+    "operations.kind": "ingest_document",
+    "operations.status": "completed",
+    "operations.run_id": "run",
+    "operations.closed_at": datetime.now(UTC),
+    "operation_steps.state": "completed",
+    "operation_items.status": "indexed",
+    "operation_events.type": "status",
+    "documents.status": "indexed",
+    "document_versions.status": "indexed",
+    "document_versions.object_key": "originals/none",
+    "document_versions.number": 1,
+    "documents.version": 1,
+    "spaces.embedding_model": "all-MiniLM-L6-v2",
+    "spaces.embedding_dimension": 384,
+    "chunk_embeddings.model": "all-MiniLM-L6-v2",
+    "chunk_embeddings.dimension": 384,
+    "chunks.ordinal": 0,
+}
+
 
 def value_for(column: Column[Any]) -> Any:
     """Some valid value of the column's type."""
@@ -79,7 +102,9 @@ class RowFactory:
         """Values for every column that must have one."""
         values: dict[str, Any] = {}
         for column in table.columns:
-            if column.name in {"organisation_id", "active_organisation_id"}:
+            if (known := _EXAMPLES.get(f"{table.name}.{column.name}")) is not None:
+                values[column.name] = known
+            elif column.name in {"organisation_id", "active_organisation_id"}:
                 values[column.name] = self.organisation_id
             elif column.nullable or (column.server_default is not None and not column.primary_key):
                 continue

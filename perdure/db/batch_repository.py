@@ -66,7 +66,7 @@ class BatchRepository:
             .group_by(OperationItemRow.status)
             .order_by(OperationItemRow.status)
         )
-        return dict((await self._session.execute(statement)).tuples().all())
+        return dict((await self._session.execute(statement)).all())
 
     async def open_items(
         self, operation_id: str, items: Sequence[BatchItem], spaces: Mapping[str, str]

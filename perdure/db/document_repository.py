@@ -546,7 +546,7 @@ class DocumentRepository:
             .join(SpaceRow, SpaceRow.id == DocumentRow.space_id)
             .where(DocumentVersionRow.id.in_(version_ids))
         )
-        return dict((await self._session.execute(statement)).tuples().all())
+        return dict((await self._session.execute(statement)).all())
 
     async def store_sources(self, stored: Sequence[Mapping[str, Any]]) -> None:
         """Write where the bytes of versions lie, and what they are."""

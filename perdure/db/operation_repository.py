@@ -169,7 +169,7 @@ class OperationRepository:
         rows = await self._session.execute(
             select(OperationRow.status, func.count()).group_by(OperationRow.status)
         )
-        return dict(rows.tuples().all())
+        return dict(rows.all())
 
     async def steps(self, operation_id: str, *, skip: int = 0, limit: int = 200) -> Sequence[StepRead]:
         """Steps in the order in which they started."""
