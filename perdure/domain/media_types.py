@@ -52,18 +52,19 @@ _IMAGE_MAGIC = (
     (b"MM\x00*", "image/tiff"),
 )
 _AUDIO_VIDEO_MAGIC = (
-    (b"ID3", "audio (mp3)"),
-    (b"OggS", "audio or video (ogg)"),
-    (b"fLaC", "audio (flac)"),
+    (b"ID3\x02", "audio (mp3)"),
+    (b"ID3\x03", "audio (mp3)"),
+    (b"ID3\x04", "audio (mp3)"),
+    (b"OggS\x00", "audio or video (ogg)"),
+    (b"fLaC\x00", "audio (flac)"),
     (b"\x1aE\xdf\xa3", "video (matroska or webm)"),
     (b"FLV\x01", "video (flv)"),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "audio or video (wma, wmv)"),
     (b"\x00\x00\x01\xba", "video (mpeg)"),
     (b"\x00\x00\x01\xb3", "video (mpeg)"),
     (b"#!AMR", "audio (amr)"),
-    (b"MThd", "audio (midi)"),
-    (b"FORM", "audio (aiff)"),
-    (b".snd", "audio (au)"),
+    (b"MThd\x00", "audio (midi)"),
+    (b".snd\x00", "audio (au)"),
 )
 _OTHER_MAGIC = (
     (b"\x7fELF", "a program"),
@@ -141,7 +142,8 @@ def detect(head: bytes, path: Path | None, name: str) -> str:
         return _zip_type(head, path)
     if head.startswith(_OLE_MAGIC):
         return _ole_type(head, path)
-    if binary := _binary_type(head):
+    marked = any(head.startswith(bom) for bom, _ in _BOMS)
+    if not marked and (binary := _binary_type(head)):
         return binary
     text = decode_head(head)
     if text is None:
@@ -167,6 +169,8 @@ def _binary_type(head: bytes) -> str | None:
 def _refuse_known_binary(head: bytes) -> None:
     if head[:4] == b"RIFF":
         raise _audio_or_video("audio (wav)" if head[8:12] == b"WAVE" else "audio or video (riff)")
+    if head[:4] == b"FORM" and head[8:11] == b"AIF":
+        raise _audio_or_video("audio (aiff)")
     if head[4:8] == b"ftyp":
         if head[8:12] in {b"heic", b"heix", b"mif1", b"avif"}:
             raise _unsupported("a HEIF or AVIF picture")

@@ -1,0 +1,30 @@
+"""Text that PostgreSQL can hold and people can read."""
+
+import pytest
+
+from perdure.domain.clean_text import clean
+
+
+@pytest.mark.parametrize(
+    ("dirty", "cleaned", "count"),
+    [
+        ("plain", "plain", 0),
+        ("", "", 0),
+        ("a\x00b", "ab", 1),
+        ("a\ud800b", "a\ufffdb", 1),
+        ("\udcff\udcfe", "\ufffd\ufffd", 2),
+        ("a\x07\x1b[31mb", "a[31mb", 2),
+        ("tab\tand\nline\fand page", "tab\tand\nline\fand page", 0),
+        ("dos\r\nmac\runix\n", "dos\nmac\nunix\n", 0),
+        ("next\x85line\u2028sep\u2029par", "next\nline\nsep\npar", 0),
+        ("\ufeffmark", "mark", 1),
+        ("soft\u00adhyphen", "softhyphen", 1),
+        ("\ufffe\uffff", "", 2),
+        ("1986\u00e2\u0080\u00931990", "1986–1990", 2),  # noqa: RUF001  # a dash that was encoded twice
+        ("Ã¼ stays, it may be meant", "Ã¼ stays, it may be meant", 0),
+        ("😀 and 日本 and é", "😀 and 日本 and é", 0),
+    ],
+)
+def test_characters_are_cleaned_and_counted(dirty: str, cleaned: str, count: int) -> None:
+    result = clean(dirty)
+    assert (result.text, result.cleaned_characters) == (cleaned, count)
