@@ -388,6 +388,18 @@ async def read_problem(slug: str, request: Request) -> Response:
     return JSONResponse(description.model_dump(mode="json"))
 
 
+def _hoist_definitions(node: Any, schemas: dict[str, Any]) -> None:
+    """Move `$defs` of schemas written by hand to the components, where their references point."""
+    if isinstance(node, list):
+        for item in node:
+            _hoist_definitions(item, schemas)
+    elif isinstance(node, dict):
+        for name, definition in node.pop("$defs", {}).items():
+            schemas.setdefault(name, definition)
+        for item in node.values():
+            _hoist_definitions(item, schemas)
+
+
 def install(app: FastAPI) -> None:
     """Register the handlers, the page of each kind, and the schema `Problem` in OpenAPI."""
     app.add_exception_handler(RequestValidationError, _validation_error)
@@ -417,6 +429,7 @@ def install(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = generate()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        _hoist_definitions(document["paths"], schemas)
         if "Problem" not in schemas:
             problem = Problem.model_json_schema(ref_template=REF_PREFIX + "{model}")
             schemas.update(problem.pop("$defs", {}))

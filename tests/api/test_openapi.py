@@ -1,0 +1,71 @@
+"""The OpenAPI document says what every route answers, and nothing that does not exist."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from api.problems import MEDIA_TYPE
+
+OPERATIONS = ("get", "post", "put", "patch", "delete")
+
+
+@pytest.fixture(scope="module")
+def document(product: FastAPI) -> dict[str, Any]:
+    return product.openapi()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method in OPERATIONS:
+            if method in methods and path.startswith("/api/"):
+                yield path, method, methods[method]
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, list):
+        for item in node:
+            yield from references(item)
+    elif isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for item in node.values():
+            yield from references(item)
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    missing = {ref for ref in references(document) if ref.rpartition("/")[2] not in schemas}
+    assert missing == set()
+
+
+def test_every_route_describes_its_errors_as_problems(document: dict[str, Any]) -> None:
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    walked = 0
+    for path, method, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if status >= "400" and "content" in response:
+                assert response["content"].keys() == {MEDIA_TYPE}, (path, method, status)
+        for status in ("400", "401", "403", "413", "422", "429", "500", "503"):
+            assert status in operation["responses"], (path, method, status)
+        if "{" in path:
+            assert "404" in operation["responses"], (path, method)
+        walked += 1
+    assert walked >= 25
+
+
+def test_every_route_has_a_summary_and_a_name_of_its_own(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names))
+    assert all(operation.get("description") for _, _, operation in operations(document))
+
+
+def test_every_list_is_paged_in_the_same_way(document: dict[str, Any]) -> None:
+    paged = 0
+    for path, method, operation in operations(document):
+        named = {parameter["name"]: parameter["schema"] for parameter in operation.get("parameters", [])}
+        if "cursor" in named:
+            assert (named["limit"]["minimum"], named["limit"]["maximum"]) == (1, 200), (path, method)
+            paged += 1
+    assert paged >= 6
