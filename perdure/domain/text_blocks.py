@@ -258,11 +258,14 @@ def add_source(builder: StructuredText, text: str, blocks: list[Block]) -> None:
 def delimited_rows(text: str, delimiter: str | None = None) -> list[list[str]]:
     """Rows of a CSV or TSV text. Without `delimiter` the one that splits most evenly is taken."""
     chosen = delimiter or best_delimiter(text)
-    # quotes that never close would swallow the rest of the file as one cell
-    strict = list(csv.reader(io.StringIO(text, newline=""), delimiter=chosen))
-    if len(strict) * 4 < text.count("\n"):
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=chosen))
+    except csv.Error:
+        rows = []
+    # a quote that never closes would swallow the rest of the file as one cell
+    if len(rows) * 4 < text.count("\n"):
         return [line.split(chosen) for line in text.splitlines()]
-    return strict
+    return rows
 
 
 def best_delimiter(text: str) -> str:
@@ -270,7 +273,10 @@ def best_delimiter(text: str) -> str:
     lines = [line for line in text.splitlines()[:50] if line.strip()]
     best, best_score = ",", 0.0
     for candidate in ",;\t|":
-        counts = [len(row) - 1 for row in csv.reader(lines, delimiter=candidate)]
+        try:
+            counts = [len(row) - 1 for row in csv.reader(lines, delimiter=candidate)]
+        except csv.Error:
+            continue
         if not counts or max(counts) == 0:
             continue
         usual = max(set(counts), key=counts.count)
