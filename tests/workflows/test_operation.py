@@ -14,7 +14,7 @@ from tests.workflows.toy import Count, CountActivities
 
 async def _until_status(toy: Toy, status: str) -> None:
     async with asyncio.timeout(10):
-        while (await toy.row()).status != status:
+        while (await toy.row()).status != status:  # noqa: ASYNC110  # the record is in another process's hands
             await asyncio.sleep(0.02)
 
 
@@ -22,7 +22,12 @@ async def test_the_record_follows_the_workflow_to_its_end(start_toy: StartToy) -
     toy = await start_toy(goal=2)
     await toy.handle.result()
     row = await toy.row()
-    assert (row.status, row.result, row.progress_done, row.progress_total) == ("completed", {"reached": 2}, 2, 2)
+    assert (row.status, row.result, row.progress_done, row.progress_total) == (
+        "completed",
+        {"reached": 2},
+        2,
+        2,
+    )
     assert row.run_id == toy.handle.first_execution_run_id
     assert row.closed_at is not None
 
@@ -97,7 +102,9 @@ async def test_search_attributes_and_details_make_the_temporal_ui_readable(
         await toy.handle.result()
     description = await temporal.get_workflow_handle(toy.operation_id).describe()
     assert await description.static_summary() == "Count"
-    assert {pair.key.name: pair.value for pair in description.typed_search_attributes}["PerdureStatus"] == "failed"
+    assert {pair.key.name: pair.value for pair in description.typed_search_attributes}[
+        "PerdureStatus"
+    ] == "failed"
 
 
 async def test_a_failure_names_type_detail_and_step(start_toy: StartToy, counting: CountActivities) -> None:

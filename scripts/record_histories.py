@@ -1,0 +1,140 @@
+"""Records the histories that `tests/replay` replays: one per behaviour, from a whole product in a folder of its own.
+
+A history that is recorded stays for as long as a workflow of that time may be open: new behaviours get new names.
+"""
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+
+from perdure.embedded import ports
+from perdure.embedded.supervisor import Stack
+from perdure.settings import Settings, home_directory
+from workflows.client import connect
+
+HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
+SAMPLES = Path(__file__).parents[1] / "samples"
+TERMINAL = {"completed", "failed", "cancelled", "expired"}
+
+console = Console()
+
+
+class Recording:
+    """Makes operations and waits for them."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def post(self, path: str, **body: Any) -> dict[str, Any]:
+        """POST; the operation."""
+        answer = await self._http.post(f"/api/v1{path}", **body)
+        answer.raise_for_status()
+        operation: dict[str, Any] = answer.json()
+        return operation
+
+    async def upload(self, name: str) -> dict[str, Any]:
+        """Ingest a sample."""
+        path = SAMPLES / name
+        return await self.ended(await self.post("/documents", files={"file": (path.name, path.read_bytes())}))
+
+    async def ended(self, operation: dict[str, Any]) -> dict[str, Any]:
+        """Wait for the end."""
+        while operation["status"] not in TERMINAL:
+            await asyncio.sleep(0.1)
+            operation = (await self._http.get(f"/api/v1/operations/{operation['id']}")).json()
+        return operation
+
+    async def text(self, text: str, **fields: Any) -> dict[str, Any]:
+        """Ingest a text."""
+        return await self.ended(await self.post("/documents", json={"text": text, **fields}))
+
+    async def batch(self, *, items: int) -> dict[str, Any]:
+        """Start a batch."""
+        texts = [{"text": f"Passage {number} about valves. " * 40} for number in range(items)]
+        return await self.post("/documents/batch", json={"items": [*texts, {"url": "http://127.0.0.1:9/"}]})
+
+    async def paused_batch(self) -> dict[str, Any]:
+        """A batch that was paused, resumed and ended."""
+        operation = await self.batch(items=120)
+        await self.post(f"/operations/{operation['id']}/pause")
+        await asyncio.sleep(1)
+        return await self.ended(await self.post(f"/operations/{operation['id']}/resume"))
+
+    async def cancelled_batch(self) -> dict[str, Any]:
+        """A batch that was cancelled half-way."""
+        operation = await self.batch(items=400)
+        await asyncio.sleep(2)
+        return await self.ended(await self.post(f"/operations/{operation['id']}/cancel"))
+
+    async def deletion(self) -> dict[str, Any]:
+        """A deleted document."""
+        operation = await self.text("Soon to be deleted.")
+        answer = await self._http.delete(f"/api/v1/documents/{operation['subject']['id']}")
+        return await self.ended(answer.json())
+
+    async def reembedding(self) -> dict[str, Any]:
+        """A space with another model."""
+        await self.text("Two models know this.", space="twice")
+        model = {"model": "all-minilm-l6-v2-fp32"}
+        return await self.ended(await self.post("/spaces/twice/reembed", json=model))
+
+
+def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[str, Any]]]]:
+    """What is recorded, by name."""
+    return {
+        "ingest_document-text": lambda: recording.text("# Title\n\nA text with one paragraph."),
+        "ingest_document-duplicate": lambda: recording.text("# Title\n\nA text with one paragraph."),
+        "ingest_document-pdf": lambda: recording.upload("lease.pdf"),
+        "ingest_document-attachments": lambda: recording.upload("warranty-claim.eml"),
+        "ingest_document-rejected": lambda: recording.upload("broken/zip-bomb.docx"),
+        "ingest_batch-paused": recording.paused_batch,
+        "ingest_batch-cancelled": recording.cancelled_batch,
+        "delete_document": recording.deletion,
+        "reembed_space": recording.reembedding,
+    }
+
+
+async def record(home: Path) -> None:
+    """Start the product, make every behaviour, save the histories."""
+    (home / "models").symlink_to(home_directory() / "models")
+    (home / "bin").symlink_to(home_directory() / "bin")
+    api, temporal, ui = ports.unused(3)
+    settings = Settings(home=home, api_port=api, temporal_port=temporal, temporal_ui_port=ui)
+
+    def report(part: str, what: str, *, passing: bool = False) -> None:
+        if not passing:
+            console.print(f"{part}: {what}", style="dim")
+
+    async with Stack(settings, report) as stack, httpx.AsyncClient(base_url=stack.url, timeout=60) as http:
+        person = {"email": "r@example.com", "password": "a fine password", "name": "R", "organisation": "R"}
+        answer = await http.post("/api/v1/auth/register", json=person)
+        http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        client = await connect(Settings(home=home, temporal_address=stack.environment["TEMPORAL_ADDRESS"]))
+        for name, make in behaviours(Recording(http)).items():
+            operation = await make()
+            handle = client.get_workflow_handle(operation["workflow_id"], run_id=operation["run_id"])
+            history = json.loads((await handle.fetch_history()).to_json())
+            HISTORIES.mkdir(parents=True, exist_ok=True)
+            (HISTORIES / f"{name}.json").write_text(json.dumps(_anonymous(history), indent=1) + "\n")
+            console.print(f"{name}: {operation['status']}, {len(history['events'])} events")
+
+
+def _anonymous(history: dict[str, Any]) -> dict[str, Any]:
+    """Without the name of the machine that made it."""
+    for event in history["events"]:
+        for attributes in event.values():
+            if isinstance(attributes, dict) and "identity" in attributes:
+                attributes["identity"] = "recorder"
+    return history
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="perdure-record-") as directory:
+        sys.exit(asyncio.run(record(Path(directory))))

@@ -1,0 +1,128 @@
+"""The record of an operation is right within a second, whatever happens to its workflow from outside."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import Client
+
+from perdure.db.document_repository import DocumentRepository, Source
+from perdure.db.operation_repository import OperationRepository
+from perdure.domain.ids import new_id
+from perdure.schemas.documents import DocumentFields
+from perdure.schemas.operations import Subject
+from tests.accounts import Account
+
+SLOW = {"items": [{"text": f"Paragraph {number}. " * 40} for number in range(200)]}
+
+
+async def _paused(caller: Account) -> dict[str, object]:
+    """An operation that waits, so that something can be done to its workflow."""
+    operation = await caller.post("/documents/batch", json=SLOW)
+    await caller.post(f"/operations/{operation['id']}/pause")
+    return await caller.until(operation, {"paused"})
+
+
+async def test_a_terminated_workflow_is_a_cancelled_operation_within_a_second(
+    caller: Account, temporal: Client
+) -> None:
+    operation = await _paused(caller)
+    await temporal.get_workflow_handle(str(operation["workflow_id"])).terminate(reason="by hand")
+    started = time.monotonic()
+    ended = await caller.until(operation, {"cancelled"}, timeout_s=10)
+    assert time.monotonic() - started < 2.0
+    assert ended["error"]["type"] == "terminated"
+    items = (await caller.get(f"/operations/{operation['id']}/items", limit=200))["items"]
+    assert {item["status"] for item in items} <= {"indexed", "failed"}
+
+
+async def test_a_cancelled_workflow_is_a_cancelled_operation(caller: Account, temporal: Client) -> None:
+    operation = await _paused(caller)
+    await temporal.get_workflow_handle(str(operation["workflow_id"])).cancel()
+    ended = await caller.until(operation, {"cancelled"}, timeout_s=10)
+    assert ended["error"]["type"] == "cancelled"
+
+
+async def test_a_terminated_operation_can_be_retried(caller: Account, temporal: Client) -> None:
+    operation = await _paused(caller)
+    await temporal.get_workflow_handle(str(operation["workflow_id"])).terminate()
+    await caller.until(operation, {"cancelled"}, timeout_s=10)
+    again = await caller.ended(await caller.post(f"/operations/{operation['id']}/retry"), 90)
+    assert again["status"] == "completed"
+    assert sum(again["result"]["outcomes"].values()) == 200
+
+
+async def test_a_reset_workflow_opens_its_operation_again(caller: Account, temporal: Client) -> None:
+    operation = await caller.ended(await caller.post("/documents", json={"text": "To be reset."}))
+    history = await temporal.get_workflow_handle(operation["workflow_id"]).fetch_history()
+    first_task = next(
+        event.event_id
+        for event in history.events
+        if event.HasField("workflow_task_completed_event_attributes")
+    )
+    await temporal.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace="default",
+            workflow_execution=WorkflowExecution(
+                workflow_id=operation["workflow_id"], run_id=operation["run_id"]
+            ),
+            reason="test",
+            workflow_task_finish_event_id=first_task,
+            request_id=new_id("req"),
+        )
+    )
+    async with asyncio.timeout(15):
+        while True:
+            now = await caller.get(f"/operations/{operation['id']}")
+            if now["run_id"] != operation["run_id"] and now["status"] == "completed":
+                break
+            await asyncio.sleep(0.05)
+
+
+async def test_what_was_committed_but_never_started_is_started(caller: Account, product: FastAPI) -> None:
+    """As if the API had been killed between the commit and the start."""
+    database, objects = product.state.database, product.state.objects
+    key = f"{caller.organisation_id}/originals/left-behind"
+    await objects.put(key, b"Left behind in the outbox.")
+    operation_id = new_id("op")
+    async with database.transaction(caller.organisation_id) as session:
+        documents = DocumentRepository(session, caller.organisation_id)
+        space = await documents.ensure_space("default", product.state.embedders.default)
+        document = await documents.accept(
+            DocumentFields(),
+            Source(name="left.txt", object_key=key),
+            space_id=space.id,
+            operation_id=operation_id,
+            default_title="Left",
+        )
+        await OperationRepository(session).create(
+            organisation_id=caller.organisation_id,
+            actor_id="usr_gone",
+            kind="ingest_document",
+            summary="Ingest a document",
+            subject=Subject(type="document", id=document.document_id),
+            input={"document_id": document.document_id, "version_id": document.version_id, "fetch": True},
+            operation_id=operation_id,
+        )
+    ended = await caller.ended({"id": operation_id}, 30)
+    assert (ended["status"], ended["result"]["status"]) == ("completed", "indexed")
+
+
+async def test_a_workflow_that_temporal_lost_is_started_again(
+    caller: Account, product: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.reconciler.SILENT_FOR", timedelta(0))
+    monkeypatch.setattr("api.reconciler.DEEP_CHECK_EVERY", timedelta(seconds=1))
+    operation = await caller.ended(await caller.post("/documents", json={"text": "Lost and found."}))
+    async with product.state.database.transaction(caller.organisation_id) as session:
+        await session.execute(
+            text("UPDATE operations SET id = :lost, closed_at = NULL, status = 'running' WHERE id = :id"),
+            {"lost": (lost := new_id("op")), "id": operation["id"]},
+        )
+    ended = await caller.ended({"id": lost}, 40)
+    assert ended["result"]["reason"] == "unchanged"

@@ -1,0 +1,76 @@
+"""Every recorded history still replays with this code: running workflows survive a deployment."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio import workflow
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+
+from perdure.errors import PerdureError
+from perdure.schemas.documents import IngestDocumentInput, IngestDocumentResult
+from perdure.settings import Settings
+from worker import sandbox
+from workflows.client import data_converter
+from workflows.registry import KINDS, WORKFLOWS
+
+HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
+MAX_PAYLOAD_BYTES = 64 * 1024
+
+
+def _replayer(*workflows: type[Any]) -> Replayer:
+    return Replayer(
+        workflows=workflows,
+        workflow_runner=sandbox(),
+        data_converter=data_converter(Settings()),
+        workflow_failure_exception_types=[PerdureError],
+    )
+
+
+def _history(path: Path) -> WorkflowHistory:
+    return WorkflowHistory.from_json(path.stem, path.read_text())
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+async def test_recorded_workflows_replay(path: Path) -> None:
+    await _replayer(*WORKFLOWS).replay_workflow(_history(path))
+
+
+def test_every_kind_has_a_history() -> None:
+    recorded = {path.stem.partition("-")[0] for path in HISTORIES}
+    assert recorded == set(KINDS)
+
+
+def _payload_sizes(value: Any) -> Iterator[int]:
+    if isinstance(value, dict):
+        if "data" in value and "metadata" in value:
+            yield len(base64.b64decode(value["data"]))
+        for inner in value.values():
+            yield from _payload_sizes(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _payload_sizes(inner)
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+def test_payloads_are_small(path: Path) -> None:
+    assert max(_payload_sizes(json.loads(path.read_text()))) <= MAX_PAYLOAD_BYTES
+
+
+@workflow.defn(name="IngestDocument")
+class IngestDocumentWithoutSteps:
+    """A deliberately broken next version."""
+
+    @workflow.run
+    async def run(self, job: IngestDocumentInput) -> IngestDocumentResult:
+        return IngestDocumentResult(document_id=job.document_id, status="indexed")
+
+
+async def test_a_changed_workflow_is_noticed() -> None:
+    (path,) = [path for path in HISTORIES if path.stem == "ingest_document-text"]
+    with pytest.raises(workflow.NondeterminismError):
+        await _replayer(IngestDocumentWithoutSteps).replay_workflow(_history(path))
