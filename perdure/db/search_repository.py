@@ -1,0 +1,348 @@
+"""Candidates by vector and by word, and what their scores are made of; the caller owns the transaction."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ARRAY, ColumnElement, Double, Text, any_, cast, func, literal_column, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perdure.db.models import ChunkEmbeddingRow, ChunkRow, DocumentRow, SpaceRow
+from perdure.db.statistics_repository import RARE_FREQUENCY
+from perdure.domain.ranking import Candidate, QueryWord
+from perdure.domain.text_search import FALLBACK_CONFIGURATION, searchable, words
+from perdure.ports.models import EmbeddingModel, Vectors
+
+# Passages that each part offers; the best `limit` of both together are shown.
+CANDIDATES = 100
+# Chunks that the search by words may visit: its rarest words are looked for first, until they are used up.
+WORD_HITS = 6_000
+# Documents that a filter may leave before it is applied to candidates instead of giving them.
+FILTERED_DOCUMENTS = 2_000
+# Measured at 100,000 chunks: the index's top 10 are those of an exact search.
+_EF_SEARCH = 120
+_MAX_SCAN_TUPLES = 40_000
+
+_HNSW = "(chunk_embeddings.embedding::halfvec({0})) <=> CAST(:vector AS halfvec({0}))"
+_EXACT = "chunk_embeddings.embedding <=> CAST(:vector AS halfvec)"
+_TUNE = text(
+    """
+    SELECT set_config('hnsw.ef_search', :ef_search, true), set_config('hnsw.iterative_scan', 'relaxed_order', true),
+           set_config('hnsw.max_scan_tuples', :tuples, true), set_config('jit', 'off', true)
+    """
+)
+_LEXEMES = text(
+    """
+    SELECT u.lexeme, u.positions, (
+        SELECT sum(f.frequency * s.chunk_count) FROM space_lexemes f JOIN spaces s ON s.id = f.space_id
+        WHERE f.space_id = ANY(CAST(:spaces AS text[])) AND f.lexeme = u.lexeme
+    ) AS chunks
+    FROM unnest(CAST(:configurations AS text[])) AS c, unnest(to_tsvector(c::regconfig, :query)) AS u
+    """
+)
+_SCORES = text(
+    """
+    SELECT c.id, c.document_id, c.ordinal, c.token_count, l.lexemes, l.mentions, l.placed,
+           1 - (e.embedding <=> CAST(:vector AS halfvec)) AS cosine
+    FROM chunks c
+    LEFT JOIN chunk_embeddings e ON e.chunk_id = c.id AND e.model = :model
+    LEFT JOIN LATERAL (
+        SELECT array_agg(u.lexeme) AS lexemes, array_agg('A' = ANY(u.weights)) AS placed,
+               array_agg(cardinality(array_positions(u.weights, 'D'))) AS mentions
+        FROM unnest(c.tsv) AS u WHERE u.lexeme = ANY(CAST(:lexemes AS text[]))
+    ) l ON true
+    WHERE c.id = ANY(CAST(:chunks AS text[])) AND c.space_id = ANY(CAST(:spaces AS text[]))
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedSpace:
+    """What a search needs to know of a space."""
+
+    id: str
+    name: str
+    model: str
+    dimension: int
+    chunk_count: int
+    configurations: tuple[str, ...]
+    mean_tokens: float
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which chunks may be found: those of spaces, further only of certain documents.
+
+    `document_ids` are all documents that the filter allows, when they are few; else `documents` is the filter.
+    """
+
+    spaces: tuple[SearchedSpace, ...]
+    document_ids: tuple[str, ...] | None = None
+    documents: ColumnElement[bool] | None = None
+    chunk_count: int = 0
+    """Chunks that may be found; with `documents`, before the filter."""
+
+    @property
+    def space_ids(self) -> list[str]:
+        """Identifiers of the spaces."""
+        return [space.id for space in self.spaces]
+
+    @property
+    def mean_tokens(self) -> float:
+        """Mean length of the sampled chunks; 0 where nothing was sampled yet."""
+        sampled = [space for space in self.spaces if space.mean_tokens]
+        chunks = sum(space.chunk_count for space in sampled)
+        return sum(space.mean_tokens * space.chunk_count for space in sampled) / chunks if chunks else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What is shown of a chunk."""
+
+    chunk_id: str
+    document_id: str
+    document_title: str
+    text: str
+    heading_path: list[str]
+    page: int | None
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class WordCandidates:
+    """Chunks found by words, and how many hold each word."""
+
+    words: Sequence[QueryWord]
+    chunk_ids: Sequence[str]
+
+
+class SearchRepository:
+    """Reads of one search, as one organisation."""
+
+    def __init__(self, session: AsyncSession, exact_below: int) -> None:
+        self._session, self._exact_below = session, exact_below
+
+    async def spaces(self, names: Sequence[str]) -> dict[str, SearchedSpace]:
+        """Spaces by name; one that does not exist is missing."""
+        rows = await self._session.execute(
+            select(
+                SpaceRow.id,
+                SpaceRow.name,
+                SpaceRow.embedding_model,
+                SpaceRow.embedding_dimension,
+                SpaceRow.chunk_count,
+                SpaceRow.text_configurations,
+                SpaceRow.mean_chunk_tokens,
+            ).where(SpaceRow.name.in_(names))
+        )
+        found = [SearchedSpace(*row[:5], tuple(row[5]), row[6]) for row in rows]
+        return {space.name: space for space in found}
+
+    async def scope(self, spaces: Sequence[SearchedSpace], documents: ColumnElement[bool] | None) -> Scope:
+        """Narrow a search to the documents of a filter: by name when they are few, else by the condition."""
+        chunk_count = sum(space.chunk_count for space in spaces)
+        if documents is None:
+            return Scope(tuple(spaces), chunk_count=chunk_count)
+        statement = (
+            select(DocumentRow.id, DocumentRow.chunk_count)
+            .where(
+                DocumentRow.space_id.in_([space.id for space in spaces]), DocumentRow.version > 0, documents
+            )
+            .limit(FILTERED_DOCUMENTS + 1)
+        )
+        rows = (await self._session.execute(statement)).all()
+        left = sum(row.chunk_count for row in rows)
+        if len(rows) <= FILTERED_DOCUMENTS and left <= max(self._exact_below, CANDIDATES):
+            return Scope(tuple(spaces), tuple(row.id for row in rows), None, left)
+        return Scope(tuple(spaces), None, documents, chunk_count)
+
+    async def by_vector(self, scope: Scope, model: EmbeddingModel, vector: Vectors) -> Sequence[str]:
+        """The nearest chunks, at most `CANDIDATES`; `vector` has `dimension` numbers."""
+        spaces = [space for space in scope.spaces if space.model == model.name]
+        if scope.document_ids is None and sum(space.chunk_count for space in spaces) > self._exact_below:
+            tuning = {"ef_search": str(_EF_SEARCH), "tuples": str(_MAX_SCAN_TUPLES)}
+            await self._session.execute(_TUNE, tuning)
+            found = await self._nearest(scope, spaces, model, vector, _HNSW.format(int(model.dimension)))
+            if len(found) >= CANDIDATES:
+                return found
+        # Few chunks, or a filter so narrow that the index gave up before it had found enough.
+        return await self._nearest(scope, spaces, model, vector, _EXACT)
+
+    async def _nearest(
+        self,
+        scope: Scope,
+        spaces: Sequence[SearchedSpace],
+        model: EmbeddingModel,
+        vector: Vectors,
+        distance: str,
+    ) -> Sequence[str]:
+        statement = (
+            select(ChunkEmbeddingRow.chunk_id)
+            .where(
+                ChunkEmbeddingRow.space_id.in_([space.id for space in spaces]),
+                ChunkEmbeddingRow.model == model.name,
+                # A constant, because the planner must see that the partial index fits.
+                ChunkEmbeddingRow.dimension == literal_column(str(int(model.dimension))),
+            )
+            .order_by(text(distance).bindparams(vector=vector_literal(vector)))
+            .limit(CANDIDATES)
+        )
+        if scope.document_ids is not None:
+            statement = statement.join(ChunkRow, ChunkRow.id == ChunkEmbeddingRow.chunk_id).where(
+                ChunkRow.document_id == any_(cast(list(scope.document_ids), ARRAY(Text)))
+            )
+        elif scope.documents is not None:
+            statement = (
+                statement.join(ChunkRow, ChunkRow.id == ChunkEmbeddingRow.chunk_id)
+                .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
+                .where(scope.documents)
+            )
+        return (await self._session.scalars(statement)).all()
+
+    async def words(self, scope: Scope, query: str) -> list[QueryWord]:
+        """The words of a query, as the languages of the spaces stem them; counts come from the statistics."""
+        configurations = {name for space in scope.spaces for name in space.configurations}
+        rows = await self._session.execute(
+            _LEXEMES,
+            {
+                "spaces": scope.space_ids if scope.document_ids is None else [],
+                "configurations": sorted(configurations or {FALLBACK_CONFIGURATION}),
+                "query": searchable(query),
+            },
+        )
+        positions: list[tuple[str, Sequence[int]]] = []
+        chunks: dict[str, float] = {}
+        for lexeme, at, count in rows:
+            positions.append((lexeme, at))
+            chunks[lexeme] = max(chunks.get(lexeme, 0.0), count or 0.0)
+        return [
+            QueryWord(word, min(sum(chunks[lexeme] for lexeme in word.lexemes), scope.chunk_count))
+            for word in words(positions)
+        ]
+
+    async def by_words(self, scope: Scope, query_words: Sequence[QueryWord]) -> WordCandidates:
+        """The chunks that hold the rarest words, at most `CANDIDATES`; counts words while it looks for them."""
+        few = scope.document_ids is not None or scope.chunk_count <= self._exact_below
+        sought = list(query_words) if few else _rarest(query_words, scope.chunk_count)
+        if not sought:
+            return WordCandidates(query_words, ())
+        hits = (
+            func.find_chunks_by_words(
+                cast(scope.space_ids, ARRAY(Text)),
+                cast(None if scope.document_ids is None else list(scope.document_ids), ARRAY(Text)),
+                cast([word.word.tsquery for word in sought], ARRAY(Text)),
+                few,
+                WORD_HITS,
+            )
+            .table_valued("chunk_id", "document_id", "word", "token_count")
+            .alias("hit")
+        )
+        found = select(hits.c.chunk_id, hits.c.document_id, hits.c.word, hits.c.token_count).cte("found")
+        counts = select(found.c.word, func.count().label("chunks")).group_by(found.c.word).cte("counts")
+        rarity = func.sum(
+            func.ln(1 + (scope.chunk_count + 0.5) / (cast(counts.c.chunks, Double) + 0.5), type_=Double)
+        )
+        best = (
+            select(found.c.chunk_id)
+            .join(counts, counts.c.word == found.c.word)
+            .group_by(found.c.chunk_id, found.c.token_count)
+            .order_by(rarity.desc(), found.c.token_count, found.c.chunk_id)
+            .limit(CANDIDATES)
+        )
+        if scope.documents is not None:
+            best = best.join(DocumentRow, DocumentRow.id == found.c.document_id).where(scope.documents)
+        chosen = best.subquery()
+        row = (
+            await self._session.execute(
+                select(
+                    select(func.json_object_agg(counts.c.word, counts.c.chunks)).scalar_subquery(),
+                    select(func.array_agg(chosen.c.chunk_id)).scalar_subquery(),
+                )
+            )
+        ).one()
+        counted: dict[str, int] = row[0] or {}
+        by_word = {word.word: float(counted.get(str(at), 0)) for at, word in enumerate(sought, start=1)}
+        return WordCandidates(
+            [QueryWord(w.word, _settled(w.chunks, by_word.get(w.word))) for w in query_words],
+            row[1] or (),
+        )
+
+    async def candidates(
+        self,
+        spaces: Sequence[SearchedSpace],
+        chunk_ids: Sequence[str],
+        query_words: Sequence[QueryWord],
+        model: EmbeddingModel | None,
+        vector: Vectors | None,
+    ) -> list[Candidate]:
+        """All that the score of these chunks needs: likeness to the vector, and how often each word stands in it."""
+        rows = await self._session.execute(
+            _SCORES,
+            {
+                "spaces": [space.id for space in spaces],
+                "chunks": list(chunk_ids),
+                "lexemes": sorted({lexeme for word in query_words for lexeme in word.word.lexemes}),
+                "model": model.name if model else "",
+                "vector": None if vector is None else vector_literal(vector),
+            },
+        )
+        return [
+            Candidate(
+                chunk_id=row.id,
+                document_id=row.document_id,
+                ordinal=row.ordinal,
+                token_count=row.token_count,
+                cosine=row.cosine,
+                mentions=dict(zip(row.lexemes or (), row.mentions or (), strict=True)),
+                place_mentions=frozenset(
+                    lexeme
+                    for lexeme, placed in zip(row.lexemes or (), row.placed or (), strict=True)
+                    if placed
+                ),
+            )
+            for row in rows
+        ]
+
+    async def passages(self, chunk_ids: Sequence[str]) -> dict[str, Passage]:
+        """What is shown of chunks; one that is gone by now is missing."""
+        statement = (
+            select(
+                ChunkRow.id,
+                ChunkRow.document_id,
+                DocumentRow.title,
+                ChunkRow.text,
+                ChunkRow.heading_path,
+                ChunkRow.page,
+                ChunkRow.start_offset,
+                ChunkRow.end_offset,
+            )
+            .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
+            .where(ChunkRow.id == any_(cast(list(chunk_ids), ARRAY(Text))))
+        )
+        return {row.id: Passage(*row) for row in await self._session.execute(statement)}
+
+
+def vector_literal(vector: Vectors) -> str:
+    """A vector as PostgreSQL reads it."""
+    return json.dumps(vector.astype(float).round(6).tolist())
+
+
+def _rarest(query_words: Sequence[QueryWord], chunk_count: int) -> list[QueryWord]:
+    """The rarest words that together visit at most `WORD_HITS` chunks; one at least."""
+    unknown = RARE_FREQUENCY * chunk_count / 2
+    chosen: list[QueryWord] = []
+    visits = 0.0
+    for word in sorted(query_words, key=lambda word: (word.chunks, word.word.lexemes)):
+        visits += word.chunks or unknown
+        if chosen and visits > WORD_HITS:
+            break
+        chosen.append(word)
+    return chosen
+
+
+def _settled(estimated: float, counted: float | None) -> float:
+    """How many chunks hold a word. A count that reached its limit says only that there are more."""
+    if counted is None:
+        return estimated
+    return max(counted, estimated) if counted >= WORD_HITS else counted

@@ -1,0 +1,199 @@
+"""Answers a search: both parts at once, one ranking, the best passages."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from perdure.db.filter_sql import compiled
+from perdure.db.search_repository import Passage, Scope, SearchedSpace, SearchRepository
+from perdure.db.session import Transaction
+from perdure.domain.filters import Filter, parse_filters
+from perdure.domain.highlighting import highlight
+from perdure.domain.ranking import MEANING_WEIGHT, WORDS_WEIGHT, Candidate, QueryWord, Ranked, Ranking
+from perdure.errors import ConflictError, InvalidInputError, NotFoundError
+from perdure.ports.models import Embedders, EmbeddingModel, Vectors
+from perdure.schemas.search import Highlight, ScoreTerm, SearchAnswer, SearchHit, SearchMode, SearchRequest
+from perdure.settings import Settings
+
+DEFAULT_SPACE = "default"
+# The embedding model reads no further anyway, and PostgreSQL need not.
+_EMBEDDED_CHARACTERS = 4_000
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one part of a search offers."""
+
+    chunk_ids: Sequence[str] = ()
+    words: Sequence[QueryWord] = ()
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A query's vector under one of the models that serve the spaces asked."""
+
+    model: EmbeddingModel
+    vector: Vectors
+
+
+class SearchService:
+    """Searches the documents of an organisation."""
+
+    def __init__(self, transaction: Transaction, embedders: Embedders, settings: Settings) -> None:
+        self._transaction, self._embedders = transaction, embedders
+        self._exact_below = settings.exact_search_below
+
+    async def search(self, organisation_id: str, request: SearchRequest) -> SearchAnswer:
+        """The best passages. NotFoundError names a space that does not exist, unless it is the default one."""
+        started = time.perf_counter()
+        filters = parse_filters(request.filters)
+        query = request.query.replace("\0", " ")
+        scope = await self._scope(organisation_id, request.space_names, filters)
+        items: list[SearchHit] = []
+        if scope is not None:
+            ranked = await self._ranked(organisation_id, scope, query, request.mode)
+            best = [item for item in ranked if item.score >= request.min_score and item.score > 0]
+            items = await self._hits(organisation_id, best[: request.limit], query, request)
+        return SearchAnswer(items=items, took_ms=round((time.perf_counter() - started) * 1000, 2))
+
+    async def _scope(
+        self, organisation_id: str, names: Sequence[str], filters: Filter | None
+    ) -> Scope | None:
+        """Where to look; None when there is nothing to be found."""
+        async with self._transaction(organisation_id) as session:
+            repository = SearchRepository(session, self._exact_below)
+            found = await repository.spaces(names)
+            for name in names:
+                if name not in found and name != DEFAULT_SPACE:
+                    msg = f"There is no space '{name}'. Spaces are made when a first document is posted to them."
+                    raise NotFoundError(msg)
+            spaces = [space for space in found.values() if space.chunk_count]
+            if not spaces:
+                return None
+            scope = await repository.scope(spaces, compiled(filters) if filters else None)
+            return scope if scope.chunk_count else None
+
+    async def _ranked(self, organisation_id: str, scope: Scope, query: str, mode: SearchMode) -> list[Ranked]:
+        # Each part has a transaction of its own and waits for no other, so a full pool cannot lock up.
+        by_vector, by_words = await asyncio.gather(
+            self._by_vector(organisation_id, scope, query, mode),
+            self._by_words(organisation_id, scope, query, mode),
+        )
+        questions, near = by_vector
+        chunk_ids = list(dict.fromkeys((*near, *by_words.chunk_ids)))
+        if not chunk_ids:
+            return []
+        candidates: list[Candidate] = []
+        async with self._transaction(organisation_id) as session:
+            repository = SearchRepository(session, self._exact_below)
+            for model, spaces in _by_model(scope.spaces).items():
+                question = questions.get(model)
+                candidates += await repository.candidates(
+                    spaces,
+                    chunk_ids,
+                    by_words.words,
+                    question.model if question else None,
+                    question.vector if question else None,
+                )
+        ranking = Ranking(
+            words=by_words.words,
+            chunks=scope.chunk_count,
+            mean_tokens=scope.mean_tokens,
+            meaning=0.0 if mode is SearchMode.KEYWORD else MEANING_WEIGHT,
+            by_words=0.0 if mode is SearchMode.VECTOR else WORDS_WEIGHT,
+        )
+        return ranking.rank(candidates)
+
+    async def _by_vector(
+        self, organisation_id: str, scope: Scope, query: str, mode: SearchMode
+    ) -> tuple[dict[str, _Question], list[str]]:
+        if mode is SearchMode.KEYWORD:
+            return {}, []
+        questions = {model: await self._question(model, query) for model in _by_model(scope.spaces)}
+        near: list[str] = []
+        async with self._transaction(organisation_id) as session:
+            repository = SearchRepository(session, self._exact_below)
+            for question in questions.values():
+                near += await repository.by_vector(scope, question.model, question.vector)
+        return questions, near
+
+    async def _question(self, model: str, query: str) -> _Question:
+        def embed() -> _Question:
+            try:
+                embedder = self._embedders.get(model)
+            except InvalidInputError as error:
+                msg = (
+                    f"The space is served by the embedding model '{model}', which this server does not have. "
+                    "Re-embed the space (POST /api/v1/spaces/{name}/reembed), or search with mode 'keyword'."
+                )
+                raise ConflictError(msg) from error
+            return _Question(embedder.model, embedder.embed([query[:_EMBEDDED_CHARACTERS]])[0])
+
+        return await asyncio.to_thread(embed)
+
+    async def _by_words(self, organisation_id: str, scope: Scope, query: str, mode: SearchMode) -> _Found:
+        if mode is SearchMode.VECTOR:
+            return _Found()
+        async with self._transaction(organisation_id) as session:
+            repository = SearchRepository(session, self._exact_below)
+            found = await repository.by_words(scope, await repository.words(scope, query))
+            return _Found(found.chunk_ids, found.words)
+
+    async def _hits(
+        self, organisation_id: str, best: Sequence[Ranked], query: str, request: SearchRequest
+    ) -> list[SearchHit]:
+        if not best:
+            return []
+        async with self._transaction(organisation_id) as session:
+            repository = SearchRepository(session, self._exact_below)
+            passages = await repository.passages([item.candidate.chunk_id for item in best])
+        return [
+            _hit(item, passages[item.candidate.chunk_id], query, request)
+            for item in best
+            if item.candidate.chunk_id in passages  # else deleted a moment ago
+        ]
+
+
+def _by_model(spaces: Sequence[SearchedSpace]) -> dict[str, list[SearchedSpace]]:
+    grouped: dict[str, list[SearchedSpace]] = {}
+    for space in spaces:
+        grouped.setdefault(space.model, []).append(space)
+    return grouped
+
+
+def _hit(item: Ranked, passage: Passage, query: str, request: SearchRequest) -> SearchHit:
+    return SearchHit(
+        chunk_id=passage.chunk_id,
+        document_id=passage.document_id,
+        document_title=passage.document_title,
+        text=passage.text,
+        score=item.score,
+        terms=[
+            ScoreTerm(
+                name=term.name,
+                value=round(term.value, 6),
+                weight=term.weight,
+                raw=round(term.raw, 6),
+                detail=term.detail,
+            )
+            for term in item.terms
+        ]
+        if request.explain
+        else [],
+        heading_path=passage.heading_path,
+        page=passage.page,
+        start=passage.start,
+        end=passage.end,
+        highlights=_highlights(passage.text, query) if request.highlight else None,
+    )
+
+
+def _highlights(text: str, query: str) -> list[Highlight]:
+    marks, position = [], 0
+    for piece in highlight(text, query):
+        end = position + len(piece.text)
+        if piece.marked:
+            marks.append(Highlight(start=position, end=end))
+        position = end
+    return marks
