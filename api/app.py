@@ -23,7 +23,6 @@ from api.routes import (
     console_accounts,
     console_documents,
     console_operations,
-    console_search,
     console_settings,
     documents,
     health,
@@ -60,7 +59,6 @@ CONSOLE = (
     console_accounts.router,
     console_operations.router,
     console_documents.router,
-    console_search.router,
     console_settings.router,
 )
 
