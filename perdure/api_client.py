@@ -136,6 +136,11 @@ class ApiClient:
         """Read a document."""
         return DocumentRead.model_validate(await self.call("GET", f"/documents/{document_id}"))
 
+    async def find_document(self, space: str, external_id: str) -> DocumentRead | None:
+        """The document of this external id."""
+        answer = await self.call("GET", "/documents", params={"space": space, "external_id": external_id})
+        return DocumentRead.model_validate(answer["items"][0]) if answer["items"] else None
+
     async def search(self, query: str, **options: Any) -> Json:
         """Search; returns `{"items": [...], "took_ms": …}`."""
         return await self.call("POST", "/search", json={"query": query, **options})

@@ -1,6 +1,7 @@
 """Sends files to the API and follows each to its end, for `perdure ingest` and the demo."""
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from perdure.api_client import ApiClient
 from perdure.errors import InvalidInputError, PerdureError
-from perdure.schemas.documents import Reason
+from perdure.schemas.documents import SETTLED, DocumentRead
 from perdure.schemas.operations import OperationRead, OperationStatus
 
 FAILED = frozenset({"failed", "quarantined", "refused", "cancelled", "expired"})
@@ -36,6 +37,7 @@ class Outcome:
     chunk_count: int = 0
     document_id: str | None = None
     operation_id: str | None = None
+    earlier: bool = False
 
     @property
     def failed(self) -> bool:
@@ -81,6 +83,38 @@ async def ingest_file(client: ApiClient, file: SourceFile, space: str, *, wait: 
         return Outcome(file.name, "refused", seconds(), detail=str(error), operation_id=operation_id)
 
 
+async def find_earlier(client: ApiClient, file: SourceFile, space: str) -> Outcome | None:
+    """What became of the same bytes under the same name before; followed to its end when it goes on."""
+    started = time.monotonic()
+    document = await client.find_document(space, file.name)
+    if document is None or not await asyncio.to_thread(_is_same, file.path, document):
+        return None
+    if document.status not in SETTLED and document.operation_id is not None:
+        async for _ in client.follow(document.operation_id):
+            pass
+        document = await client.document(document.id)
+    return Outcome(
+        name=file.name,
+        status=document.status.value,
+        seconds=time.monotonic() - started,
+        media_type=document.media_type,
+        reason=document.reason.value if document.reason else None,
+        detail=document.detail,
+        chunk_count=document.chunk_count,
+        document_id=document.id,
+        operation_id=document.operation_id,
+        earlier=True,
+    )
+
+
+def _is_same(path: Path, document: DocumentRead) -> bool:
+    if document.sha256 is None:
+        # It ended before its bytes were looked at.
+        return path.stat().st_mtime <= document.created_at.timestamp()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == document.sha256
+
+
 async def _outcome(client: ApiClient, file: SourceFile, operation: OperationRead, seconds: float) -> Outcome:
     result: dict[str, Any] = operation.result or {}
     document_id = operation.subject.id if operation.subject else None
@@ -108,20 +142,20 @@ async def ingest_files(
     space: str = "default",
     concurrency: int = 8,
     wait: bool = True,
+    reuse: bool = False,
     on_done: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Ingest many, some at a time; outcomes in the order of the files."""
+    """Ingest many, some at a time; outcomes in the order of the files.
+
+    With `reuse`, a file whose bytes were sent before is not sent again, whatever became of it.
+    """
     free = asyncio.Semaphore(concurrency)
 
     async def one(file: SourceFile) -> Outcome:
         async with free:
-            outcome = await ingest_file(client, file, space, wait=wait)
+            earlier = await find_earlier(client, file, space) if reuse else None
+            outcome = earlier or await ingest_file(client, file, space, wait=wait)
         on_done(outcome)
         return outcome
 
     return list(await asyncio.gather(*(one(file) for file in files)))
-
-
-def is_unchanged(outcome: Outcome) -> bool:
-    """Whether the file was there already, so that nothing had to be done."""
-    return outcome.reason == Reason.UNCHANGED

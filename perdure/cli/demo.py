@@ -12,7 +12,7 @@ from perdure.api_client import ApiClient, ApiProblemError
 from perdure.cli.documents import progress_bar
 from perdure.cli.output import console, outcome_table, passage
 from perdure.embedded.stack_files import write_private
-from perdure.ingestion import Outcome, collect, ingest_files, is_unchanged
+from perdure.ingestion import Outcome, collect, ingest_files
 
 QUESTION = "How long is the notice period in the lease?"
 _EMAIL = "demo@perdure.example"
@@ -60,7 +60,9 @@ class Demo:
         async with ApiClient(self.url, self._key) as api:
             with progress_bar() as progress:
                 task = progress.add_task("Ingesting the samples", total=len(files))
-                outcomes = await ingest_files(api, files, on_done=lambda _: progress.advance(task))
+                outcomes = await ingest_files(
+                    api, files, reuse=True, on_done=lambda _: progress.advance(task)
+                )
             console.print(outcome_table(outcomes, title="What happened to the samples"))
             console.print(_summary(outcomes), style="dim")
             answer = await api.search(QUESTION, limit=1)
@@ -104,6 +106,6 @@ class Demo:
 
 
 def _summary(outcomes: list[Outcome]) -> str:
-    unchanged = sum(is_unchanged(outcome) for outcome in outcomes)
+    unchanged = sum(outcome.earlier for outcome in outcomes)
     text = f"{len(outcomes)} files; those under broken/ are there to show how failures look"
     return f"{text}; {unchanged} were there already" if unchanged else text

@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,7 +17,6 @@ from rich.table import Table
 from rich.text import Text
 
 from perdure.cli.output import JsonOption, client, console, print_json, run, styled
-from perdure.schemas.base import rfc3339
 from perdure.schemas.operations import OperationRead, OperationStatus, StepRead
 
 app = typer.Typer(no_args_is_help=True, help="Look at operations and steer them.")
@@ -46,9 +46,10 @@ def list_operations(
     if as_json:
         print_json(answer)
         return
-    table = Table(header_style="bold")
-    table.add_column("operation", no_wrap=True)
-    for column in ("kind", "status", "progress", "subject", "created"):
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
+    for column in ("operation", "kind", "status"):
+        table.add_column(column, no_wrap=True)
+    for column in ("progress", "created"):
         table.add_column(column)
     for operation in (OperationRead.model_validate(item) for item in answer["items"]):
         table.add_row(
@@ -56,8 +57,7 @@ def list_operations(
             operation.kind,
             styled(operation.status),
             _progress(operation),
-            operation.subject.id if operation.subject else "",
-            rfc3339(operation.created_at),
+            f"{operation.created_at.astimezone():%Y-%m-%d %H:%M:%S}",
         )
     console.print(table)
     if answer.get("next_cursor"):
@@ -73,7 +73,7 @@ def show(operation_id: OperationId, as_json: JsonOption = False) -> None:
         print_json(body | {"steps": [step.model_dump(mode="json") for step in steps]})
         return
     _print_operation(operation)
-    table = Table(header_style="bold")
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for column in ("step", "state", "attempts", "started", "ended", "error"):
         table.add_column(column)
     for step in steps:
@@ -81,8 +81,8 @@ def show(operation_id: OperationId, as_json: JsonOption = False) -> None:
             step.name,
             styled(step.state),
             str(step.attempts),
-            rfc3339(step.started_at) if step.started_at else "",
-            rfc3339(step.ended_at) if step.ended_at else "",
+            f"{step.started_at.astimezone():%H:%M:%S}" if step.started_at else "",
+            f"{step.ended_at.astimezone():%H:%M:%S}" if step.ended_at else "",
             step.error.detail if step.error else "",
         )
     console.print(table)

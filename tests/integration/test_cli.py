@@ -1,3 +1,4 @@
+import hashlib
 import json
 import socket
 from collections.abc import Iterator
@@ -6,8 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from perdure.api_client import ApiClient
 from perdure.cli import app
 from perdure.cli.demo import Demo
+from perdure.ingestion import collect, ingest_files
 from tests.api_stub import KEY, ApiStub, document, operation, serving
 
 
@@ -205,3 +208,34 @@ async def test_a_demo_key_that_was_revoked_is_replaced_by_logging_in(stub: ApiSt
     (login,) = stub.asked("POST", "/auth/login")
     assert json.loads(login)["password"] == "chosen-before"
     assert f"PERDURE_API_KEY={KEY}" in (tmp_path / "demo.env").read_text()
+
+
+async def test_the_demo_sends_no_file_twice_and_follows_what_was_cut_off(
+    stub: ApiStub, tmp_path: Path
+) -> None:
+    (tmp_path / "done.txt").write_text("done")
+    (tmp_path / "cut-off.txt").write_text("cut off")
+    (tmp_path / "changed.txt").write_text("changed")
+
+    def known(name: str, status: str, text: str) -> dict[str, object]:
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return document(f"doc_{name}", status, sha256=digest, operation_id=f"op_{name}")
+
+    answers = {
+        "changed.txt": known("changed", "indexed", "as it was before"),
+        "cut-off.txt": known("cut", "parsing", "cut off"),
+        "done.txt": known("done", "indexed", "done"),
+    }
+    stub.queued["GET", "/documents"] = [(200, {"items": [found]}) for found in answers.values()]
+    stub.queued["GET", "/operations/op_cut"] = [(200, operation("op_cut", "running"))]
+    stub.always["GET", "/operations/op_cut"] = (200, operation("op_cut"))
+    stub.always["GET", "/documents/doc_cut"] = (200, document("doc_cut", "indexed"))
+    accept(stub)
+    async with ApiClient(stub.url, KEY) as api:
+        outcomes = await ingest_files(api, collect([tmp_path]), concurrency=1, reuse=True)
+    assert [(outcome.name, outcome.status, outcome.earlier) for outcome in outcomes] == [
+        ("changed.txt", "indexed", False),
+        ("cut-off.txt", "indexed", True),
+        ("done.txt", "indexed", True),
+    ]
+    assert stub.external_ids() == ["changed.txt"]

@@ -315,3 +315,35 @@ async def test_migrations_that_were_applied_are_not_loaded_again(
     (settings.home / "schema.json").write_text('{"migrations": "of another version", "revision": "0001"}')
     async with Stack(settings, reports, real):
         assert reports.of("migrations")[-1].startswith("ready in")
+
+
+async def test_what_a_killed_supervisor_left_is_cleaned_up_by_the_next(
+    settings: Settings, programs: Programs, tmp_path: Path
+) -> None:
+    supervisor = f"""
+import asyncio, sys
+from perdure.embedded.supervisor import Programs, Stack
+from perdure.settings import Settings
+async def main():
+    settings = Settings.model_validate_json(sys.argv[1])
+    async with Stack(settings, lambda *_, **__: None, {programs!r}):
+        sys.stdout.write("up\\n"); sys.stdout.flush()
+        await asyncio.sleep(600)
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", supervisor, settings.model_dump_json(by_alias=False), stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"up\n"
+    left = [
+        ProcessRecord(**entry) for entry in json.loads((settings.home / "stack.json").read_text())["children"]
+    ]
+    assert all(record.find() is not None for record in left)
+    process.kill()
+    await process.wait()
+    async with Stack(settings, Reports(), programs) as stack:
+        assert [record.name for record in left if record.find() is not None] == []
+        connection = await asyncpg.connect(stack.environment["DATABASE_URL"])
+        assert await connection.fetchval("SELECT 1") == 1
+        await connection.close()
