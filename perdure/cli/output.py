@@ -120,9 +120,11 @@ def passage(item: dict[str, Any], *, number: int | None = None) -> Text:
 
 def citation(item: dict[str, Any]) -> str:
     """Where a passage stands: document, headings, page, offsets, score."""
-    parts = [str(item.get("document_title") or item.get("document_id"))]
-    if headings := item.get("heading_path"):
-        parts.append(" / ".join(str(heading) for heading in headings))
+    title = str(item.get("document_title") or item.get("document_id"))
+    parts = [title]
+    # Many documents have their title as the topmost heading, too.
+    if headings := [str(heading) for heading in item.get("heading_path") or () if heading != title]:
+        parts.append(" / ".join(headings))
     if page := item.get("page"):
         parts.append(f"page {page}")
     parts.append(f"characters {item.get('start')} to {item.get('end')}")

@@ -89,7 +89,7 @@ def build_binary(home: Path, report: Callable[[str], None]) -> Path:
         raise UnavailableError(msg)
     directory = home / "bin"
     directory.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "GOBIN": str(directory), "GOFLAGS": "-trimpath"}
+    environment = {**os.environ, "GOBIN": str(directory)}
     lines: list[str] = []
     with subprocess.Popen(  # noqa: S603  # fixed arguments
         [go, "install", "-v", CLI_MODULE],
