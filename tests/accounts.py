@@ -41,10 +41,10 @@ class Account:
         answered: dict[str, Any] = answer.json()
         return answered
 
-    async def get(self, path: str, status: int = 200, **parameters: Any) -> dict[str, Any]:
+    async def get(self, path: str, expected: int = 200, **parameters: Any) -> dict[str, Any]:
         """GET that must answer with a status; its JSON."""
         answer = await self.http.get(f"/api/v1{path}", params=parameters)
-        assert answer.status_code == status, answer.text
+        assert answer.status_code == expected, answer.text
         answered: dict[str, Any] = answer.json()
         return answered
 

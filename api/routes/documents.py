@@ -170,7 +170,7 @@ async def list_documents(
     page: PageRequest,
     space: Annotated[SpaceName | None, Query()] = None,
     status: Annotated[DocumentStatus | None, Query()] = None,
-    external_id: Annotated[str | None, Query(min_length=1, max_length=512)] = None,
+    external_id: Annotated[str | None, Query(pattern=r"^[^\x00]{1,512}$")] = None,
 ) -> Page[DocumentRead]:
     """Documents of the organisation, newest first."""
     async with database.transaction(caller.organisation_id) as session:

@@ -1,9 +1,18 @@
 """Base classes of everything that crosses a process boundary."""
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    model_validator,
+)
 
 from perdure.domain.ids import ID_PATTERN
 
@@ -12,6 +21,8 @@ def rfc3339(instant: datetime) -> str:
     """Render an aware instant as RFC 3339 UTC with milliseconds and `Z`."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 Instant = Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
@@ -24,10 +35,29 @@ class Contract(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+def storable(value: Any) -> Any:
+    """The same JSON value without NUL and lone surrogates, in keys too."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {storable(key): storable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [storable(inner) for inner in value]
+    return value
+
+
 class RequestBody(BaseModel):
-    """A request body: unknown fields are refused, so that a typing error never passes silently."""
+    """A request body: unknown fields are refused, so that a typing error never passes silently.
+
+    What JSON can spell and PostgreSQL cannot hold (NUL, lone surrogates) is replaced by U+FFFD.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        return storable(value)
 
 
 Item = TypeVar("Item")

@@ -248,7 +248,8 @@ async def test_a_space_can_be_embedded_with_another_model(caller: Account) -> No
         ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 400, None),
         ({"content": b'{"text": "\xff"}', "headers": {"Content-Type": "application/json"}}, 400, None),
         ({"content": b"text", "headers": {"Content-Type": "text/plain"}}, 400, None),
-        ({"content": b"--x", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, 400, None),
+        ({"content": b"--x", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, 422, "/body/file"),
+        ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, None),
     ],
 )
 async def test_bad_requests_say_where_and_what_to_do(
