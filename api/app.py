@@ -4,11 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
-from perdure.db.search_service import SearchService
 from temporalio.client import Client
 
 from api import dependencies, problems
@@ -23,6 +20,7 @@ from api.routes import (
     console_accounts,
     console_documents,
     console_operations,
+    console_search,
     console_settings,
     documents,
     health,
@@ -31,8 +29,10 @@ from api.routes import (
     organisation,
     search,
 )
+from api.routes.console_rendering import STATIC_FOLDER, VersionedStaticFiles
 from perdure import __version__
 from perdure.db.guard import check_app_role
+from perdure.db.search_service import SearchService
 from perdure.db.session import Database
 from perdure.ports.models import Embedders
 from perdure.ports.storage import ObjectStore
@@ -59,6 +59,7 @@ CONSOLE = (
     console_accounts.router,
     console_operations.router,
     console_documents.router,
+    console_search.router,
     console_settings.router,
 )
 
@@ -116,7 +117,7 @@ def create_app(settings: Settings, parts: PartsMaker = real_parts) -> FastAPI:
     problems.install(app)
     for router in (*ROUTERS, *CONSOLE):
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.mount("/static", VersionedStaticFiles(directory=STATIC_FOLDER), name="static")
     app.add_middleware(RequestMiddleware, settings=settings, upload_paths=UPLOADS)
     return app
 

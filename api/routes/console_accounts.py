@@ -56,7 +56,7 @@ async def log_in(
     except (ValidationError, UnauthenticatedError, QuotaExceededError) as error:
         fault = "E-mail or password is wrong." if isinstance(error, ValidationError) else str(error)
         status = 429 if isinstance(error, QuotaExceededError) else 401
-        return pages.outside("login.html", status=status, fault=fault, email=email, next=safe_next(next))
+        return pages.outside("login.html", http_status=status, fault=fault, email=email, next=safe_next(next))
     response = pages.redirect(safe_next(next))
     await sessions.start_session(request, response, who)
     return response
@@ -67,7 +67,7 @@ def _register_page(
 ) -> Response:
     return pages.outside(
         "register.html",
-        status=422 if fault or faults else 200,
+        http_status=422 if fault or faults else 200,
         fault=fault,
         values={field: values.get(field, "") for field in _FIELDS},
         faults={field: faults.get(field, "") for field in _FIELDS},

@@ -102,11 +102,12 @@ class Pages:
 
     async def inside(
         self,
-        name: str,
+        template: str,
         caller: Principal,
         section: str,
+        /,
         *,
-        status: int = 200,
+        http_status: int = 200,
         headers: dict[str, str] | None = None,
         **context: Any,
     ) -> Response:
@@ -117,12 +118,14 @@ class Pages:
             "temporal_ui_url": self.settings.temporal_ui_url,
             "notice": NOTICES.get(self.request.query_params.get("notice", "")),
         }
-        return self._templates.response(name, {**shared, **context}, status=status, headers=headers)
+        return self._templates.response(template, {**shared, **context}, status=http_status, headers=headers)
 
-    def outside(self, name: str, *, status: int = 200, **context: Any) -> Response:
+    def outside(self, template: str, /, *, http_status: int = 200, **context: Any) -> Response:
         """A page for someone who is not logged in."""
         notice = NOTICES.get(self.request.query_params.get("notice", ""))
-        return self._templates.response(name, {"viewer": None, "notice": notice, **context}, status=status)
+        return self._templates.response(
+            template, {"viewer": None, "notice": notice, **context}, status=http_status
+        )
 
     def redirect(self, path: str, notice: str = "") -> Response:
         """Go on to another page after a form; a message may wait there."""
@@ -163,8 +166,8 @@ async def show_error(request: Request, error: PerdureError) -> Response:
     }
     principal = await sessions.current_session(request)
     if principal is None:
-        return pages.outside("error.html", status=error.status, **context)
-    return await pages.inside("error.html", principal, "", status=error.status, **context)
+        return pages.outside("error.html", http_status=error.status, **context)
+    return await pages.inside("error.html", principal, "", http_status=error.status, **context)
 
 
 def _ours(error: Exception) -> PerdureError | None:

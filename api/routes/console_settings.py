@@ -45,7 +45,7 @@ async def _members_page(pages: Pages, caller: Principal, **context: Any) -> Resp
         "settings_members.html",
         caller,
         "members",
-        status=status,
+        http_status=status,
         members=listed.items,
         roles=[role.value for role in Role],
         **shown,
@@ -121,7 +121,7 @@ async def _keys_page(pages: Pages, caller: Principal, **context: Any) -> Respons
         "settings_api_keys.html",
         caller,
         "api-keys",
-        status=422 if shown["fault"] else 200,
+        http_status=422 if shown["fault"] else 200,
         keys=listed.items,
         may_create=Scope.KEYS_WRITE in caller.scopes,
         scopes=[

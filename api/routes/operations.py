@@ -121,13 +121,16 @@ async def stream_events(
     operations: OperationsDependency,
     database: DatabaseDependency,
     last_event_id: Annotated[str | None, Header(description="Id of the last event seen.")] = None,
+    after: Annotated[
+        int, Query(ge=0, le=2**62, description="Revision to go on from without the header.")
+    ] = 0,
 ) -> Response:
     """Events `operation` (the whole resource) and `step`, from the beginning or after `Last-Event-ID`.
 
     The stream ends after the event that ends the operation.
     """
     operation = await operations.get(caller.organisation_id, operation_id)
-    seen = _revision(last_event_id)
+    seen = after if last_event_id is None else _revision(last_event_id)
     async with database.transaction(caller.organisation_id) as session:
         newer = await OperationRepository(session).events(operation_id, seen, limit=1)
     if operation.status in TERMINAL and not newer and last_event_id is not None:

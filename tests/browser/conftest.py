@@ -15,7 +15,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 from perdure.domain.ids import new_id
 from perdure.embedded import ports
 from perdure.embedded.supervisor import Stack
-from perdure.settings import Settings
+from perdure.settings import Settings, home_directory
 from tests.browser import preview
 from tests.embedding import model_directory
 
@@ -29,10 +29,15 @@ Visit = Callable[..., AbstractAsyncContextManager[Page]]
 
 
 @pytest.fixture(scope="session")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """The whole product, in a home of its own."""
+async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Address of the whole product, in a home of its own; of one that runs, when PERDURE_TEST_URL names it."""
+    if running_elsewhere := os.environ.get("PERDURE_TEST_URL"):
+        yield running_elsewhere
+        return
     home = tmp_path_factory.mktemp("console")
-    (home / "models").symlink_to(model_directory().resolve())
+    for shared in (model_directory(), home_directory() / "bin"):
+        if shared.is_dir():
+            (home / shared.name).symlink_to(shared.resolve())
     api, temporal, ui = ports.unused(3)
     settings = Settings(home=home, api_port=api, temporal_port=temporal, temporal_ui_port=ui)
 
@@ -40,7 +45,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
         """Nobody watches a test start."""
 
     async with Stack(settings, report) as running:
-        yield running
+        yield running.url
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Mount, Route
 
 from api.routes.console_rendering import STATIC_FOLDER, Templates, VersionedStaticFiles
+from api.routes.console_search import Result
 from api.routes.console_views import (
     DocumentView,
     Notice,
@@ -38,6 +39,7 @@ from perdure.schemas.operations import (
     StepState,
     Subject,
 )
+from perdure.schemas.search import Highlight, ScoreTerm, SearchHit
 
 NOW = datetime.now(UTC)
 LONG = "a-very-long-file-name-that-nobody-shortened-" * 3 + "final_FINAL(2).pdf"
@@ -298,26 +300,26 @@ def document_page(view: DocumentView, chunks: list[ChunkRead]) -> dict[str, Any]
     }
 
 
-def result(number: int) -> SimpleNamespace:
+def result(number: int) -> Result:
     cut = TEXT.index("notice")
-    return SimpleNamespace(
-        url="/documents/doc_1#chk_1",
-        title="Lease of the Harbour Street office" if number else LONG,
-        heading_path=["3 Term and notice", "3.2 Notice by the tenant"],
-        score=0.91 - number / 7,
-        share=0.91 - number / 7,
-        pieces=[
-            SimpleNamespace(text=TEXT[:cut], marked=False),
-            SimpleNamespace(text="notice", marked=True),
-            SimpleNamespace(text=TEXT[cut + 6 :], marked=False),
-        ],
-        page=4,
-        start=1200,
-        end=1200 + len(TEXT),
-        terms=[
-            SimpleNamespace(name=name, value=value, share=value)
-            for name, value in (("Meaning", 0.61), ("Words", 0.22), ("Neighbours", 0.08))
-        ],
+    terms = [
+        ScoreTerm(name=name, value=value, weight=0.5, raw=value, detail=detail)
+        for name, value, detail in (("meaning", 0.61, None), ("words", 0.22, "notice 3, tenant 1, give 1"))
+    ]
+    return Result(
+        SearchHit(
+            chunk_id="chk_1",
+            document_id="doc_1",
+            document_title="Lease of the Harbour Street office" if number else LONG,
+            text=TEXT,
+            score=0.91 - number / 7,
+            terms=terms,
+            heading_path=["3 Term and notice", "3.2 Notice by the tenant"],
+            page=4,
+            start=1200,
+            end=1200 + len(TEXT),
+            highlights=[Highlight(start=cut, end=cut + len("notice"))],
+        )
     )
 
 
