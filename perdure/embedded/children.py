@@ -48,7 +48,7 @@ class Child:
         self._deaths = 0
         self.record: ProcessRecord | None = None
 
-    async def start(self, timeout_s: float = 60.0) -> None:
+    async def start(self, timeout_s: float = 180.0) -> None:
         """Start, return once ready; UnavailableError with the end of its log when it does not get there."""
         self._task = asyncio.create_task(self._keep_running())
         try:
