@@ -59,6 +59,7 @@ class Authenticator:
     def __init__(self, database: Database, tokens: AccessTokens) -> None:
         self._database, self._tokens = database, tokens
         self._known: dict[str, tuple[float, Principal]] = {}
+        self._changes = 0
         self._touched: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -70,6 +71,7 @@ class Authenticator:
         cached = f"{claims.user_id}/{claims.organisation_id}/{claims.family_id}"
         if (known := self._remembered(cached)) is not None:
             return known
+        changes = self._changes
         row = await self._one(
             _ACCESS_TOKEN,
             user_id=claims.user_id,
@@ -88,13 +90,14 @@ class Authenticator:
             scopes=frozenset(scopes_of(role)),
             via="access_token",
         )
-        return self._remember(cached, principal)
+        return self._remember(cached, principal, changes)
 
     async def session(self, cookie: str) -> Principal:
         """The caller behind a console cookie; `csrf_token` is what unsafe requests must show."""
         token_hash = hash_secret(cookie)
         if (known := self._remembered(token_hash)) is not None:
             return known
+        changes = self._changes
         row = await self._one(_SESSION, token_hash=token_hash)
         if row is None:
             raise UnauthenticatedError("Your session has ended; log in again.")
@@ -109,12 +112,13 @@ class Authenticator:
             csrf_token=row["csrf_token"],
             expires_at=row["expires_at"],
         )
-        return self._remember(token_hash, principal)
+        return self._remember(token_hash, principal, changes)
 
     async def _api_key(self, key: str) -> Principal:
         key_hash = hash_secret(key)
         principal = self._remembered(key_hash)
         if principal is None:
+            changes = self._changes
             row = await self._one(_API_KEY, key_hash=key_hash)
             if row is None:
                 detail = (
@@ -130,7 +134,7 @@ class Authenticator:
                 via="api_key",
                 expires_at=row["expires_at"],
             )
-            self._remember(key_hash, principal)
+            self._remember(key_hash, principal, changes)
         self._note_use(principal)
         return principal
 
@@ -148,7 +152,10 @@ class Authenticator:
             return None
         return principal
 
-    def _remember(self, key: str, principal: Principal) -> Principal:
+    def _remember(self, key: str, principal: Principal, changes: int) -> Principal:
+        """Keep it, unless something was forgotten since the look-up began: it may have read the old state."""
+        if changes != self._changes:
+            return principal
         if len(self._known) >= _CACHE_ENTRIES:
             self._known.clear()
         self._known[key] = (time.monotonic() + CACHE_S, principal)
@@ -156,6 +163,7 @@ class Authenticator:
 
     def forget(self, *ids: str) -> None:
         """Look these users or API keys up afresh from now on: their rights have changed."""
+        self._changes += 1
         wanted = set(ids)
         stale = [key for key, (_, who) in self._known.items() if {who.user_id, who.actor_id} & wanted]
         for key in stale:

@@ -87,6 +87,20 @@ async def test_a_key_revoked_elsewhere_stops_within_five_seconds(
     assert (await http.get("/api/v1/auth/me")).status_code == 401
 
 
+async def test_a_look_up_that_a_revocation_overtakes_is_not_kept(
+    app: FastAPI, owner: Account, database: Database
+) -> None:
+    authenticator = app.state.authenticator
+    key = await owner.make_key("documents:read")
+    looking = asyncio.create_task(authenticator.bearer(key))
+    await asyncio.sleep(0)  # the query is on its way
+    authenticator.forget("some-other-user")
+    await looking
+    assert authenticator._remembered(hash_secret(key)) is None
+    await authenticator.bearer(key)
+    assert authenticator._remembered(hash_secret(key)) is not None
+
+
 async def test_an_expired_key_does_not_work_even_when_it_was_just_used(
     clients: ClientFactory, owner: Account
 ) -> None:

@@ -1,6 +1,7 @@
 """The depth of JSON is found without parsing it."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -37,3 +38,19 @@ def test_it_never_fails_on_what_is_not_json(body: bytes) -> None:
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":'])
 def test_what_never_closes_counts_too(opening: bytes) -> None:
     assert is_deeper_than(opening * 5000, 64)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 70 + b'"\\' * 500_000,
+        b"[" * 70 + b'"' + b"[" * 1_000_000,
+        b"[" + (b"[" * 63 + b"]" * 63 + b",") * 8000 + b"[]]",
+        b"[" + b"[]," * 300_000 + b"[]]",
+        b"]" * 500_000 + b"[" * 500_000,
+    ],
+)
+def test_a_hostile_megabyte_takes_little_time(body: bytes) -> None:
+    started_at = time.process_time()
+    is_deeper_than(body, 64)
+    assert time.process_time() - started_at < 1.0  # about 10 ms when linear, minutes when quadratic
