@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import text
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
@@ -118,11 +117,17 @@ async def test_a_workflow_that_temporal_lost_is_started_again(
 ) -> None:
     monkeypatch.setattr("api.reconciler.SILENT_FOR", timedelta(0))
     monkeypatch.setattr("api.reconciler.DEEP_CHECK_EVERY", timedelta(seconds=1))
-    operation = await caller.ended(await caller.post("/documents", json={"text": "Lost and found."}))
+    document = await caller.ingested(json={"text": "Lost and found."})
     async with product.state.database.transaction(caller.organisation_id) as session:
-        await session.execute(
-            text("UPDATE operations SET id = :lost, closed_at = NULL, status = 'running' WHERE id = :id"),
-            {"lost": (lost := new_id("op")), "id": operation["id"]},
+        operations = OperationRepository(session)
+        lost = await operations.create(
+            organisation_id=caller.organisation_id,
+            actor_id="usr_gone",
+            kind="delete_document",
+            summary="Delete a document",
+            input={"document_id": document["id"]},
         )
-    ended = await caller.ended({"id": lost}, 40)
-    assert ended["result"]["reason"] == "unchanged"
+        await operations.record_start(lost.id, 1, "a-run-that-never-was")
+    ended = await caller.ended({"id": lost.id}, 40)
+    assert ended["status"] == "completed"
+    await caller.get(f"/documents/{document['id']}", 404)
