@@ -2,12 +2,13 @@
 
 import json
 import re
-import struct
 import zipfile
 from pathlib import Path, PurePath
 
 from perdure.domain import rejections
 from perdure.domain.archives import entry_names
+from perdure.domain.compound_file import MAGIC as _OLE_MAGIC
+from perdure.domain.compound_file import CompoundFile
 from perdure.errors import DocumentRejectedError
 
 HEAD_BYTES = 16_384
@@ -77,7 +78,6 @@ _OTHER_MAGIC = (
     (b"\x28\xb5\x2f\xfd", "a zstandard archive"),
     (b"SQLite format 3\x00", "an SQLite database"),
 )
-_OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
@@ -244,7 +244,7 @@ def _ole_type(head: bytes, path: Path | None) -> str:
     data = head
     if path is not None:
         data = path.read_bytes()[: 64 * 1024 * 1024]
-    names = ole_names(data)
+    names = CompoundFile(data).names
     if "EncryptedPackage" in names or "EncryptionInfo" in names:
         raise rejections.password_protected()
     for stream, media_type in (
@@ -257,30 +257,6 @@ def _ole_type(head: bytes, path: Path | None) -> str:
         if stream in names:
             return media_type
     raise _unsupported("an OLE container without a document that Perdure knows")
-
-
-def ole_names(data: bytes) -> set[str]:
-    """Names of streams and storages of an OLE compound file, as far as its directory can be followed."""
-    if len(data) < 512:
-        return set()
-    size = 1 << min(struct.unpack_from("<H", data, 30)[0], 16)
-    per_sector = size // 4
-    fat: list[int] = []
-    for sector in struct.unpack_from("<109I", data, 76):
-        start = (sector + 1) * size
-        if sector < 0xFFFFFFFA and start + size <= len(data):
-            fat += struct.unpack_from(f"<{per_sector}I", data, start)
-    names: set[str] = set()
-    sector, seen = struct.unpack_from("<I", data, 48)[0], set[int]()
-    while sector < 0xFFFFFFFA and sector not in seen and (sector + 2) * size <= len(data) + size:
-        seen.add(sector)
-        block = data[(sector + 1) * size : (sector + 2) * size]
-        for offset in range(0, len(block) - 127, 128):
-            length = struct.unpack_from("<H", block, offset + 64)[0]
-            if 2 <= length <= 64:
-                names.add(block[offset : offset + length - 2].decode("utf-16-le", "replace"))
-        sector = fat[sector] if sector < len(fat) else 0xFFFFFFFE
-    return names
 
 
 def decode_head(head: bytes) -> str | None:

@@ -1,9 +1,10 @@
 """Turns one file into text and structure. Runs inside a parser child, never in the worker itself."""
 
+import contextlib
 import importlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from perdure.domain import media_types, rejections
 from perdure.domain.archives import ArchiveLimits, check_container
 from perdure.domain.clean_text import clean
+from perdure.domain.html_text import HtmlReader, declared_charset
 from perdure.domain.languages import detect_language, known_tag
 from perdure.domain.media_types import HEAD_BYTES
 from perdure.domain.pdf_layout import add_page, join_hyphens, match_headings, place_tables
@@ -24,10 +26,12 @@ from perdure.domain.text_blocks import (
     markdown_blocks,
     prose_blocks,
 )
+from perdure.domain.xml_text import xml_entries
 from perdure.errors import DocumentRejectedError
 from perdure.ports.parsing import ParseJob
 from perdure.providers import mail_reader, office_extras
 from perdure.providers.charsets import decode
+from perdure.providers.outlook_attachments import save_attachments
 from perdure.providers.tesseract import Tesseract, is_blank_png
 from perdure.schemas.parsed_text import Attachment, BlockSpan, PageSpan, ParsedText
 
@@ -63,7 +67,7 @@ class _Found:
 
 
 class KreuzbergParser:
-    """Reads every supported format: plain texts and mail by itself, the rest through kreuzberg."""
+    """Reads every supported format: text, web pages and mail by itself, PDF and office files through kreuzberg."""
 
     def __init__(self, limits: ParseLimits, tesseract: Tesseract | None) -> None:
         self._limits = limits
@@ -95,6 +99,9 @@ class KreuzbergParser:
             media_types.CSV: self._read_table,
             media_types.TSV: self._read_table,
             media_types.JSON: self._read_json,
+            media_types.XML: self._read_xml,
+            media_types.HTML: self._read_html,
+            media_types.EPUB: self._read_e_book,
             media_types.EML: self._read_mail,
         }
         if media_type in media_types.IMAGES:
@@ -170,7 +177,23 @@ class KreuzbergParser:
             builder.add("paragraph", entry)
         return _Found()
 
-    # mail
+    def _read_xml(self, job: ParseJob, media_type: str, builder: StructuredText) -> _Found:
+        for entry in xml_entries(job.path.read_bytes()):
+            builder.add("paragraph", entry)
+        return _Found()
+
+    # web pages, e-books, mail
+
+    def _read_html(self, job: ParseJob, media_type: str, builder: StructuredText) -> _Found:
+        data = job.path.read_bytes()
+        page = _add_html(builder, decode(data, declared_charset(data)))
+        return _Found(title=_text_of(page.title), language=page.language)
+
+    def _read_e_book(self, job: ParseJob, media_type: str, builder: StructuredText) -> _Found:
+        book = office_extras.e_book(job.path)
+        for page in book.pages:
+            _add_html(builder, decode(page, declared_charset(page)))
+        return _Found(title=_text_of(book.title), language=book.language)
 
     def _read_mail(self, job: ParseJob, media_type: str, builder: StructuredText) -> _Found:
         mail = mail_reader.read(job.path, job.workspace)
@@ -180,17 +203,15 @@ class KreuzbergParser:
             builder.cleaned_characters += source.cleaned_characters
             add_source(builder, source.text, prose_blocks(source.text))
         elif mail.html is not None:
-            page = job.workspace / ".body.html"
-            page.write_text(mail.html, encoding="utf-8", errors="replace")
-            self._read_office(replace(job, path=page), media_types.HTML, builder)
-            page.unlink()
+            _add_html(builder, mail.html)
         headers = {name.lower(): value for name, value in mail.headers}
         return _Found(title=mail.subject, attachments=tuple(mail.attachments), metadata=headers)
 
     # office documents
 
     def _read_office(self, job: ParseJob, media_type: str, builder: StructuredText) -> _Found:
-        result = _extract(job.path, media_type, page_marks=media_type == media_types.PPTX)
+        with _named(job, media_type) as path:
+            result = _extract(path, media_type, page_marks=media_type == media_types.PPTX)
         metadata = result.metadata
         nodes = (result.document or {}).get("nodes", [])
         notes = office_extras.speaker_notes(job.path) if media_type == media_types.PPTX else {}
@@ -208,7 +229,9 @@ class KreuzbergParser:
             language=_text_of(metadata.get("language")),
             page_count=pages or None,
             metadata=_plain_metadata(metadata),
-            attachments=tuple(_children_as_attachments(result, job.workspace)),
+            attachments=tuple(save_attachments(job.path, job.workspace))
+            if media_type == media_types.MSG
+            else (),
         )
 
     # PDF and pictures
@@ -279,6 +302,13 @@ class KreuzbergParser:
         return _Found(page_count=len(pages), ocr_pages=sum(1 for page in pages if page.strip()))
 
 
+def _add_html(builder: StructuredText, text: str) -> HtmlReader:
+    reader = HtmlReader(builder)
+    reader.feed(text)
+    reader.finish()
+    return reader
+
+
 class _NodeWalk:
     """Feeds kreuzberg's document nodes to a builder, in reading order."""
 
@@ -335,7 +365,7 @@ class _NodeWalk:
             pairs = content.get("entries") or []
             self._builder.add("paragraph", "\n".join(f"{name}: {value}" for name, value in pairs))
         elif kind not in {"group", "quote", "page_break", "slide"} and not self._page_mark(text):
-            self._builder.add("list" if kind == "list_item" else "paragraph", _without_image_marks(text))
+            self._builder.add("list" if kind == "list_item" else "paragraph", text)
 
     def _page_mark(self, text: str) -> bool:
         if not (text.startswith(_PAGE_MARK_START) and text.endswith(_PAGE_MARK_END)):
@@ -360,11 +390,6 @@ def _grid_rows(grid: Mapping[str, Any]) -> list[list[str]]:
 def _alternative_text(description: str | None) -> str:
     text = (description or "").replace("Description automatically generated", "").strip()
     return f"Picture: {text}" if text else ""
-
-
-def _without_image_marks(text: str) -> str:
-    """HTML pictures without a description arrive as `![](file)`, which says nothing."""
-    return "" if text.startswith("![](") and text.endswith(")") and "\n" not in text else text
 
 
 def _headings_by_page(nodes: Iterable[Mapping[str, Any]]) -> dict[int, list[tuple[str, int]]]:
@@ -416,23 +441,6 @@ def _plain_metadata(metadata: Mapping[str, Any]) -> dict[str, str]:
     return kept
 
 
-def _children_as_attachments(result: Any, workspace: Path) -> Iterable[Attachment]:  # kreuzberg has no types
-    """Attachments of an Outlook message come as their text: kreuzberg does not hand out their bytes."""
-    for number, child in enumerate(result.children or [], start=1):
-        inner = child.get("result")
-        text = getattr(inner, "content", None) or (inner.get("content") if isinstance(inner, dict) else None)
-        if text:
-            path = workspace / f"child-{number}.txt"
-            path.write_text(text, encoding="utf-8", errors="replace")
-            name = Path(str(child.get("path") or f"attachment {number}")).name
-            yield Attachment(
-                name=f"{name}.txt",
-                media_type=media_types.TEXT,
-                path=str(path),
-                size_bytes=path.stat().st_size,
-            )
-
-
 # kreuzberg
 
 
@@ -463,6 +471,31 @@ def _rejection(message: str) -> DocumentRejectedError:
     if "unsupported" in lowered:
         return DocumentRejectedError("unsupported_type", f"Perdure reads {media_types.SUPPORTED_TEXT}.")
     return rejections.corrupt(message[:200])
+
+
+_EXTENSIONS = {
+    media_types.DOCX: "docx",
+    media_types.PPTX: "pptx",
+    media_types.XLSX: "xlsx",
+    media_types.ODT: "odt",
+    media_types.ODS: "ods",
+    media_types.DOC: "doc",
+    media_types.XLS: "xls",
+    media_types.PPT: "ppt",
+    media_types.RTF: "rtf",
+    media_types.MSG: "msg",
+}
+
+
+@contextlib.contextmanager
+def _named(job: ParseJob, media_type: str) -> Iterator[Path]:
+    """The file under a name that ends as its type wants: kreuzberg opens spreadsheets by their extension."""
+    link = job.workspace / f".document.{_EXTENSIONS[media_type]}"
+    link.symlink_to(job.path.resolve())
+    try:
+        yield link
+    finally:
+        link.unlink()
 
 
 def _extract(path: Path, media_type: str, *, page_marks: bool) -> Any:  # kreuzberg has no types

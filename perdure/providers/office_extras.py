@@ -1,9 +1,13 @@
-"""What kreuzberg leaves out of office files: the speaker notes of slides."""
+"""What kreuzberg leaves out of packaged files: the speaker notes of slides, the parts of an e-book."""
 
 import posixpath
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 from xml.etree import ElementTree
+
+from perdure.domain import rejections
 
 _RELATION = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 _REL_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
@@ -62,3 +66,48 @@ def _notes_text(root: ElementTree.Element) -> str:
             continue  # the picture of the slide, its number, the date
         lines += ["".join(run.text or "" for run in line.iter(f"{_A}t")) for line in shape.iter(f"{_A}p")]
     return "\n".join(line for line in lines if line.strip())
+
+
+@dataclass(frozen=True)
+class EBook:
+    """Title, language, and the pages in reading order."""
+
+    title: str | None
+    language: str | None
+    pages: list[bytes]
+
+
+_CONTAINER = "META-INF/container.xml"
+_ROOT_FILE = "{urn:oasis:names:tc:opendocument:xmlns:container}rootfile"
+_OPF = "{http://www.idpf.org/2007/opf}"
+_DC = "{http://purl.org/dc/elements/1.1/}"
+_ENCRYPTION = "META-INF/encryption.xml"
+
+
+def e_book(path: Path) -> EBook:
+    """The pages of an EPUB by its spine; what the spine does not name is not read."""
+    try:
+        with zipfile.ZipFile(path) as package:
+            return _e_book(package, set(package.namelist()))
+    except (ElementTree.ParseError, KeyError) as error:
+        raise rejections.corrupt(f"the parts of the e-book cannot be found ({error})") from error
+
+
+def _e_book(package: zipfile.ZipFile, names: set[str]) -> EBook:
+    root_file = next(_xml(package, _CONTAINER).iter(_ROOT_FILE), None)
+    listing = root_file.get("full-path", "") if root_file is not None else ""
+    book = _xml(package, listing)
+    folder = posixpath.dirname(listing)
+    parts = {
+        item.get("id", ""): posixpath.normpath(posixpath.join(folder, unquote(item.get("href", ""))))
+        for item in book.iter(f"{_OPF}item")
+    }
+    order = [parts.get(one.get("idref", ""), "") for one in book.iter(f"{_OPF}itemref")]
+    pages = [package.read(name) for name in order if name in names]
+    if pages and _ENCRYPTION in names and not any(b"<" in page[:200] for page in pages):
+        raise rejections.password_protected()  # rights management: the pages are there but cannot be read
+    return EBook(
+        title=book.findtext(f"{_OPF}metadata/{_DC}title"),
+        language=book.findtext(f"{_OPF}metadata/{_DC}language"),
+        pages=pages,
+    )

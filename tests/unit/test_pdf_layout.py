@@ -70,7 +70,7 @@ def test_no_word_of_a_page_is_lost() -> None:
 
 
 def test_paragraphs_end_where_a_sentence_ends_its_line_early() -> None:
-    page = "A long first line that reaches the right edge of the page and\ngoes on.\nA new paragraph begins and is\nlong."
+    page = "A long first line that reaches the right edge of the page and\ngoes on.\nA new one begins and is\nlong."
     assert [kind for kind, _ in blocks(page, [])] == ["paragraph", "paragraph"]
 
 
