@@ -5,6 +5,7 @@ A history that is recorded stays for as long as a workflow of that time may be o
 
 import asyncio
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,8 @@ from workflows.client import connect
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
 SAMPLES = Path(__file__).parents[1] / "samples"
+# Worker and client identities, and the sticky queues named after them: `123@host`, `123@host-0f…`.
+_IDENTITY = re.compile(r"\d+@[\w.-]+")
 TERMINAL = {"completed", "failed", "cancelled", "expired"}
 
 console = Console()
@@ -126,13 +129,15 @@ async def record(home: Path) -> None:
             console.print(f"{name}: {operation['status']}, {len(history['events'])} events")
 
 
-def _anonymous(history: dict[str, Any]) -> dict[str, Any]:
-    """Without the name of the machine that made it."""
-    for event in history["events"]:
-        for attributes in event.values():
-            if isinstance(attributes, dict) and "identity" in attributes:
-                attributes["identity"] = "recorder"
-    return history
+def _anonymous(value: Any) -> Any:
+    """Without names of the machine that made it, and without its stack traces, which name folders."""
+    if isinstance(value, dict):
+        return {key: "" if key == "stackTrace" else _anonymous(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_anonymous(inner) for inner in value]
+    if isinstance(value, str) and _IDENTITY.search(value):
+        return _IDENTITY.sub("recorder", value)
+    return value
 
 
 if __name__ == "__main__":
