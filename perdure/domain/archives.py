@@ -2,6 +2,7 @@
 
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from perdure.domain import rejections
 from perdure.errors import DocumentRejectedError
 
 _PIECE = 256 * 1024
+_MAX_DIRECTORY_BYTES = 4 * 1024 * 1024
+_END_SEARCH = 66_000  # end record, its longest comment, and the records of zip64 before it
 _UTF8_FLAG = 0x800
 _ENCRYPTED_FLAG = 0x1
 _IGNORED = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|\._)")
@@ -44,9 +47,39 @@ def _over(detail: str) -> DocumentRejectedError:
     return DocumentRejectedError("decompression_limit", detail)
 
 
+def open_archive(path: Path) -> zipfile.ZipFile:
+    """Open a zip whose directory is small enough to be held; zipfile.BadZipFile when it has none.
+
+    A directory entry of 47 bytes becomes a Python object of hundreds: the size is looked at before it is read.
+    """
+    if directory_bytes(path) > _MAX_DIRECTORY_BYTES:
+        raise _over(
+            f"The directory of the archive is larger than {_MAX_DIRECTORY_BYTES} bytes. Split the archive."
+        )
+    return zipfile.ZipFile(path)
+
+
+def directory_bytes(path: Path) -> int:
+    """Size of the central directory as the end record states it; 0 when there is none."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        tail_at = max(size - _END_SEARCH, 0)
+        file.seek(tail_at)
+        tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or end + 22 > len(tail):
+        return 0
+    stated: int = struct.unpack_from("<I", tail, end + 12)[0]
+    locator = tail.rfind(b"PK\x06\x07", 0, end)
+    record = tail.rfind(b"PK\x06\x06", 0, locator) if locator >= 0 else -1
+    if record >= 0 and record + 48 <= len(tail):
+        stated = struct.unpack_from("<Q", tail, record + 40)[0]
+    return stated
+
+
 def entry_names(path: Path) -> list[str]:
     """Names in the directory of a zip file; zipfile.BadZipFile when it has none."""
-    with zipfile.ZipFile(path) as archive:
+    with open_archive(path) as archive:
         return archive.namelist()
 
 
@@ -56,7 +89,7 @@ def check_container(path: Path, limits: ArchiveLimits) -> None:
     Each entry is inflated and thrown away: the sizes in the directory are claims, and a bomb lies.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             entries = archive.infolist()
             _check_directory(entries, limits)
             total = 0
@@ -109,7 +142,7 @@ def expand(path: Path, folder: Path, limits: ArchiveLimits) -> Iterator[ArchiveE
     `skipped`. Raises DocumentRejectedError when a limit is passed or the archive is damaged.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             _check_directory(entries, limits)
             total = 0
@@ -132,7 +165,7 @@ def expand(path: Path, folder: Path, limits: ArchiveLimits) -> Iterator[ArchiveE
 
 def skipped(path: Path) -> list[tuple[str, str]]:
     """`(name, why)` for each entry that `expand` leaves out and a person would want to know of."""
-    with zipfile.ZipFile(path) as archive:
+    with open_archive(path) as archive:
         left_out = [
             (entry_name(entry), why_skipped(entry)) for entry in archive.infolist() if not entry.is_dir()
         ]

@@ -97,7 +97,7 @@ class HtmlReader(HTMLParser):
     def finish(self) -> None:
         """Write what an unclosed element still holds."""
         self.close()
-        self._end_block("p")
+        self._end_pre()
         while self._lists:
             self._end_list()
         if self._table is not None:

@@ -353,6 +353,8 @@ class _NodeWalk:
 
     def _add(self, kind: str, content: Mapping[str, Any]) -> None:
         text = content.get("text") or ""
+        if kind == "paragraph" and not any(map(str.isalnum, text)):
+            return  # an empty placeholder of a slide leaves its bullet
         if kind in {"title", "heading"}:
             self._builder.add("heading", text, 1 if kind == "title" else content.get("level") or 1)
         elif kind == "table":

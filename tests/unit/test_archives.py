@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from perdure.domain.archives import ArchiveLimits, check_container, expand, safe_name, skipped
+from perdure.domain.archives import (
+    ArchiveLimits,
+    check_container,
+    directory_bytes,
+    expand,
+    open_archive,
+    safe_name,
+    skipped,
+)
 from perdure.errors import DocumentRejectedError
 
 LIMITS = ArchiveLimits()
@@ -75,6 +83,36 @@ def test_entries_that_share_their_data_are_a_bomb(tmp_path: Path) -> None:
     struct.pack_into("<I", data, second + 42, 0)  # the second entry points to the first one's data
     path.write_bytes(bytes(data))
     assert refused(path, LIMITS).reason == "decompression_limit"
+
+
+def test_a_directory_too_large_to_hold_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = a_zip(tmp_path / "x", {"a": b"x"})
+    data = bytearray(path.read_bytes())
+    end = data.rindex(b"PK\x05\x06")
+    assert directory_bytes(path) == end - data.rindex(b"PK\x01\x02")
+    struct.pack_into("<I", data, end + 12, 5_000_000)
+    path.write_bytes(bytes(data))
+    assert refused(path, LIMITS).reason == "decompression_limit"
+    with pytest.raises(DocumentRejectedError, match="directory of the archive"):
+        open_archive(path)
+
+
+def test_the_directory_of_a_zip64_archive_is_measured_too(tmp_path: Path) -> None:
+    path = a_zip(tmp_path / "x", {"a": b"x"})
+    data = bytearray(path.read_bytes())
+    end = data.rindex(b"PK\x05\x06")
+    struct.pack_into("<I", data, end + 12, 0xFFFFFFFF)
+    record = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, 1, 1, 5_000_000, 0)
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, end, 1)
+    path.write_bytes(bytes(data[:end]) + record + locator + bytes(data[end:]))
+    assert directory_bytes(path) == 5_000_000
+    assert refused(path, LIMITS).reason == "decompression_limit"
+
+
+def test_what_is_no_archive_has_no_directory(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"no archive")
+    assert directory_bytes(path) == 0
 
 
 @pytest.mark.parametrize("cut", [0.2, 0.5, 0.9])
