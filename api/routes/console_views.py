@@ -170,6 +170,7 @@ class StepView:
 class ItemView:
     """An item of a batch."""
 
+    ordinal: int
     name: str
     look: Look
     document_id: str | None
@@ -245,6 +246,7 @@ def step_view(step: StepRead) -> StepView:
 def item_view(item: ItemRead) -> ItemView:
     """Show an item of a batch."""
     return ItemView(
+        ordinal=item.ordinal,
         name=item.name,
         look=DOCUMENT_LOOKS[item.status],
         document_id=item.document_id,
