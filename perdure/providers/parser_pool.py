@@ -67,7 +67,7 @@ class ParserPool:
         self, settings: Settings, *, parser: str = DEFAULT_PARSER, tesseract: str | None = "auto"
     ) -> None:
         self._config = ChildConfig(
-            parent=os.getpid(),
+            parent=0,  # filled in when a child is started: the worker may fork before
             parser=parser,
             tesseract=find_tesseract() if tesseract == "auto" else tesseract,
             memory_bytes=settings.parse_memory_bytes,
@@ -226,7 +226,7 @@ class _Child:
             sys.executable,
             "-m",
             "perdure.providers.parse_child",
-            json.dumps(asdict(self._config)),
+            json.dumps(asdict(self._config) | {"parent": os.getpid()}),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=self._complaints,

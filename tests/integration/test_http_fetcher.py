@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from perdure.domain.addresses import DEFAULT_PORTS
 from perdure.errors import DocumentRejectedError, UpstreamError
+from perdure.ports.parsing import Fetcher
 from perdure.providers.http_fetcher import HttpFetcher, Resolve
 from perdure.settings import Settings
 from tests.hostile_urls import HOSTILE_URLS
@@ -134,6 +135,11 @@ async def test_a_name_that_changes_its_address_after_the_check_gains_nothing(
     await fetcher.aclose()
     assert calls == ["example.com"]
     assert site.connections == 0
+
+
+def test_it_is_what_the_activities_ask_for() -> None:
+    fetcher: Fetcher = HttpFetcher(Settings())
+    assert callable(fetcher.fetch)
 
 
 async def test_an_allowed_host_is_downloaded_with_size_and_digest(site: Site, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from perdure.errors import DocumentRejectedError, UnavailableError
-from perdure.ports.parsing import ParseJob
+from perdure.ports.parsing import ParseJob, Parser
 from perdure.providers.parser_pool import ParserPool
 from perdure.settings import MEBIBYTE, Settings
 
@@ -250,6 +250,40 @@ async def test_children_die_with_their_parent(tmp_path: Path) -> None:
     assert await wait_until(lambda: not alive(pid))
 
 
+# the product's own parser
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+async def test_samples_are_parsed_in_children_and_broken_ones_have_their_reasons(tmp_path: Path) -> None:
+    pool: Parser = ParserPool(Settings(), tesseract=None)
+    expected = {
+        "lease.pdf": "six months to the end of a quarter",
+        "minutes.md": "Mill Lane",
+        "suppliers.csv": "Möller",
+        "broken/password-protected.pdf": "password_protected",
+        "broken/truncated.pdf": "corrupt",
+        "broken/zip-bomb.docx": "decompression_limit",
+        "broken/empty.txt": "empty",
+        "broken/voicemail.wav": "unsupported_type",
+    }
+    for name, words in expected.items():
+        job = ParseJob(SAMPLES / name, "", name, tmp_path)
+        try:
+            told = (await pool.parse(job)).text
+        except DocumentRejectedError as error:
+            told = error.reason
+        assert words in told, name
+    await pool.aclose()
+
+
+async def test_without_tesseract_a_scan_comes_back_with_its_unread_page(tmp_path: Path) -> None:
+    pool = ParserPool(Settings(), tesseract=None)
+    parsed = await pool.parse(ParseJob(SAMPLES / "delivery-note-scanned.pdf", "", "scan.pdf", tmp_path))
+    assert (parsed.text, parsed.unread_pages) == ("", [1])
+    await pool.aclose()
+
+
 # batches
 
 
@@ -263,7 +297,7 @@ async def test_a_batch_keeps_the_order_of_its_jobs(pool: ParserPool, make_job: M
 
 
 async def test_one_file_that_kills_its_child_never_fails_the_rest_of_a_batch(make_job: MakeJob) -> None:
-    pool = a_pool(parse_timeout_s=1.0)
+    pool = a_pool(parse_timeout_s=3.0)
     deeds = ["one", "segfault", "two", "reject empty", "hang", "three", "exit 1", "four"]
     jobs = [ParseJob((job := make_job(deed)).path, "text/plain", deed, job.workspace) for deed in deeds]
     outcomes = await pool.parse_many(jobs)
