@@ -1,15 +1,19 @@
 import asyncio
 import hashlib
 import resource
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
+from perdure.embedded import ports
 from perdure.errors import InvalidInputError, NotFoundError, PayloadTooLargeError, UnavailableError
 from perdure.ports.storage import ObjectStore
 from perdure.providers.obstore_object_store import ObstoreObjectStore, remove_unfinished
@@ -250,3 +254,50 @@ asyncio.run(main())
     assert sorted([key async for key in objects.list("")]) == ["doc", "finished"]
     assert remove_unfinished(tmp_path) == 1
     assert files_under(tmp_path) == ["doc", "finished"]
+
+
+@pytest.fixture
+def s3_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket on a real S3 server, where one is installed."""
+    program = shutil.which("versitygw")
+    if program is None:
+        pytest.skip("no S3 server: `go install github.com/versity/versitygw/cmd/versitygw@v1.8.0`")
+    (port,) = ports.unused(1)
+    (tmp_path / "buckets" / "perdure").mkdir(parents=True)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    address = f"127.0.0.1:{port}"
+    command = [program, "--access", "key", "--secret", "secret", "--port", address]
+    command += ["posix", str(tmp_path / "buckets")]
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=log) as process,
+    ):
+        try:
+            deadline = time.monotonic() + 20
+            while ports.is_free(port):
+                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+                time.sleep(0.05)
+            yield f"s3://perdure/prefix?endpoint=http://{address}&region=us-east-1"
+        finally:
+            process.kill()
+
+
+async def test_a_bucket_behaves_as_a_directory_does(s3_url: str, tmp_path: Path) -> None:
+    objects = ObstoreObjectStore.from_url(s3_url)
+    await objects.check()
+    stored = await objects.put_stream("org_1/big", pieces(*[bytes(MEBIBYTE)] * 30), max_bytes=30 * MEBIBYTE)
+    assert stored.size_bytes == await objects.size("org_1/big") == 30 * MEBIBYTE
+    await objects.put("org_1/ü b", b"0123456789")
+    assert [chunk async for chunk in objects.stream("org_1/ü b", 2, 5)] == [b"234"]
+    url = await objects.sign("org_1/ü b", timedelta(minutes=5))
+    assert url is not None
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(url)).content == b"0123456789"
+    with pytest.raises(PayloadTooLargeError):
+        await objects.put_stream("org_1/over", pieces(*[bytes(MEBIBYTE)] * 30), max_bytes=20 * MEBIBYTE)
+    with pytest.raises(NotFoundError):
+        await objects.get("org_1/over")
+    assert await objects.size("gone") is None
+    await objects.delete(["org_1/big", "gone", "org_1/ü b"])
+    assert [key async for key in objects.list("org_1")] == []
