@@ -1,5 +1,7 @@
 """Zip files with limits: how many entries, how large, how deep, and nothing outside the target folder."""
 
+import errno
+import lzma
 import re
 import stat
 import struct
@@ -13,6 +15,17 @@ from perdure.domain import rejections
 from perdure.errors import DocumentRejectedError
 
 _PIECE = 256 * 1024
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    ValueError,
+    struct.error,
+    OverflowError,
+    RuntimeError,
+)
 _MAX_DIRECTORY_BYTES = 4 * 1024 * 1024
 _END_SEARCH = 66_000  # end record, its longest comment, and the records of zip64 before it
 _UTF8_FLAG = 0x800
@@ -56,7 +69,17 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         raise _over(
             f"The directory of the archive is larger than {_MAX_DIRECTORY_BYTES} bytes. Split the archive."
         )
-    return zipfile.ZipFile(path)
+    try:
+        return zipfile.ZipFile(path)
+    except (NotImplementedError, ValueError, struct.error, OverflowError) as error:
+        # what zipfile stumbles over in a forged directory, besides its own exception
+        msg = f"unreadable directory: {error}"
+        raise zipfile.BadZipFile(msg) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the beginning of the file, not a broken disk
+            raise
+        msg = "the directory points outside the file"
+        raise zipfile.BadZipFile(msg) from error
 
 
 def directory_bytes(path: Path) -> int:
@@ -100,7 +123,7 @@ def check_container(path: Path, limits: ArchiveLimits) -> None:
                     total += len(piece)
                     if total > limits.max_total_bytes:
                         raise rejections.inflates_too_far(limits.max_total_bytes)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as error:
+    except _UNREADABLE as error:
         raise rejections.corrupt(f"it cannot be unpacked ({error})") from error
 
 
@@ -159,7 +182,7 @@ def expand(path: Path, folder: Path, limits: ArchiveLimits) -> Iterator[ArchiveE
                             raise rejections.inflates_too_far(limits.max_total_bytes)
                         output.write(piece)
                 yield ArchiveEntry(name=safe_name(entry_name(entry), limits), path=target, size_bytes=size)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+    except _UNREADABLE as error:
         raise rejections.corrupt(f"it cannot be unpacked ({error})") from error
 
 

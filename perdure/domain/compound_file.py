@@ -129,7 +129,7 @@ class CompoundFile:
         packed = b"".join(
             map(self._sector, self._chain(struct.unpack_from("<I", self._data, 60)[0], self._fat))
         )
-        return list(struct.unpack(f"<{len(packed) // 4}I", packed))
+        return list(struct.unpack_from(f"<{len(packed) // 4}I", packed))
 
     @cached_property
     def _mini_stream(self) -> bytes:
