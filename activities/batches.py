@@ -12,7 +12,7 @@ from activities.failures import failures
 from activities.indexing import IndexActivities
 from activities.pages import PagePreparation
 from activities.sources import SourceActivities, file_pieces, upload_key
-from activities.texts import TextActivities
+from activities.texts import TextActivities, work_prefix
 from perdure.db.batch_repository import BatchRepository
 from perdure.db.operation_repository import OperationRepository
 from perdure.db.session import Transaction
@@ -22,9 +22,10 @@ from perdure.ports.models import EmbeddingModel
 from perdure.ports.storage import ObjectStore
 from perdure.schemas.documents import (
     BatchItem,
-    BatchRef,
+    BatchSummaryJob,
     DocumentCreate,
     DocumentFields,
+    DocumentStatus,
     ExpandJob,
     IngestBatchResult,
     PageJob,
@@ -36,11 +37,12 @@ from perdure.schemas.documents import (
 ITEMS = TypeAdapter(list[BatchItem])
 CREATES = TypeAdapter(list[DocumentCreate])
 TITLE_CHARACTERS = 80
+RETRYABLE = {DocumentStatus.FAILED.value, DocumentStatus.QUARANTINED.value}
 
 
 def page_key(organisation_id: str, operation_id: str, number: int) -> str:
     """Key of the items of a page."""
-    return f"{organisation_id}/work/{operation_id}-page-{number}.json"
+    return f"{work_prefix(organisation_id, operation_id)}/page-{number}.json"
 
 
 class BatchActivities:
@@ -88,8 +90,9 @@ class BatchActivities:
             items = ITEMS.validate_json(stored)
             preparation = PagePreparation(self._transaction, self._objects, self._sources, self._texts, job)
             unit = await preparation.run(items, self._model)
-            name = f"{job.operation_id}-unit-{job.number}"
-            return await self._texts.store_unit(job.organisation_id, job.operation_id, name, unit)
+            return await self._texts.store_unit(
+                job.organisation_id, job.operation_id, f"page-{job.number}", unit
+            )
 
     @activity.defn
     async def index_page(self, job: UnitJob) -> PageOutcome:
@@ -99,10 +102,14 @@ class BatchActivities:
         return await self._outcome(job.organisation_id, job.operation_id)
 
     @activity.defn
-    async def summarise_batch(self, job: BatchRef) -> IngestBatchResult:
-        """Count the items by outcome."""
+    async def summarise_batch(self, job: BatchSummaryJob) -> IngestBatchResult:
+        """Count the items by outcome, and clear up. The source stays while a retry may need it."""
         async with self._transaction(job.organisation_id) as session:
             outcomes = await BatchRepository(session, job.organisation_id).outcomes(job.operation_id)
+        done = [key async for key in self._objects.list(work_prefix(job.organisation_id, job.operation_id))]
+        if not RETRYABLE & outcomes.keys():
+            done.append(job.source_key)
+        await self._objects.delete(done)
         return IngestBatchResult(total=sum(outcomes.values()), outcomes=outcomes)
 
     async def _outcome(self, organisation_id: str, operation_id: str) -> PageOutcome:

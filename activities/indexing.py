@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 import numpy as np
-from perdure.db.chunk_repository import ChunkRepository, IndexedContent
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.failures import failures
-from activities.texts import UNIT, Unit, UnitDocument, shard_key, shards, unpack
+from activities.texts import UNIT, Unit, UnitDocument, shard_key, shards, unpack, work_prefix
+from perdure.db.chunk_repository import ChunkRepository, IndexedContent
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import DocumentRow, DocumentVersionRow
 from perdure.db.session import Transaction
@@ -53,6 +53,8 @@ class IndexActivities:
             documents = DocumentRepository(session, job.organisation_id)
             if job.version_id is None:
                 await documents.settle_all(job.operation_id, job.reason, job.detail)
+                prefix = work_prefix(job.organisation_id, job.operation_id)
+                await self._objects.delete([key async for key in self._objects.list(prefix)])
                 return None
             await documents.settle(job.version_id, job.reason, job.detail)
             found = await documents.version(job.version_id)
@@ -97,7 +99,8 @@ class IndexActivities:
             await documents.finish([_finished(d) for d in unit.documents if d.job.version_id in wanted])
         async with self._transaction(job.organisation_id) as session:
             settled = await DocumentRepository(session, job.organisation_id).versions_by_id(version_ids)
-        stored = [key async for key in self._objects.list(job.unit_key)]
+        folder = job.unit_key.rpartition("/")[0]
+        stored = [key async for key in self._objects.list(folder)]
         await self._objects.delete(stored)
         return [outcome_of(*settled[version_id]) for version_id in version_ids if version_id in settled]
 

@@ -14,13 +14,15 @@ from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import DocumentRow, DocumentVersionRow
 from perdure.db.session import Transaction
 from perdure.domain.media_types import detect
-from perdure.errors import DocumentRejectedError, NotFoundError
+from perdure.errors import DocumentRejectedError, NotFoundError, UpstreamError
 from perdure.ports.parsing import Fetcher
 from perdure.ports.storage import ObjectStore
 from perdure.schemas.documents import Detected, DocumentJob, DocumentStatus, Reason
 
 # Enough for every signature and for the text heuristics.
 HEAD_BYTES = 65_536
+# Half a minute of retries: a source that is down for longer is the caller's to mend, and a retry to ask for.
+FETCH_ATTEMPTS = 6
 
 
 def upload_key(organisation_id: str, name: str) -> str:
@@ -44,7 +46,12 @@ class SourceActivities:
     async def fetch_document(self, job: DocumentJob) -> None:
         """Bring the bytes into the store and hash them. A second run writes the same key again."""
         with failures():
-            await self.fetch(job)
+            try:
+                await self.fetch(job)
+            except UpstreamError as error:
+                if activity.info().attempt < FETCH_ATTEMPTS:
+                    raise
+                raise DocumentRejectedError(Reason.SOURCE_UNREACHABLE, str(error)) from error
 
     @activity.defn
     async def detect_document(self, job: DocumentJob) -> Detected:

@@ -36,7 +36,9 @@ MAX_ATTACHMENT_DEPTH = 3
 # Vectors are kept in shards, so that a worker that dies in a long document loses one shard.
 SHARD_CHUNKS = 512
 # What programs write where nobody wrote a title.
-PLACEHOLDER_TITLES = frozenset({"untitled", "(anonymous)", "document", "document1", "powerpoint presentation", "title"})
+PLACEHOLDER_TITLES = frozenset(
+    {"untitled", "(anonymous)", "document", "document1", "powerpoint presentation", "title"}
+)
 
 
 class UnitDocument(Contract):
@@ -72,14 +74,19 @@ UNIT = TypeAdapter(Unit)
 PARSED = TypeAdapter(ParsedText)
 
 
-def unit_key(organisation_id: str, name: str) -> str:
-    """Key of a unit; everything of it starts so."""
-    return f"{organisation_id}/work/{name}.json"
+def work_prefix(organisation_id: str, operation_id: str) -> str:
+    """Where everything lies that an operation needs only while it runs."""
+    return f"{organisation_id}/work/{operation_id}"
+
+
+def unit_key(organisation_id: str, operation_id: str, name: str) -> str:
+    """Key of a unit, in a folder of its own."""
+    return f"{work_prefix(organisation_id, operation_id)}/{name}/unit.json"
 
 
 def shard_key(unit: str, model: str, shard: int) -> str:
     """Key of a shard of a unit's vectors."""
-    return f"{unit}.{model}.{shard}.npy"
+    return f"{unit.rpartition('/')[0]}/{model}.{shard}.npy"
 
 
 def text_key(organisation_id: str, sha256: str) -> str:
@@ -299,7 +306,7 @@ class TextActivities:
 
     async def store_unit(self, organisation_id: str, operation_id: str, name: str, unit: Unit) -> UnitJob:
         """Put a unit into the store."""
-        key = unit_key(organisation_id, name)
+        key = unit_key(organisation_id, operation_id, name)
         await self._objects.put(key, unit.model_dump_json().encode())
         count = sum(len(document.chunks) for document in unit.documents)
         return UnitJob(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 
 from api.logins import Logins
 from perdure.domain.ids import new_id
+from perdure.domain.login_limits import AttemptPolicy, LoginLimits
 from perdure.domain.passwords import Passwords
 from perdure.domain.tokens import AccessTokens
 from perdure.secret_key import load_secret_key
@@ -24,7 +26,10 @@ def quick_logins(app: FastAPI) -> Logins:
     """Real argon2id, with parameters that take a millisecond."""
     state = app.state
     passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-    return Logins(state.database, AccessTokens(load_secret_key(state.settings)), passwords, None)
+    # All people of the tests come from one address.
+    crowd = AttemptPolicy(100_000, timedelta(hours=1), timedelta(minutes=1), timedelta(hours=1))
+    limits = LoginLimits(registration=crowd)
+    return Logins(state.database, AccessTokens(load_secret_key(state.settings)), passwords, limits)
 
 
 @dataclass(frozen=True)

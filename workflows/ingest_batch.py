@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.indexing import MODEL_CHANGED
     from activities.texts import TextActivities
     from perdure.schemas.documents import (
-        BatchRef,
+        BatchSummaryJob,
         ExpandJob,
         IngestBatchInput,
         IngestBatchResult,
@@ -32,8 +32,8 @@ class IngestBatch(Operation):
         return await self.perform(job, lambda: self._ingest(job))
 
     async def _ingest(self, job: IngestBatchInput) -> IngestBatchResult:
-        ref = BatchRef(organisation_id=job.organisation_id, operation_id=job.operation_id)
-        expand = ExpandJob(**ref.model_dump(), source=job.source, page_size=job.page_size)
+        scope = {"organisation_id": job.organisation_id, "operation_id": job.operation_id}
+        expand = ExpandJob(**scope, source=job.source, page_size=job.page_size)
         outcome = await self.step(BatchActivities.expand_batch, expand, policies.IO)
         self.report(done=outcome.done, total=outcome.total)
         slots = asyncio.Semaphore(job.pages_in_flight)
@@ -44,13 +44,14 @@ class IngestBatch(Operation):
                 await slots.acquire()
                 await self.unpaused()
                 last = min(first + job.page_size, outcome.total)
-                page = PageJob(**ref.model_dump(), number=number, first=first, last=last)
+                page = PageJob(**scope, number=number, first=first, last=last)
                 pages.append(asyncio.create_task(self._page(page, slots, embedding)))
             await asyncio.gather(*pages)
         finally:
             for page_task in pages:
                 page_task.cancel()
-        return await self.step(BatchActivities.summarise_batch, ref, policies.IO)
+        summary = BatchSummaryJob(**scope, source_key=job.source.object_key)
+        return await self.step(BatchActivities.summarise_batch, summary, policies.IO)
 
     async def _page(self, page: PageJob, slots: asyncio.Semaphore, embedding: asyncio.Lock) -> None:
         """One page. Embedding takes all cores, so it is one page at a time: a pause stops it at the next."""

@@ -41,7 +41,7 @@ class ObjectStore(Protocol):
         """Remove; an absent key is no error."""
 
     def list(self, prefix: str) -> AsyncIterator[str]:
-        """Keys under a prefix."""
+        """Keys under a folder; the last name of a prefix is never cut."""
 
     async def sign(self, key: str, expires_in: timedelta) -> str | None:
         """A URL that anyone may GET until it expires; None when the store cannot sign (local directory)."""

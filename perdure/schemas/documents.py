@@ -341,11 +341,12 @@ class IngestBatchResult(Contract):
     outcomes: dict[str, int]
 
 
-class BatchRef(Contract):
-    """An operation, as the batch activities are told of it."""
+class BatchSummaryJob(Contract):
+    """Ask to count the outcomes of a batch and to clear up after it."""
 
     organisation_id: str
     operation_id: str
+    source_key: str
 
 
 class ReembedSpaceInput(OperationInput):

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
 from tests.accounts import Account
 
@@ -264,8 +265,8 @@ async def test_bad_requests_say_where_and_what_to_do(
         assert [error["pointer"] for error in problem["errors"]] == [pointer]
 
 
-async def test_a_refused_upload_leaves_no_object(caller: Account, product: object) -> None:
-    objects = product.state.objects  # type: ignore[attr-defined]  # app.state is untyped
+async def test_a_refused_upload_leaves_no_object(caller: Account, product: FastAPI) -> None:
+    objects = product.state.objects
     await caller.http.post("/api/v1/documents", files={"file": ("a.txt", b"a")}, data={"space": "not valid"})
     assert [key async for key in objects.list(caller.organisation_id)] == []
 
@@ -279,3 +280,15 @@ async def test_text_that_postgresql_cannot_hold_is_cleaned(caller: Account) -> N
     (chunk,) = (await caller.get(f"/documents/{document['id']}/chunks"))["items"]
     assert "nul" in chunk["text"]
     assert "\x00" not in chunk["text"]
+
+
+async def test_nothing_that_was_only_needed_on_the_way_stays_in_the_store(
+    caller: Account, product: FastAPI
+) -> None:
+    items = [{"text": f"Leaves no trace, number {number}."} for number in range(60)]
+    await caller.ended(await caller.post("/documents/batch", json={"items": items}))
+    await caller.ingested(files={"file": ("a.eml", (SAMPLES / "warranty-claim.eml").read_bytes())})
+    kept = [key async for key in product.state.objects.list(caller.organisation_id)]
+    assert not [key for key in kept if "/work/" in key]
+    originals = [key for key in kept if "/originals/" in key]
+    assert len(originals) == 60 + 2
