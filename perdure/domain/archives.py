@@ -1,5 +1,6 @@
 """Zip files with limits: how many entries, how large, how deep, and nothing outside the target folder."""
 
+import contextlib
 import errno
 import lzma
 import re
@@ -15,8 +16,7 @@ from perdure.domain import rejections
 from perdure.errors import DocumentRejectedError
 
 _PIECE = 256 * 1024
-_UNREADABLE = (
-    zipfile.BadZipFile,
+_STUMBLES = (
     zlib.error,
     lzma.LZMAError,
     EOFError,
@@ -69,17 +69,31 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         raise _over(
             f"The directory of the archive is larger than {_MAX_DIRECTORY_BYTES} bytes. Split the archive."
         )
-    try:
+    with _forgeries_as_bad_zip():
         return zipfile.ZipFile(path)
-    except (NotImplementedError, ValueError, struct.error, OverflowError) as error:
-        # what zipfile stumbles over in a forged directory, besides its own exception
-        msg = f"unreadable directory: {error}"
-        raise zipfile.BadZipFile(msg) from error
+
+
+@contextlib.contextmanager
+def _forgeries_as_bad_zip() -> Iterator[None]:
+    """What zipfile stumbles over in a forged archive, as its own exception."""
+    try:
+        yield
+    except _STUMBLES as error:
+        raise zipfile.BadZipFile(str(error) or type(error).__name__) from error
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a place before the beginning of the file, not a broken disk
+        if error.errno != errno.EINVAL:  # a seek before the beginning of the file; the rest are broken disks
             raise
-        msg = "the directory points outside the file"
+        msg = "an entry lies outside the file"
         raise zipfile.BadZipFile(msg) from error
+
+
+@contextlib.contextmanager
+def _bad_zip_as_rejection() -> Iterator[None]:
+    try:
+        with _forgeries_as_bad_zip():
+            yield
+    except zipfile.BadZipFile as error:
+        raise rejections.corrupt(f"it cannot be unpacked ({error})") from error
 
 
 def directory_bytes(path: Path) -> int:
@@ -111,20 +125,17 @@ def check_container(path: Path, limits: ArchiveLimits) -> None:
 
     Each entry is inflated and thrown away: the sizes in the directory are claims, and a bomb lies.
     """
-    try:
-        with open_archive(path) as archive:
-            entries = archive.infolist()
-            _check_directory(entries, limits)
-            total = 0
-            for entry in entries:
-                if entry.flag_bits & _ENCRYPTED_FLAG:
-                    raise rejections.password_protected()
-                for piece in _inflated(archive, entry):
-                    total += len(piece)
-                    if total > limits.max_total_bytes:
-                        raise rejections.inflates_too_far(limits.max_total_bytes)
-    except _UNREADABLE as error:
-        raise rejections.corrupt(f"it cannot be unpacked ({error})") from error
+    with _bad_zip_as_rejection(), open_archive(path) as archive:
+        entries = archive.infolist()
+        _check_directory(entries, limits)
+        total = 0
+        for entry in entries:
+            if entry.flag_bits & _ENCRYPTED_FLAG:
+                raise rejections.password_protected()
+            for piece in _inflated(archive, entry):
+                total += len(piece)
+                if total > limits.max_total_bytes:
+                    raise rejections.inflates_too_far(limits.max_total_bytes)
 
 
 def _check_directory(entries: list[zipfile.ZipInfo], limits: ArchiveLimits) -> None:
@@ -164,26 +175,23 @@ def expand(path: Path, folder: Path, limits: ArchiveLimits) -> Iterator[ArchiveE
     Links, encrypted entries and files of the operating system (`__MACOSX`, `Thumbs.db`) are left out, see
     `skipped`. Raises DocumentRejectedError when a limit is passed or the archive is damaged.
     """
-    try:
-        with open_archive(path) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            _check_directory(entries, limits)
-            total = 0
-            for number, entry in enumerate(entries):
-                if why_skipped(entry) is not None:
-                    continue
-                target = folder / f"{number:06d}"
-                size = 0
-                with target.open("wb") as output:
-                    for piece in _inflated(archive, entry):
-                        size += len(piece)
-                        total += len(piece)
-                        if total > limits.max_total_bytes:
-                            raise rejections.inflates_too_far(limits.max_total_bytes)
-                        output.write(piece)
-                yield ArchiveEntry(name=safe_name(entry_name(entry), limits), path=target, size_bytes=size)
-    except _UNREADABLE as error:
-        raise rejections.corrupt(f"it cannot be unpacked ({error})") from error
+    with _bad_zip_as_rejection(), open_archive(path) as archive:
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        _check_directory(entries, limits)
+        total = 0
+        for number, entry in enumerate(entries):
+            if why_skipped(entry) is not None:
+                continue
+            target = folder / f"{number:06d}"
+            size = 0
+            with target.open("wb") as output:
+                for piece in _inflated(archive, entry):
+                    size += len(piece)
+                    total += len(piece)
+                    if total > limits.max_total_bytes:
+                        raise rejections.inflates_too_far(limits.max_total_bytes)
+                    output.write(piece)
+            yield ArchiveEntry(name=safe_name(entry_name(entry), limits), path=target, size_bytes=size)
 
 
 def skipped(path: Path) -> list[tuple[str, str]]:
