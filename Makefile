@@ -25,8 +25,9 @@ wheel: setup-dev  ## Build the wheel and install it into a fresh virtual environ
 lock: setup-dev  ## Resolve the dependencies anew: requirements/*.txt (`make lock ARGUMENTS=--upgrade`)
 	scripts/lock.sh $(ARGUMENTS)
 
-bench: setup-dev tools  ## Measure the figures that the README states
-	$(PYTHON_BIN) -m bench
+bench: setup-dev tools  ## Measure the figures that the README states (`make bench ARGUMENTS="accept --quick"`)
+	@scripts/setup.sh bench
+	$(PYTHON_BIN) -m bench $(ARGUMENTS)
 
 record: setup-dev tools  ## Record workflow histories into tests/replay/histories
 	$(PYTHON_BIN) -m scripts.record_histories

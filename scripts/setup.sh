@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Makes .venv from the committed hash lock: `scripts/setup.sh run` or `scripts/setup.sh dev`.
-# Does nothing when that was done before with the same lock.
+# Makes .venv from the committed hash lock: `scripts/setup.sh run` or `scripts/setup.sh dev`; or .venv-bench, what
+# the product is compared with: `scripts/setup.sh bench`. Does nothing when that was done before with the same lock.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 kind=${1:-run}
 lock=requirements/$kind.txt
+venv=.venv
+[ "$kind" = bench ] && venv=.venv-bench
 say() { printf '\033[1m%s\033[0m\n' "$*"; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
 
@@ -38,20 +40,22 @@ stamp_of() { sha256sum <"requirements/$1.txt" | cut -d' ' -f1; }
 
 # What is installed for development holds all that running needs.
 for installed in "$kind" dev; do
-    if [ -x .venv/bin/perdure ] && [ -f ".venv/.lock-$installed" ] &&
-        [ "$(cat ".venv/.lock-$installed")" = "$(stamp_of "$installed")" ]; then
+    if [ -x "$venv/bin/python" ] && [ -f "$venv/.lock-$installed" ] &&
+        [ "$(cat "$venv/.lock-$installed")" = "$(stamp_of "$installed")" ]; then
         exit 0
     fi
 done
 
 python=$(find_python)
 uv=$(find_uv)
-.venv/bin/python -V >/dev/null 2>&1 || "$uv" venv --quiet --python "$python" .venv
+"$venv/bin/python" -V >/dev/null 2>&1 || "$uv" venv --quiet --python "$python" "$venv"
 say "Installing the locked packages of $lock (some gigabytes the first time)"
 # Seconds to copy gigabytes are minutes on some disks; a link needs none.
 UV_LINK_MODE=${UV_LINK_MODE:-hardlink} UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-300} \
-    "$uv" pip sync --python .venv/bin/python --require-hashes "$lock"
-# The build tool is in the lock, too.
-"$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
-rm -f .venv/.lock-*
-stamp_of "$kind" >".venv/.lock-$kind"
+    "$uv" pip sync --python "$venv/bin/python" --require-hashes "$lock"
+if [ "$kind" != bench ]; then
+    # The build tool is in the lock, too.
+    "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
+fi
+rm -f "$venv"/.lock-*
+stamp_of "$kind" >"$venv/.lock-$kind"
