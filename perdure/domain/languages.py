@@ -53,7 +53,8 @@ _WORDS = {
     "ca": "de la el que en les un per una és amb del no els es al com més va ser dels han però aquest si "
     "són pel molt també entre fins seva",
 }  # fmt: skip
-_PROFILES = {tag: frozenset(words.split()) for tag, words in _WORDS.items()}
+# one letter is as often a grade, a unit or a column as a word
+_PROFILES = {tag: frozenset(one for one in words.split() if len(one) > 1) for tag, words in _WORDS.items()}
 # A word that is common in four languages says little about any of them.
 _SHARED = Counter(word for words in _PROFILES.values() for word in words)
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")

@@ -34,7 +34,18 @@ def test_one_sentence_is_enough(tag: str, text: str) -> None:
     assert detect_language(text) == tag
 
 
-@pytest.mark.parametrize("text", ["", "x = 1", "Hotel Berlin 42", "a b c d e f g a e o", "12 34 56", "OK"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x = 1",
+        "Hotel Berlin 42",
+        "a b c d e f g a e o",
+        "12 34 56",
+        "OK",
+        "| A | B | A | C | A | B | A | A |",
+    ],
+)
 def test_too_little_text_has_no_language(text: str) -> None:
     assert detect_language(text) is None
 
