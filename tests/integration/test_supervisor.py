@@ -65,7 +65,7 @@ async def ready() -> bool:
     return True
 
 
-async def eventually(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
+async def eventually(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110  # what is waited for happens in other processes
             await asyncio.sleep(0.02)
@@ -267,7 +267,7 @@ async def test_a_killed_database_comes_back_in_the_same_place(settings: Settings
             finally:
                 await connection.close()
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):  # recovery syncs every file, which takes its time on a busy disk
             while True:
                 try:
                     assert await one() == 1
