@@ -20,6 +20,7 @@ from api.routes import (
     console_accounts,
     console_documents,
     console_operations,
+    console_reference,
     console_search,
     console_settings,
     documents,
@@ -60,6 +61,7 @@ CONSOLE = (
     console_operations.router,
     console_documents.router,
     console_search.router,
+    console_reference.router,
     console_settings.router,
 )
 
@@ -112,6 +114,8 @@ def create_app(settings: Settings, parts: PartsMaker = real_parts) -> FastAPI:
         version=__version__,
         summary="Durable AI operations on Temporal.",
         lifespan=lifespan,
+        docs_url=None,  # console_reference serves it without a content delivery network
+        redoc_url=None,
         responses=problems.problem_responses(*problems.COMMON_STATUSES),
     )
     problems.install(app)

@@ -42,6 +42,16 @@ Writer = Annotated[Principal, require("operations:write")]
 
 MOST_STEPS = 200
 
+# What people look for among the items of a batch; the states on the way pass too fast to be looked for.
+ITEM_FILTERS = (
+    DocumentStatus.QUEUED,
+    DocumentStatus.INDEXED,
+    DocumentStatus.PARTIAL,
+    DocumentStatus.SKIPPED_DUPLICATE,
+    DocumentStatus.FAILED,
+    DocumentStatus.QUARANTINED,
+)
+
 # Names of the events on /api/v1/operations/{id}/events that change what the page shows.
 EVENTS = ("operation", "step")
 
@@ -159,7 +169,7 @@ async def show_operation(
         "items": [item_view(item) for item in items[:PAGE_SIZE]] if has_items else None,
         "items_next": query_string(item_status=item_status, item_cursor=following) if following else None,
         "item_status": item_status,
-        "item_looks": DOCUMENT_LOOKS,
+        "item_looks": {name: DOCUMENT_LOOKS[name] for name in ITEM_FILTERS},
         "item_counts": outcomes if isinstance(outcomes, dict) else {},
         "result_json": json.dumps(row.result, indent=2, ensure_ascii=False) if row.result else None,
     }

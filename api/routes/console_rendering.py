@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from api.middleware import CONTENT_SECURITY_POLICY
 from api.routes.console_words import FILTERS
 
 API_FOLDER = Path(__file__).parent.parent
@@ -18,11 +19,9 @@ STATIC_FOLDER = API_FOLDER / "static"
 
 HEADERS = {
     # No inline script, style or handler anywhere: nothing that a document says can run in the console.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
+    # Without a referrer, browsers send `Origin: null` with forms, which the check of the origin refuses.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",

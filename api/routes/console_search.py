@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.dependencies import Principal, require
 from api.routes import search
 from api.routes.console_pages import ConsoleRoute, Shown, is_partial
+from api.routes.console_words import unwrapped
 from perdure.db.document_repository import DocumentRepository
 from perdure.errors import InvalidInputError, NotFoundError
 from perdure.schemas.search import Highlight, ScoreTerm, SearchHit, SearchMode, SearchRequest
@@ -59,7 +60,13 @@ class Result:
     @property
     def pieces(self) -> list[Piece]:
         """The passage cut at its highlights."""
-        return cut(self.hit.text, self.hit.highlights or [])
+        return cut(unwrapped(self.hit.text), self.hit.highlights or [])
+
+    @property
+    def heading_path(self) -> list[str]:
+        """The headings above the passage, without a first one that only repeats the title."""
+        path = self.hit.heading_path
+        return path[1:] if path[:1] == [self.hit.document_title] else path
 
     @property
     def terms(self) -> list[Term]:

@@ -1,7 +1,9 @@
 """How the console names and shows things: labels, icons and tones by status, and the template filters."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from perdure.schemas.base import rfc3339
 from perdure.schemas.documents import DocumentStatus
@@ -96,6 +98,11 @@ _TYPES: tuple[tuple[str, str, str], ...] = (
 )
 
 
+# A line at least this long was broken because the page ended, not because its author wanted it.
+_WRAPPED_AT = 60
+_NUMBERED = re.compile(r"\d+(\.\d+)*[.)]\s")
+
+
 def kind_label(kind: str) -> str:
     """Name of a kind of operation; a kind that is not in the table reads as its words."""
     return KINDS[kind][0] if kind in KINDS else words(kind)
@@ -183,7 +190,21 @@ def relative_time(moment: datetime, now: datetime | None = None) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d")
 
 
+def unwrapped(text: str) -> str:
+    """Undo the line breaks of a fixed page width, character for character, so that offsets hold.
+
+    A break goes when the line before it is long, and the line after it is no list item, table row or heading.
+    """
+    lines = text.split("\n")
+    joined = lines[0]
+    for line, following in pairwise(lines):
+        is_wrapped = len(line) >= _WRAPPED_AT and "|" not in line and following[:1].isalnum()
+        joined += (" " if is_wrapped and not _NUMBERED.match(following) else "\n") + following
+    return joined
+
+
 FILTERS = {
+    "unwrapped": unwrapped,
     "rfc3339": rfc3339,
     "exact_time": exact_time,
     "relative_time": relative_time,

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Mount, Route
 
+from api.routes.console_operations import ITEM_FILTERS
 from api.routes.console_rendering import STATIC_FOLDER, Templates, VersionedStaticFiles
 from api.routes.console_search import Result
 from api.routes.console_views import (
@@ -259,7 +260,7 @@ def operation_page(view: OperationView, **more: Any) -> dict[str, Any]:
         "items": None,
         "items_next": None,
         "item_status": "",
-        "item_looks": DOCUMENT_LOOKS,
+        "item_looks": {name: DOCUMENT_LOOKS[name] for name in ITEM_FILTERS},
         "item_counts": {},
         "result_json": None,
         **more,

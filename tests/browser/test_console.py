@@ -373,3 +373,25 @@ async def test_a_member_is_added_changed_and_removed(visit: Visit, url: str) -> 
         await line.get_by_role("button", name="Remove").click()
         await page.get_by_role("dialog").get_by_role("button", name="Remove").click()
         await expect(line).to_have_count(0)
+
+
+async def test_the_api_reference_works_under_the_content_security_policy(
+    visit: Visit, url: str, pictures: Path | None
+) -> None:
+    async with visit() as page:
+        elsewhere: list[str] = []
+        page.on(
+            "request",
+            lambda request: elsewhere.append(request.url) if not request.url.startswith(url) else None,
+        )
+        await register(page, url)
+        await page.goto(f"{url}/docs")
+        await page.locator(".opblock-tag").filter(has_text="operations").first.click()
+        await page.locator("#operations-list_operations_api_v1_operations_get, .opblock-get").first.click()
+        await page.get_by_role("button", name="Try it out").click()
+        await page.get_by_role("button", name="Execute").click()
+        await expect(page.locator(".live-responses-table tbody .response-col_status").first).to_contain_text(
+            "200"
+        )
+        await picture(page, pictures, "stack-reference")
+        assert [address for address in elsewhere if not address.startswith(("data:", "blob:"))] == []

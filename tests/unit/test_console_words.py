@@ -3,9 +3,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.routes.console_pages import safe_next
 from api.routes.console_rendering import API_FOLDER, STATIC_FOLDER, static_version
+from api.routes.console_search import cut
 from api.routes.console_views import OperationView, Viewer
 from api.routes.console_words import (
     DOCUMENT_LOOKS,
@@ -17,11 +20,13 @@ from api.routes.console_words import (
     media_type_name,
     relative_time,
     size,
+    unwrapped,
     words,
 )
 from perdure.schemas.documents import DocumentStatus, Reason
 from perdure.schemas.operations import OperationRead, OperationStatus, Progress, StepState
 from perdure.schemas.reasons import EXPLANATIONS, explain
+from perdure.schemas.search import Highlight
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -182,6 +187,52 @@ def test_unknown_names_read_as_their_words() -> None:
     assert media_type_name(None) is None
     assert count(1, "page") == "1 page"
     assert count(1200, "page") == "1,200 pages"
+
+
+def test_a_line_that_the_page_cut_goes_on() -> None:
+    cut_off = "The notice period is six months to the end of a quarter. Notice must be given in\nwriting."
+    assert unwrapped(cut_off) == cut_off.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "short\nlines",
+        "3. Notice\n\n" + "x" * 80,
+        "x" * 80 + "\n\nAnother paragraph",
+        "x" * 80 + "\n- item",
+        "x" * 80 + "\n4. Rent",
+        "x" * 80 + "\n| a | b |",
+        "| " + "x" * 80 + " |\nafter",
+        "",
+    ],
+)
+def test_a_break_that_means_something_stays(text: str) -> None:
+    assert unwrapped(text) == text
+
+
+@given(st.text(alphabet="ab |-1.\n", max_size=300))
+def test_unwrapping_moves_no_character(text: str) -> None:
+    assert len(unwrapped(text)) == len(text)
+
+
+@given(st.text(max_size=100), st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), max_size=8))
+def test_a_text_cut_at_its_highlights_is_whole_again_when_joined(
+    text: str, places: list[tuple[int, int]]
+) -> None:
+    pieces = cut(text, [Highlight(start=start, end=end) for start, end in places])
+    assert "".join(piece.text for piece in pieces) == text
+    assert all(piece.text for piece in pieces)
+
+
+def test_highlights_that_overlap_are_marked_once() -> None:
+    pieces = cut("abcdef", [Highlight(start=3, end=5), Highlight(start=1, end=4)])
+    assert [(piece.text, piece.marked) for piece in pieces] == [
+        ("a", False),
+        ("bcd", True),
+        ("e", True),
+        ("f", False),
+    ]
 
 
 @pytest.mark.parametrize(

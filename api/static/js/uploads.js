@@ -162,8 +162,16 @@ window.addEventListener("drop", (event) => {
   event.preventDefault();
   depth = 0;
   zone.classList.remove("is-over");
-  // A dropped folder has neither type nor bytes that could be read.
-  take(Array.from(event.dataTransfer.files).filter((file) => file.size > 0 || file.type !== ""));
+  const entries = Array.from(event.dataTransfer.items, (item) => item.webkitGetAsEntry?.());
+  const files = Array.from(event.dataTransfer.files).filter((_, place) => !entries[place]?.isDirectory);
+  if (files.length < event.dataTransfer.files.length) {
+    document.dispatchEvent(
+      new CustomEvent("toast", {
+        detail: { message: "Folders cannot be dropped. Choose the files in them, or send a zip to the API.", tone: "warning" },
+      }),
+    );
+  }
+  take(files);
 });
 document.getElementById("choose-files").addEventListener("click", () => picker.click());
 picker.addEventListener("change", () => {
