@@ -16,7 +16,7 @@ from activities.texts import TextActivities, work_prefix
 from perdure.db.batch_repository import BatchRepository
 from perdure.db.operation_repository import OperationRepository
 from perdure.db.session import Transaction
-from perdure.domain.archives import ArchiveLimits, expand
+from perdure.domain.archives import ArchiveLimits, expand, skipped
 from perdure.errors import DocumentRejectedError
 from perdure.ports.models import EmbeddingModel
 from perdure.ports.storage import ObjectStore
@@ -145,6 +145,11 @@ class BatchActivities:
                     space=job.source.space, metadata=job.source.metadata, source_type="upload"
                 )
                 yield BatchItem(ordinal=ordinal, name=member.name, fields=fields, object_key=key)
+                ordinal += 1
+            for name, why in await asyncio.to_thread(skipped, archive):
+                refusal = f"the archive holds this entry, but it is {why}"
+                fields = DocumentFields(space=job.source.space)
+                yield BatchItem(ordinal=ordinal, name=name, fields=fields, refusal=refusal)
                 ordinal += 1
 
 

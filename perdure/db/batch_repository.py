@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from perdure.db.document_repository import DocumentRepository, Source
 from perdure.db.models import DocumentRow, DocumentVersionRow, OperationItemRow
 from perdure.domain.ids import new_id
-from perdure.schemas.documents import SETTLED, BatchItem, DocumentJob, DocumentStatus
+from perdure.schemas.documents import SETTLED, BatchItem, DocumentJob, DocumentStatus, Reason
 
 _SETTLED = [status.value for status in SETTLED]
 
@@ -32,7 +32,7 @@ class BatchRepository:
         self._organisation_id = organisation_id
 
     async def add_items(self, operation_id: str, items: Sequence[BatchItem]) -> None:
-        """Insert items as queued; those that are there already stay as they are."""
+        """Insert items as queued, or failed when refused; those that are there already stay as they are."""
         statement = upsert(OperationItemRow).on_conflict_do_nothing(
             index_elements=["operation_id", "ordinal"]
         )
@@ -45,7 +45,9 @@ class BatchRepository:
                     "ordinal": item.ordinal,
                     "name": item.name,
                     "source": {"url": item.url} if item.url else {},
-                    "status": DocumentStatus.QUEUED.value,
+                    "status": (DocumentStatus.FAILED if item.refusal else DocumentStatus.QUEUED).value,
+                    "reason": Reason.LEFT_OUT.value if item.refusal else None,
+                    "detail": item.refusal,
                 }
                 for item in items
             ],

@@ -53,6 +53,7 @@ class Reason(StrEnum):
     SOURCE_UNREACHABLE = "source_unreachable"
     FORBIDDEN_ADDRESS = "forbidden_address"
     OBJECT_NOT_FOUND = "object_not_found"
+    LEFT_OUT = "left_out"
     DUPLICATE = "duplicate"
     UNCHANGED = "unchanged"
     SUPERSEDED = "superseded"
@@ -260,7 +261,9 @@ class IngestDocumentInput(OperationInput):
 
     document_id: Id
     version_id: Id
-    fetch: bool = Field(default=False, description="The bytes are not in the store yet, or their hash is unknown.")
+    fetch: bool = Field(
+        default=False, description="The bytes are not in the store yet, or their hash is unknown."
+    )
 
 
 class DocumentOutcome(Contract):
@@ -315,6 +318,7 @@ class BatchItem(Contract):
     text: str | None = None
     object_key: str | None = None
     url: str | None = None
+    refusal: str | None = Field(default=None, description="Why it was left out of the archive.")
 
 
 class PageJob(Contract):

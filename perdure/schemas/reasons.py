@@ -86,6 +86,10 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "A newer version arrived before this one was done.",
         "Nothing to do: the newer version is found by search.",
     ),
+    Reason.LEFT_OUT: Explanation(
+        "This entry of the archive was left out: it is a link, or locked with a password.",
+        "Pack the file itself, without a password, and upload the archive again.",
+    ),
     Reason.CANCELLED: Explanation(
         "The operation was cancelled before this was indexed.",
         "Retry the operation to finish it.",

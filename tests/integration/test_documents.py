@@ -195,11 +195,19 @@ async def test_a_zip_is_a_batch_of_its_files(caller: Account) -> None:
             if path.suffix in {".md", ".docx", ".csv", ".eml"} and path.name != "README.md":
                 archive.write(path, f"inbox/{path.name}")
         archive.writestr("inbox/empty.txt", "")
+        link = zipfile.ZipInfo("inbox/passwords.txt")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
     operation = await caller.ended(
         await caller.post("/documents/batch", files={"file": ("inbox.zip", buffer.getvalue())})
     )
     outcomes = operation["result"]["outcomes"]
-    assert outcomes == {"failed": 1, "indexed": operation["result"]["total"] - 1}
+    assert outcomes == {"failed": 2, "indexed": operation["result"]["total"] - 2}
+    failed = (await caller.get(f"/operations/{operation['id']}/items", status="failed"))["items"]
+    assert {item["name"]: item["reason"] for item in failed} == {
+        "inbox/empty.txt": "empty",
+        "inbox/passwords.txt": "left_out",
+    }
 
 
 async def test_retrying_a_batch_works_only_on_what_failed(caller: Account) -> None:
@@ -249,7 +257,11 @@ async def test_a_space_can_be_embedded_with_another_model(caller: Account) -> No
         ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 400, None),
         ({"content": b'{"text": "\xff"}', "headers": {"Content-Type": "application/json"}}, 400, None),
         ({"content": b"text", "headers": {"Content-Type": "text/plain"}}, 400, None),
-        ({"content": b"--x", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, 422, "/body/file"),
+        (
+            {"content": b"--x", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+            422,
+            "/body/file",
+        ),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, None),
     ],
 )
