@@ -205,6 +205,8 @@ async def test_the_stack_comes_up_runs_and_leaves_nothing(settings: Settings, pr
     reports = Reports()
     home = settings.home
     async with Stack(settings, reports, programs) as stack:
+        # Without an HTTP address of Temporal nothing waits for workers, and these want to hear of the end.
+        await eventually(lambda: (home / "journal").read_text().count("start") == 3)
         async with httpx.AsyncClient(trust_env=False) as client:
             assert (await client.get(f"{stack.url}/health/ready")).is_success
         environment = home / "stack.env"
