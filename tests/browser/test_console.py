@@ -395,3 +395,34 @@ async def test_the_api_reference_works_under_the_content_security_policy(
         )
         await picture(page, pictures, "stack-reference")
         assert [address for address in elsewhere if not address.startswith(("data:", "blob:"))] == []
+
+
+async def test_a_form_without_the_token_or_from_another_site_changes_nothing(visit: Visit, url: str) -> None:
+    async with visit() as page:
+        await register(page, url)
+        await page.goto(f"{url}/settings/api-keys")
+        token = await csrf_token(page)
+        fields: dict[str, str | float | bool] = {"name": "stolen", "scopes": "documents:read"}
+        attempts: list[tuple[dict[str, str | float | bool], dict[str, str]]] = [
+            (fields, {}),
+            ({**fields, "csrf_token": "guessed"}, {}),
+            ({**fields, "csrf_token": token}, {"Origin": "https://elsewhere.example"}),
+        ]
+        for form, headers in attempts:
+            answer = await page.request.post(f"{url}/settings/api-keys", form=form, headers=headers)
+            assert answer.status == 403
+        await page.reload()
+        await expect(page.get_by_role("heading", name="No API keys yet")).to_be_visible()
+
+
+async def test_static_files_are_kept_for_good_under_their_version_only(visit: Visit, url: str) -> None:
+    async with visit() as page:
+        await page.goto(f"{url}/login")
+        sheet = str(await page.locator('link[rel="stylesheet"]').first.get_attribute("href"))
+        versioned = await page.request.get(f"{url}{sheet}")
+        plain = await page.request.get(f"{url}{sheet.partition('?')[0]}")
+        assert "immutable" in versioned.headers["cache-control"]
+        assert plain.headers["cache-control"] == "no-cache"
+        pages = await page.request.get(f"{url}/login")
+        assert pages.headers["cache-control"] == "no-store"
+        assert "'unsafe-inline'" not in pages.headers["content-security-policy"]
