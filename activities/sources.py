@@ -119,11 +119,7 @@ class SourceActivities:
                 media_type = detect(head, path, str(version.source.get("name") or ""))
         async with self._transaction(job.organisation_id) as session:
             documents = DocumentRepository(session, job.organisation_id)
-            facts = {
-                "media_type": media_type,
-                "sha256": version.sha256,
-                "size_bytes": version.size_bytes,
-            }
+            facts = {"media_type": media_type}
             await documents.update_version(job.version_id, facts)
             if document.version == 0:
                 await documents.update(job.document_id, facts)
@@ -155,12 +151,18 @@ class SourceActivities:
     async def _enter(
         self, job: DocumentJob, status: DocumentStatus
     ) -> tuple[DocumentVersionRow, DocumentRow]:
-        async with self._transaction(job.organisation_id) as session:
+        async with self._transaction(job.organisation_id, durable=False) as session:
             documents = DocumentRepository(session, job.organisation_id)
             found = await documents.version(job.version_id)
             if found is None:
                 raise NotFoundError(f"document {job.document_id} was deleted")
             await documents.enter([job.version_id], status)
+            version, document = found
+            if document.version == 0 and document.sha256 != version.sha256:
+                # Also what is refused or skipped in the next moment shows what it was.
+                await documents.update(
+                    document.id, {"sha256": version.sha256, "size_bytes": version.size_bytes}
+                )
             return found
 
 

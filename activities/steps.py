@@ -36,7 +36,7 @@ class StepRecorder(Interceptor):
 
     async def _write(self, record: StepRecord, organisation_id: str) -> None:
         try:
-            async with self._transaction(organisation_id) as session:
+            async with self._transaction(organisation_id, durable=False) as session:
                 await OperationRepository(session).record_step(record)
         except (SQLAlchemyError, OSError) as error:
             # The record of a step is a view; the work itself goes on, and its end is written by the workflow.

@@ -151,7 +151,7 @@ class TextActivities:
             except NotFoundError:
                 return  # indexed already: the unit goes when its documents are in
             version_ids = [document.job.version_id for document in unit.documents]
-            async with self._transaction(job.organisation_id) as session:
+            async with self._transaction(job.organisation_id, durable=False) as session:
                 documents = DocumentRepository(session, job.organisation_id)
                 await documents.enter(version_ids, DocumentStatus.EMBEDDING)
                 models = await documents.models_of(version_ids)
@@ -160,7 +160,7 @@ class TextActivities:
 
     async def enter(self, job: DocumentJob, status: DocumentStatus) -> tuple[DocumentVersionRow, DocumentRow]:
         """Note what is being done, and read the version."""
-        async with self._transaction(job.organisation_id) as session:
+        async with self._transaction(job.organisation_id, durable=False) as session:
             documents = DocumentRepository(session, job.organisation_id)
             found = await documents.version(job.version_id)
             if found is None:
@@ -180,7 +180,7 @@ class TextActivities:
     async def start_parsing(self, jobs: Sequence[DocumentJob]) -> Sequence[DocumentJob]:
         """Note that these are being parsed."""
         if jobs:
-            async with self._transaction(jobs[0].organisation_id) as session:
+            async with self._transaction(jobs[0].organisation_id, durable=False) as session:
                 documents = DocumentRepository(session, jobs[0].organisation_id)
                 await documents.enter([job.version_id for job in jobs], DocumentStatus.PARSING)
         return jobs

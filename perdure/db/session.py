@@ -9,11 +9,23 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 
+_ENTER = text("SELECT set_config('app.organisation', :organisation_id, true)")
+_ENTER_QUICKLY = text(
+    "SELECT set_config('app.organisation', :organisation_id, true), set_config('synchronous_commit', 'off', true)"
+)
+
+
 class Transaction(Protocol):
     """Opens a transaction as an organisation; commits at the end, rolls back on an error."""
 
-    def __call__(self, organisation_id: str | None) -> AbstractAsyncContextManager[AsyncSession]:
-        """`None` is for global tables only: no tenant row is visible."""
+    def __call__(
+        self, organisation_id: str | None, *, durable: bool = True
+    ) -> AbstractAsyncContextManager[AsyncSession]:
+        """`None` is for global tables only: no tenant row is visible.
+
+        Without `durable` the commit does not wait for the disk: a crash of the database server may forget the
+        last moment of it, never half of it. For what is written again anyway, such as a working status.
+        """
 
 
 def engine_url(url: str) -> URL:
@@ -37,14 +49,14 @@ class Database:
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
 
     @asynccontextmanager
-    async def transaction(self, organisation_id: str | None) -> AsyncIterator[AsyncSession]:
+    async def transaction(
+        self, organisation_id: str | None, *, durable: bool = True
+    ) -> AsyncIterator[AsyncSession]:
         """See `Transaction`. `set_config(…, true)` ends with it, so a pooled connection leaks nothing."""
         async with self._sessions() as session, session.begin():
             if organisation_id is not None:
-                await session.execute(
-                    text("SELECT set_config('app.organisation', :organisation_id, true)"),
-                    {"organisation_id": organisation_id},
-                )
+                enter = _ENTER if durable else _ENTER_QUICKLY
+                await session.execute(enter, {"organisation_id": organisation_id})
             yield session
 
     async def aclose(self) -> None:
