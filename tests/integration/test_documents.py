@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -266,7 +267,7 @@ async def test_a_space_can_be_embedded_with_another_model(caller: Account) -> No
     ],
 )
 async def test_bad_requests_say_where_and_what_to_do(
-    caller: Account, request_: dict[str, object], status: int, pointer: str | None
+    caller: Account, request_: dict[str, Any], status: int, pointer: str | None
 ) -> None:
     answer = await caller.http.post("/api/v1/documents", **request_)
     assert answer.status_code == status, answer.text
