@@ -10,10 +10,10 @@ it stops when one `POST /search` has answered.
 *llama-index*: a process of its own on the same cores, once the product is gone. SimpleDirectoryReader,
 SentenceSplitter, HuggingFaceEmbedding (sentence-transformers on torch, the same weights in fp32), PGVectorStore on
 an embedded PostgreSQL with the product's settings, over its unix socket; then a retriever's first ten. What would
-make it slower is switched off or done before the clock starts: imports, loading the model, one file of each
-kind as a warm-up, connecting, creating the tables, its cache, an index over the vectors, full text, metadata in what is embedded. Its passages hold as
-many tokens as ours (200, no overlap), so both embed the whole text once. Its own defaults are shown beside: there
-a passage has 1,024 tokens, of which this model reads the first 256.
+make it slower is switched off or done before the clock starts: imports, loading the model, one file of each kind
+as a warm-up, connecting, creating the tables, its cache, an index over the vectors, full text, metadata in what is
+embedded. Its passages hold as many tokens as ours (200, no overlap), so both embed the whole text once. Its own
+defaults are shown beside: there a passage has 1,024 tokens, of which this model reads the first 256.
 
 It writes nothing down on the way: killed half-way, it starts again from the beginning.
 """
