@@ -29,6 +29,11 @@ class Metrics:
             "perdure_operations_accepted", "Operations accepted.", ["kind"], registry=self.registry
         )
 
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One answered request; 499 when the client was gone before the answer."""
+        self.requests.labels(method, route, str(status)).inc()
+        self.seconds.labels(method, route).observe(seconds)
+
     def to_json(self) -> str:
         """Samples as a JSON object of lists."""
         samples: dict[str, list[dict[str, object]]] = {}

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ulid import ULID
 
 from api import problems
+from api.metrics import Metrics
 from perdure.errors import MalformedRequestError, PayloadTooLargeError, PerdureError
 from perdure.settings import Settings
 
@@ -154,7 +155,7 @@ class _Exchange:
         except Exception as error:  # noqa: BLE001  # the process boundary: logged there, answered as a 500
             await self._answer(error, receive)
         finally:
-            self._write_log_line()
+            self._record()
 
     async def _answer(self, error: Exception, receive: Receive) -> None:
         response = problems.respond(error, self._scope)
@@ -174,16 +175,23 @@ class _Exchange:
             headers[REQUEST_ID_HEADER] = self._request_id
         await self._send_on(message)
 
-    def _write_log_line(self) -> None:
+    def _record(self) -> None:
+        """One log line, and the metrics when there are any."""
         path: str = self._scope["path"]
+        seconds = time.perf_counter() - self._started_at
         write = _log.debug if path.startswith(_QUIET) else _log.info
         write(
             "request",
             method=self._scope["method"],
             path=path,
             status=self._status,
-            duration_ms=round((time.perf_counter() - self._started_at) * 1000, 1),
+            duration_ms=round(seconds * 1000, 1),
         )
+        metrics: Metrics | None = getattr(self._scope["app"].state, "metrics", None)
+        if metrics is not None:
+            # The template, not the path: an id in a label would make a series of its own.
+            route = getattr(self._scope.get("route"), "path", "unmatched")
+            metrics.count(self._scope["method"], route, self._status or 499, seconds)
 
 
 def _is_json(headers: Headers) -> bool:

@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.authentication import Principal
 from api.idempotency import claim, settle
+from api.metrics import Metrics
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository, to_read, ui_url, workflow_id
@@ -42,8 +43,9 @@ class Accepted:
 class Operations:
     """Operations of the whole installation; each call is made for one caller."""
 
-    def __init__(self, database: Database, client: Client, settings: Settings) -> None:
+    def __init__(self, database: Database, client: Client, settings: Settings, metrics: Metrics) -> None:
         self._database, self._client, self._settings = database, client, settings
+        self._metrics = metrics
         self._notes: set[asyncio.Task[None]] = set()
 
     def read(self, row: OperationRow) -> OperationRead:
@@ -65,6 +67,7 @@ class Operations:
             row = await build(session)
             if key is not None:
                 await settle(session, caller.organisation_id, key, operation_id=row.id)
+        self._metrics.operations.labels(row.kind).inc()
         await self.launch(row)
         return Accepted(self.read(row), replayed=False)
 

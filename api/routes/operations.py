@@ -29,6 +29,16 @@ OperationId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of an oper
 
 POLL_S = 0.2
 KEEP_ALIVE_S = 15.0
+# Of one event; `data` is JSON, in an `operation` the whole resource.
+EVENT_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string", "enum": ["operation", "step"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer"},
+    },
+}
 
 
 @router.get("")
@@ -109,7 +119,7 @@ async def list_items(
     responses={
         200: {
             "description": "Server-sent events.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": EVENT_SCHEMA}},
         },
         204: {"description": "The operation has ended and its last event was seen."},
     },
