@@ -54,7 +54,7 @@ def test_the_int8_model_says_nearly_what_fp32_says() -> None:
     fp32 = MiniLMEmbedder(model_directory(), "fp32")
     assert (fp32.model.name, embedder().model.name) == ("all-minilm-l6-v2-fp32", "all-minilm-l6-v2-int8")
     likeness = (fp32.embed(TEXTS[:4]) * embedder().embed(TEXTS[:4])).sum(axis=1)
-    assert (likeness > 0.97).all()
+    assert (likeness > 0.98).all()
 
 
 def test_tokens_are_where_they_stand() -> None:
@@ -111,8 +111,8 @@ def test_exporting_twice_at_once_makes_one_model_and_leaves_no_rest(tmp_path: Pa
         thread.join()
     assert errors == []
     assert {path.name for path in tmp_path.iterdir()} == {*minilm_export.FILES, ".export.lock"}
-    assert (tmp_path / minilm_export.INT8_FILE).read_bytes() == (
-        model_directory() / minilm_export.INT8_FILE
+    assert (tmp_path / minilm_export.FP32_FILE).read_bytes() == (
+        model_directory() / minilm_export.FP32_FILE
     ).read_bytes()
 
 
