@@ -50,6 +50,8 @@ def arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if unknown := [name for name in given.groups if name not in GROUPS]:
         parser.error(f"unknown groups {unknown}; known are {', '.join(GROUPS)}")
+    if given.quick and given.markdown not in (None, Path("-")):
+        parser.error("a quick run measures nothing: its figures are not written into a file")
     return given
 
 

@@ -211,7 +211,7 @@ def markdown(results: Results) -> str:
     for figure in results.figures:
         ratio = f"{figure.ratio:.2f}x" if figure.ratio is not None else ""
         cells = (
-            f"{figure.group}: {figure.name}",
+            f"{figure.group}: {figure.name}" + (f" ({figure.note})" if figure.note else ""),
             number(figure.ours, figure.unit),
             number(figure.bare, figure.unit),
             ratio,
