@@ -137,7 +137,6 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     state.search = SearchService(parts.database.transaction, parts.embedders, settings)
     state.metrics = Metrics()
     state.operations = Operations(parts.database, parts.temporal, settings, state.metrics)
-    stack.push_async_callback(state.operations.aclose)
     reconciler = asyncio.create_task(
         Reconciler(parts.database, parts.temporal, state.operations, settings).run()
     )

@@ -46,7 +46,6 @@ class Operations:
     def __init__(self, database: Database, client: Client, settings: Settings, metrics: Metrics) -> None:
         self._database, self._client, self._settings = database, client, settings
         self._metrics = metrics
-        self._notes: set[asyncio.Task[None]] = set()
 
     def read(self, row: OperationRow) -> OperationRead:
         """Render with the address in the Temporal UI."""
@@ -90,24 +89,14 @@ class Operations:
         return Accepted(operation, replayed=False)
 
     async def launch(self, row: OperationRow) -> None:
-        """Start the workflow if it is not started; a failure leaves it to the reconciler."""
+        """Start the workflow if it is not started; a failure leaves it to the reconciler.
+
+        Nobody waits for the run id to be written: the worker that runs the first step does that.
+        """
         try:
             row.run_id = await start_operation(self._client, row)
         except RPCError as error:
             logger.warning("operation_not_started_yet", operation_id=row.id, error=str(error))
-            return
-        # The worker writes the run id too: this only spares the reconciler a look, so nobody waits for it.
-        note = asyncio.create_task(self._note_start(row.organisation_id, row.id, row.attempt, row.run_id))
-        self._notes.add(note)
-        note.add_done_callback(self._notes.discard)
-
-    async def _note_start(self, organisation_id: str, operation_id: str, attempt: int, run_id: str) -> None:
-        async with self._database.transaction(organisation_id) as session:
-            await OperationRepository(session).record_start(operation_id, attempt, run_id)
-
-    async def aclose(self) -> None:
-        """Finish what is being noted."""
-        await asyncio.gather(*self._notes, return_exceptions=True)
 
     async def get(self, organisation_id: str, operation_id: str) -> OperationRead:
         """One operation; NotFoundError when the organisation has none of this id."""

@@ -4,6 +4,7 @@ Runs in every API process, because the reader of a status is there; every action
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -14,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.operations import Operations
 from perdure.db.document_repository import DocumentRepository
+from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository, operation_of, workflow_id
 from perdure.db.session import Database
 from perdure.schemas.documents import Reason
@@ -25,7 +27,7 @@ from workflows.operation import describe_failure
 logger = structlog.get_logger("perdure.reconciler")
 
 # Visibility is written a moment after the fact.
-OVERLAP = timedelta(seconds=10)
+OVERLAP = timedelta(seconds=3)
 UNSTARTED_AFTER = timedelta(seconds=2)
 DEEP_CHECK_EVERY = timedelta(seconds=15)
 SILENT_FOR = timedelta(seconds=10)
@@ -92,17 +94,33 @@ class Reconciler:
             if row is not None and row.run_id is None and row.closed_at is None:
                 logger.info("operation_started_from_outbox", operation_id=operation_id)
                 await self._operations.launch(row)
+                if row.run_id is not None:
+                    async with self._database.transaction(organisation_id) as session:
+                        await OperationRepository(session).record_start(row.id, row.attempt, row.run_id)
 
     async def _look_at_recent(self) -> None:
         now = datetime.now(UTC)
         since = (now - OVERLAP).isoformat(timespec="seconds").replace("+00:00", "Z")
         self._seen = {key: at for key, at in self._seen.items() if at > now - 3 * OVERLAP}
+        fresh: dict[str, list[WorkflowExecution]] = {}
         for query in (f'CloseTime > "{since}"', f'StartTime > "{since}" AND ExecutionStatus = "Running"'):
             async for execution in self._client.list_workflows(query, page_size=PAGE):
                 key = f"{execution.run_id}:{execution.status}"
-                if key not in self._seen:
-                    await self._compare(execution)
+                organisation_id = execution.typed_search_attributes.get(ORGANISATION)
+                if key not in self._seen and organisation_id is not None:
                     self._seen[key] = now
+                    fresh.setdefault(organisation_id, []).append(execution)
+        for organisation_id, executions in fresh.items():
+            await self._compare_all(organisation_id, executions)
+
+    async def _compare_all(self, organisation_id: str, executions: Sequence[WorkflowExecution]) -> None:
+        ids = {operation_of(execution.id) for execution in executions}
+        async with self._database.transaction(organisation_id) as session:
+            rows = await OperationRepository(session).by_id(ids)
+        for execution in executions:
+            row = rows.get(operation_of(execution.id))
+            if row is not None:
+                await self._compare(execution, row)
 
     async def _look_at_silent(self, now: datetime) -> None:
         """Operations whose end was missed, because no API ran or visibility forgot it."""
@@ -124,7 +142,7 @@ class Reconciler:
             return
         handle = self._client.get_workflow_handle(workflow_id(row.id, row.attempt))
         try:
-            await self._compare(await handle.describe())
+            await self._compare(await handle.describe(), row)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
@@ -132,14 +150,9 @@ class Reconciler:
             async with self._database.transaction(organisation_id) as session:
                 await OperationRepository(session).forget_run(operation_id, row.run_id)
 
-    async def _compare(self, execution: WorkflowExecution) -> None:
+    async def _compare(self, execution: WorkflowExecution, row: OperationRow) -> None:
         """Bring the record in line with one run, if that run is the operation's present one."""
-        organisation_id = execution.typed_search_attributes.get(ORGANISATION)
-        if organisation_id is None or execution.status is None:
-            return
-        async with self._database.transaction(organisation_id) as session:
-            row = await OperationRepository(session).get(operation_of(execution.id))
-        if row is None or execution.id != workflow_id(row.id, row.attempt):
+        if execution.status is None or execution.id != workflow_id(row.id, row.attempt):
             return
         if execution.status is WorkflowExecutionStatus.RUNNING:
             if row.closed_at is not None and row.run_id != execution.run_id:
@@ -155,7 +168,7 @@ class Reconciler:
             if newest.status is WorkflowExecutionStatus.RUNNING and row.run_id != newest.run_id:
                 await self._write(row.organisation_id, row.id, newest.run_id, OperationStatus.RUNNING)
             return
-        await self._close(execution, organisation_id)
+        await self._close(execution, row.organisation_id)
 
     async def _close(self, execution: WorkflowExecution, organisation_id: str) -> None:
         operation_id = operation_of(execution.id)

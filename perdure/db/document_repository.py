@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import TextClause, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import TextClause, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.models import ChunkRow, DocumentRow, DocumentVersionRow, OperationItemRow, SpaceRow
@@ -49,6 +49,15 @@ _FINISH = (
         """
     ),
 )
+_ADD_VERSION = text(
+    """
+    INSERT INTO document_versions (id, organisation_id, document_id, number, status, source, object_key, sha256,
+        size_bytes, media_type, language, operation_id)
+    SELECT :id, :organisation_id, CAST(:document_id AS text), COALESCE(max(number), 0) + 1, :status, :source,
+        :object_key, :sha256, CAST(:size_bytes AS bigint), :media_type, :language, :operation_id
+    FROM document_versions WHERE document_id = :document_id
+    """
+).bindparams(bindparam("source", type_=JSONB))
 _STORE_SOURCE = text(
     """
     UPDATE document_versions SET object_key = :object_key, sha256 = :sha256, size_bytes = :size_bytes,
@@ -128,7 +137,6 @@ class AcceptedDocument:
 
     document_id: str
     version_id: str
-    is_new: bool
 
 
 def settled_status(reason: Reason) -> DocumentStatus:
@@ -212,54 +220,62 @@ class DocumentRepository:
         parent_id: str | None = None,
     ) -> AcceptedDocument:
         """Insert a document with its first version, or a further version of the one with this `external_id`."""
-        document_id = new_id("doc")
-        values: dict[str, Any] = {
-            "title": fields.title or default_title,
-            "metadata_": fields.metadata,
-            "source_type": fields.source_type,
-            "operation_id": operation_id,
-        }
+        document_id = await self._ensure_document(
+            fields,
+            space_id=space_id,
+            operation_id=operation_id,
+            default_title=default_title,
+            parent_id=parent_id,
+        )
+        version_id = new_id("ver")
+        await self._session.execute(
+            _ADD_VERSION,
+            {
+                "id": version_id,
+                "organisation_id": self._organisation_id,
+                "document_id": document_id,
+                "status": DocumentStatus.QUEUED.value,
+                "source": {"name": source.name, "url": source.url, "titled": fields.title is not None},
+                "object_key": source.object_key,
+                "sha256": source.sha256,
+                "size_bytes": source.size_bytes,
+                "media_type": source.media_type,
+                "language": fields.language,
+                "operation_id": operation_id,
+            },
+        )
+        return AcceptedDocument(document_id, version_id)
+
+    async def _ensure_document(
+        self,
+        fields: DocumentFields,
+        *,
+        space_id: str,
+        operation_id: str,
+        default_title: str,
+        parent_id: str | None,
+    ) -> str:
+        """Insert a document, or find and lock the one with this `external_id`; its id."""
         inserted = insert(DocumentRow).values(
-            id=document_id,
+            id=new_id("doc"),
             organisation_id=self._organisation_id,
             space_id=space_id,
             external_id=fields.external_id,
             status=DocumentStatus.QUEUED.value,
+            title=fields.title or default_title,
+            metadata_=fields.metadata,
+            source_type=fields.source_type,
             language=fields.language,
             parent_id=parent_id,
-            **values,
+            operation_id=operation_id,
         )
         if fields.external_id is not None:
-            given = {name: values[name] for name in ("source_type", "metadata_") if values[name]}
-            if fields.title:
-                given["title"] = fields.title
+            given: dict[str, Any] = {"title": fields.title, "metadata_": fields.metadata}
             inserted = inserted.on_conflict_do_update(
-                index_elements=["space_id", "external_id"], set_={"updated_at": func.now(), **given}
+                index_elements=["space_id", "external_id"],
+                set_={"updated_at": func.now(), **{name: value for name, value in given.items() if value}},
             )
-        kept = (await self._session.execute(inserted.returning(DocumentRow.id))).scalar_one()
-        is_new = kept == document_id
-        number = 1
-        if not is_new:
-            newest = select(func.max(DocumentVersionRow.number)).where(DocumentVersionRow.document_id == kept)
-            number = ((await self._session.execute(newest)).scalar() or 0) + 1
-        version_id = new_id("ver")
-        await self._session.execute(
-            insert(DocumentVersionRow).values(
-                id=version_id,
-                organisation_id=self._organisation_id,
-                document_id=kept,
-                number=number,
-                status=DocumentStatus.QUEUED.value,
-                source={"name": source.name, "url": source.url, "titled": fields.title is not None},
-                object_key=source.object_key,
-                sha256=source.sha256,
-                size_bytes=source.size_bytes,
-                media_type=source.media_type,
-                language=fields.language,
-                operation_id=operation_id,
-            )
-        )
-        return AcceptedDocument(kept, version_id, is_new)
+        return (await self._session.execute(inserted.returning(DocumentRow.id))).scalar_one()
 
     async def get(self, document_id: str) -> DocumentRead | None:
         """One document."""

@@ -1,6 +1,6 @@
 """Reads and writes operations, their steps, items and events; the caller owns the transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,6 +142,11 @@ class OperationRepository:
     async def get(self, operation_id: str) -> OperationRow | None:
         """One operation, or None."""
         return await self._session.get(OperationRow, operation_id)
+
+    async def by_id(self, operation_ids: Collection[str]) -> dict[str, OperationRow]:
+        """Some operations, by id."""
+        statement = select(OperationRow).where(OperationRow.id.in_(operation_ids))
+        return {row.id: row for row in await self._session.scalars(statement)}
 
     async def list(
         self,

@@ -8,7 +8,6 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-
 _ENTER = text("SELECT set_config('app.organisation', :organisation_id, true)")
 _ENTER_QUICKLY = text(
     "SELECT set_config('app.organisation', :organisation_id, true), set_config('synchronous_commit', 'off', true)"
