@@ -2,9 +2,8 @@
 
 For operations, inside the transaction that records the operation:
 
-    seen = await claim(session, organisation_id, key, request_sha256)
+    seen = await claim(session, organisation_id, key, request_sha256, operation_id)
     if seen is not None: …  # replay seen.operation_id
-    … ; await settle(session, organisation_id, key, operation_id=operation_id)
 
 For other POSTs, see `Idempotency`.
 """
@@ -31,7 +30,11 @@ _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 async def claim(
-    session: AsyncSession, organisation_id: str, key: str, request_sha256: str
+    session: AsyncSession,
+    organisation_id: str,
+    key: str,
+    request_sha256: str,
+    operation_id: str | None = None,
 ) -> IdempotencyKeyRow | None:
     """Take the key for this transaction: None means it is mine now, a row is what it was used for before.
 
@@ -40,7 +43,12 @@ async def claim(
     """
     taken = await session.scalar(
         insert(IdempotencyKeyRow)
-        .values(organisation_id=organisation_id, key=key, request_sha256=request_sha256)
+        .values(
+            organisation_id=organisation_id,
+            key=key,
+            request_sha256=request_sha256,
+            operation_id=operation_id,
+        )
         .on_conflict_do_nothing(index_elements=["organisation_id", "key"])
         .returning(IdempotencyKeyRow.key)
     )
@@ -53,7 +61,7 @@ async def claim(
     )
     if row is None:
         # Swept between the two statements: the key is free again.
-        return await claim(session, organisation_id, key, request_sha256)
+        return await claim(session, organisation_id, key, request_sha256, operation_id)
     if row.request_sha256 != request_sha256:
         detail = (
             "This Idempotency-Key was used before with another request; send the same request to get its "
@@ -68,14 +76,13 @@ async def settle(
     organisation_id: str,
     key: str,
     *,
-    operation_id: str | None = None,
-    response: dict[str, Any] | None = None,
+    response: dict[str, Any],
 ) -> None:
     """Record what the claimed key led to, in the same transaction. Never give it a secret."""
     await session.execute(
         update(IdempotencyKeyRow)
         .where(IdempotencyKeyRow.organisation_id == organisation_id, IdempotencyKeyRow.key == key)
-        .values(operation_id=operation_id, response=response)
+        .values(response=response)
     )
 
 

@@ -11,12 +11,13 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.authentication import Principal
-from api.idempotency import claim, settle
+from api.idempotency import claim
 from api.metrics import Metrics
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository, to_read, ui_url, workflow_id
 from perdure.db.session import Database
+from perdure.domain.ids import new_id
 from perdure.errors import ConflictError, NotFoundError
 from perdure.schemas.operations import TERMINAL, OperationRead, OperationStatus
 from perdure.settings import Settings
@@ -29,7 +30,7 @@ EFFECT_TIMEOUT_S = 1.0
 EFFECT_POLL_S = 0.02
 RPC_TIMEOUT = timedelta(seconds=3)
 
-Build = Callable[[AsyncSession], Awaitable[OperationRow]]
+Build = Callable[[AsyncSession, str], Awaitable[OperationRow]]
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,15 @@ class Operations:
 
         If this process dies in between, or Temporal is down, the reconciler starts the workflow later.
         """
+        operation_id = new_id("op")
         async with self._database.transaction(caller.organisation_id) as session:
             if key is not None:
-                seen = await claim(session, caller.organisation_id, key, request_sha256)
+                seen = await claim(session, caller.organisation_id, key, request_sha256, operation_id)
                 if seen is not None:
                     return Accepted(
                         self.read(await self._row(session, seen.operation_id or "")), replayed=True
                     )
-            row = await build(session)
-            if key is not None:
-                await settle(session, caller.organisation_id, key, operation_id=row.id)
+            row = await build(session, operation_id)
         self._metrics.operations.labels(row.kind).inc()
         await self.launch(row)
         return Accepted(self.read(row), replayed=False)
@@ -75,18 +75,18 @@ class Operations:
         caller: Principal,
         key: str | None,
         request_sha256: str,
+        operation_id: str,
         act: Callable[[], Awaitable[OperationRead]],
     ) -> Accepted:
         """Steer an operation once per Idempotency-Key; a failure frees the key."""
         if key is None:
             return Accepted(await act(), replayed=False)
         async with self._database.transaction(caller.organisation_id) as session:
-            seen = await claim(session, caller.organisation_id, key, request_sha256)
+            await self._row(session, operation_id)
+            seen = await claim(session, caller.organisation_id, key, request_sha256, operation_id)
             if seen is not None:
                 return Accepted(self.read(await self._row(session, seen.operation_id or "")), replayed=True)
-            operation = await act()
-            await settle(session, caller.organisation_id, key, operation_id=operation.id)
-        return Accepted(operation, replayed=False)
+            return Accepted(await act(), replayed=False)
 
     async def launch(self, row: OperationRow) -> None:
         """Start the workflow if it is not started; a failure leaves it to the reconciler.

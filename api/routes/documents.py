@@ -19,10 +19,11 @@ from api.intake import Inbox
 from api.operations import Accepted
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
+from perdure.db.acceptance import accept_document
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository
-from perdure.domain.ids import ID_PATTERN, new_id
+from perdure.domain.ids import ID_PATTERN
 from perdure.errors import NotFoundError
 from perdure.schemas.base import Page
 from perdure.schemas.documents import (
@@ -103,28 +104,16 @@ async def create_document(
     async with Inbox.open(request, caller, objects, request.app.state.settings) as inbox:
         intake = await inbox.document()
 
-        async def build(session: AsyncSession) -> OperationRow:
-            documents = DocumentRepository(session, caller.organisation_id)
-            space = await documents.ensure_space(intake.fields.space, embedders.default)
-            operation_id = new_id("op")
-            document = await documents.accept(
+        async def build(session: AsyncSession, operation_id: str) -> OperationRow:
+            return await accept_document(
+                session,
+                caller.organisation_id,
+                caller.actor_id,
                 intake.fields,
                 intake.source,
-                space_id=space.id,
-                operation_id=operation_id,
-                default_title=intake.title,
-            )
-            return await OperationRepository(session).create(
-                organisation_id=caller.organisation_id,
-                actor_id=caller.actor_id,
-                kind="ingest_document",
-                summary="Ingest a document",
-                subject=Subject(type="document", id=document.document_id),
-                input={
-                    "document_id": document.document_id,
-                    "version_id": document.version_id,
-                    "fetch": intake.fetch,
-                },
+                title=intake.title,
+                fetch=intake.fetch,
+                model=embedders.default,
                 operation_id=operation_id,
             )
 
@@ -147,7 +136,7 @@ async def create_batch(
     async with Inbox.open(request, caller, objects, request.app.state.settings) as inbox:
         intake = await inbox.batch()
 
-        async def build(session: AsyncSession) -> OperationRow:
+        async def build(session: AsyncSession, operation_id: str) -> OperationRow:
             return await OperationRepository(session).create(
                 organisation_id=caller.organisation_id,
                 actor_id=caller.actor_id,
@@ -155,6 +144,7 @@ async def create_batch(
                 summary=intake.summary,
                 input={"source": intake.source.model_dump(mode="json")},
                 total=intake.total,
+                operation_id=operation_id,
             )
 
         accepted = await operations.accept(caller, key, intake.request_sha256, build)
@@ -263,7 +253,7 @@ async def delete_document(
 ) -> OperationRead:
     """Delete a document with its versions, passages, vectors, attachments and stored bytes."""
 
-    async def build(session: AsyncSession) -> OperationRow:
+    async def build(session: AsyncSession, operation_id: str) -> OperationRow:
         await _found(session, caller, document_id)
         return await OperationRepository(session).create(
             organisation_id=caller.organisation_id,
@@ -272,6 +262,7 @@ async def delete_document(
             summary="Delete a document",
             subject=Subject(type="document", id=document_id),
             input={"document_id": document_id},
+            operation_id=operation_id,
         )
 
     sha256 = fingerprint(request.method, request.url.path, None)
@@ -310,7 +301,7 @@ async def reembed_space(
     """Compute the vectors of a space with another model; the old ones serve until the new are complete."""
     model = embedders.get(body.model or embedders.default.name).model
 
-    async def build(session: AsyncSession) -> OperationRow:
+    async def build(session: AsyncSession, operation_id: str) -> OperationRow:
         row = await DocumentRepository(session, caller.organisation_id).space(space)
         if row is None:
             raise NotFoundError(f"no space '{space}': list them with GET /api/v1/spaces")
@@ -322,6 +313,7 @@ async def reembed_space(
             subject=Subject(type="space", id=row.id),
             input={"space_id": row.id, "model": model.name},
             total=row.chunk_count,
+            operation_id=operation_id,
         )
 
     sha256 = fingerprint(request.method, request.url.path, body)

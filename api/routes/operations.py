@@ -182,10 +182,12 @@ class Steering:
     ) -> None:
         self._request, self._response, self._key, self._operations = request, response, key, operations
 
-    async def __call__(self, caller: Principal, act: Callable[[], Awaitable[OperationRead]]) -> OperationRead:
+    async def __call__(
+        self, caller: Principal, operation_id: str, act: Callable[[], Awaitable[OperationRead]]
+    ) -> OperationRead:
         """Act, or answer as before."""
         sha256 = fingerprint(self._request.method, self._request.url.path, None)
-        accepted = await self._operations.once(caller, self._key, sha256, act)
+        accepted = await self._operations.once(caller, self._key, sha256, operation_id, act)
         if accepted.replayed:
             self._response.status_code = status.HTTP_200_OK
             self._response.headers.update(REPLAY_HEADERS)
@@ -207,7 +209,7 @@ async def pause_operation(
     operation_id: OperationId, caller: Writer, operations: OperationsDependency, steer: Steer
 ) -> OperationRead:
     """Start no further activity; what is under way ends. Pausing twice is the same as once."""
-    return await steer(caller, lambda: operations.pause(caller.organisation_id, operation_id))
+    return await steer(caller, operation_id, lambda: operations.pause(caller.organisation_id, operation_id))
 
 
 @router.post("/{operation_id}/resume", **VERB)
@@ -215,7 +217,7 @@ async def resume_operation(
     operation_id: OperationId, caller: Writer, operations: OperationsDependency, steer: Steer
 ) -> OperationRead:
     """Go on after a pause."""
-    return await steer(caller, lambda: operations.resume(caller.organisation_id, operation_id))
+    return await steer(caller, operation_id, lambda: operations.resume(caller.organisation_id, operation_id))
 
 
 @router.post("/{operation_id}/cancel", **VERB)
@@ -223,7 +225,7 @@ async def cancel_operation(
     operation_id: OperationId, caller: Writer, operations: OperationsDependency, steer: Steer
 ) -> OperationRead:
     """Stop for good; what is done stays."""
-    return await steer(caller, lambda: operations.cancel(caller.organisation_id, operation_id))
+    return await steer(caller, operation_id, lambda: operations.cancel(caller.organisation_id, operation_id))
 
 
 @router.post("/{operation_id}/retry", **VERB)
@@ -231,7 +233,7 @@ async def retry_operation(
     operation_id: OperationId, caller: Writer, operations: OperationsDependency, steer: Steer
 ) -> OperationRead:
     """Run what failed again; what succeeded is not repeated."""
-    return await steer(caller, lambda: operations.retry(caller.organisation_id, operation_id))
+    return await steer(caller, operation_id, lambda: operations.retry(caller.organisation_id, operation_id))
 
 
 def _revision(last_event_id: str | None) -> int:
