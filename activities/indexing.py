@@ -42,7 +42,10 @@ class IndexActivities:
 
     @activity.defn
     async def index_document(self, job: UnitJob) -> list[DocumentOutcome]:
-        """Make a unit searchable. A second run finds its versions settled and changes nothing."""
+        """Make a unit searchable. A second run finds its versions settled, or nothing any more, and changes nothing.
+
+        Versions of which nothing is known any more are left out of the answer.
+        """
         with failures():
             return await self.index(job)
 
@@ -77,13 +80,15 @@ class IndexActivities:
         try:
             unit = UNIT.validate_json(await self._objects.get(job.unit_key))
         except NotFoundError:
+            # Indexed by a run that died before it could answer: what it did not get to clear goes now.
+            await self._clear(job)
             return []
         version_ids = [document.job.version_id for document in unit.documents]
         async with self._transaction(job.organisation_id) as session:
             documents = DocumentRepository(session, job.organisation_id)
             models = await documents.models_of(version_ids)
         vectors = {
-            model: await self._vectors(job.unit_key, model, len(unit.of_model(model, models)))
+            model: await self._vectors(job.unit_key, model, unit.chunk_count_of(model, models))
             for model in sorted(set(models.values()))
         }
         async with self._transaction(job.organisation_id) as session:
@@ -99,10 +104,12 @@ class IndexActivities:
             await documents.finish([_finished(d) for d in unit.documents if d.job.version_id in wanted])
         async with self._transaction(job.organisation_id) as session:
             settled = await DocumentRepository(session, job.organisation_id).versions_by_id(version_ids)
-        folder = job.unit_key.rpartition("/")[0]
-        stored = [key async for key in self._objects.list(folder)]
-        await self._objects.delete(stored)
+        await self._clear(job)
         return [outcome_of(*settled[version_id]) for version_id in version_ids if version_id in settled]
+
+    async def _clear(self, job: UnitJob) -> None:
+        folder = job.unit_key.rpartition("/")[0]
+        await self._objects.delete([key async for key in self._objects.list(folder)])
 
     async def _vectors(self, key: str, model: str, count: int) -> Vectors:
         """All shards of one model; a missing one means that the space changed its model after embedding."""

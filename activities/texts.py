@@ -61,6 +61,10 @@ class Unit(Contract):
         """Documents whose space is served by a model; `models` is by version id."""
         return [document for document in self.documents if models.get(document.job.version_id) == model]
 
+    def chunk_count_of(self, model: str, models: Mapping[str, str]) -> int:
+        """How many vectors of a model the unit has."""
+        return sum(len(document.chunks) for document in self.of_model(model, models))
+
     def texts_of(self, model: str, models: Mapping[str, str]) -> list[str]:
         """What is embedded with a model, in the order of its vectors."""
         return [

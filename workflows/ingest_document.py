@@ -81,7 +81,11 @@ class IngestDocument(Operation):
         unit = await self.step(TextActivities.chunk_document, document, policies.CPU)
         self._advance()
         outcomes = await self._embed_and_index(unit)
-        return outcomes[0], extracted.attachments
+        if outcomes:
+            return outcomes[0], extracted.attachments
+        # Deleted meanwhile, or indexed by a run whose answer was lost: the record knows.
+        error = OperationError(type="internal_error", detail="its passages are gone: retry the operation")
+        return await self._settle(document, error), extracted.attachments
 
     async def _embed_and_index(self, unit: UnitJob) -> list[DocumentOutcome]:
         while True:
@@ -102,14 +106,13 @@ class IngestDocument(Operation):
         self.report(done=min(self._progress.done + 1, self._progress.total))
 
     async def _settle(self, document: DocumentJob, error: OperationError) -> DocumentOutcome:
-        reason = reason_of(error)
         settled = await workflow.execute_activity_method(
             IndexActivities.settle_documents,
             SettleJob(
                 organisation_id=document.organisation_id,
                 operation_id=document.operation_id,
                 version_id=document.version_id,
-                reason=reason,
+                reason=reason_of(error),
                 detail=error.detail,
             ),
             **policies.IO,
@@ -117,7 +120,7 @@ class IngestDocument(Operation):
         return settled or DocumentOutcome(
             document_id=document.document_id,
             status="failed",
-            reason=reason,
+            reason=Reason.CANCELLED,
             detail="the document was deleted",
         )
 

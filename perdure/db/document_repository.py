@@ -111,6 +111,10 @@ _DELETE = text(
     ), spaced AS (
         UPDATE spaces s SET chunk_count = greatest(0, s.chunk_count - counted.chunks)
         FROM counted WHERE s.id = counted.space_id
+    ), settled AS (
+        UPDATE operation_items i
+        SET status = 'failed', reason = 'cancelled', detail = 'the document was deleted', updated_at = now()
+        FROM family f WHERE i.document_id = f.id AND i.status <> ALL(:settled)
     ), gone AS (
         DELETE FROM documents WHERE id IN (SELECT id FROM family)
     )
@@ -589,5 +593,6 @@ class DocumentRepository:
 
     async def delete(self, document_id: str) -> int:
         """Delete a document with its versions, chunks, vectors and children; the number of chunks."""
-        chunks: int = (await self._session.execute(_DELETE, {"document_id": document_id})).scalar_one()
+        parameters = {"document_id": document_id, "settled": _SETTLED}
+        chunks: int = (await self._session.execute(_DELETE, parameters)).scalar_one()
         return chunks
