@@ -5,6 +5,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -32,6 +33,7 @@ from perdure.providers.http_fetcher import HttpFetcher
 from perdure.providers.minilm_embedder import MiniLMTokenizer
 from perdure.providers.obstore_object_store import ObstoreObjectStore
 from perdure.providers.parser_pool import ParserPool
+from perdure.scratch import scratch_directory
 from perdure.settings import Settings
 from workflows import queues
 from workflows.client import connect
@@ -148,6 +150,7 @@ def build_workers(client: Client, dependencies: Dependencies, names: Sequence[st
 async def serve(settings: Settings, names: Sequence[str]) -> None:
     """Serve the queues until SIGTERM or SIGINT, then drain."""
     async with AsyncExitStack() as stack:
+        tempfile.tempdir = str(stack.enter_context(scratch_directory()))
         dependencies = Dependencies(settings, stack)
         await check_app_role(dependencies.database)
         client = await connect(settings)
