@@ -10,7 +10,15 @@ from perdure.db.search_repository import Passage, Scope, SearchedSpace, SearchRe
 from perdure.db.session import Transaction
 from perdure.domain.filters import Filter, parse_filters
 from perdure.domain.highlighting import highlight
-from perdure.domain.ranking import MEANING_WEIGHT, WORDS_WEIGHT, Candidate, QueryWord, Ranked, Ranking
+from perdure.domain.ranking import (
+    CONTEXT_WEIGHT,
+    MEANING_WEIGHT,
+    WORDS_WEIGHT,
+    Candidate,
+    QueryWord,
+    Ranked,
+    Ranking,
+)
 from perdure.errors import ConflictError, InvalidInputError, NotFoundError
 from perdure.ports.models import Embedders, EmbeddingModel, Vectors
 from perdure.schemas.search import Highlight, ScoreTerm, SearchAnswer, SearchHit, SearchMode, SearchRequest
@@ -52,9 +60,7 @@ class SearchService:
         scope = await self._scope(organisation_id, request.space_names, filters)
         items: list[SearchHit] = []
         if scope is not None:
-            ranked = await self._ranked(organisation_id, scope, query, request.mode)
-            best = [item for item in ranked if item.score >= request.min_score and item.score > 0]
-            items = await self._hits(organisation_id, best[: request.limit], query, request)
+            items = await self._items(organisation_id, scope, query, request)
         return SearchAnswer(items=items, took_ms=round((time.perf_counter() - started) * 1000, 2))
 
     async def _scope(
@@ -74,7 +80,10 @@ class SearchService:
             scope = await repository.scope(spaces, compiled(filters) if filters else None)
             return scope if scope.chunk_count else None
 
-    async def _ranked(self, organisation_id: str, scope: Scope, query: str, mode: SearchMode) -> list[Ranked]:
+    async def _items(
+        self, organisation_id: str, scope: Scope, query: str, request: SearchRequest
+    ) -> list[SearchHit]:
+        mode = request.mode
         # Each part has a transaction of its own and waits for no other, so a full pool cannot lock up.
         by_vector, by_words = await asyncio.gather(
             self._by_vector(organisation_id, scope, query, mode),
@@ -84,6 +93,14 @@ class SearchService:
         chunk_ids = list(dict.fromkeys((*near, *by_words.chunk_ids)))
         if not chunk_ids:
             return []
+        ranking = Ranking(
+            words=by_words.words,
+            chunks=scope.chunk_count,
+            mean_tokens=scope.mean_tokens,
+            meaning=0.0 if mode is SearchMode.KEYWORD else MEANING_WEIGHT,
+            by_words=0.0 if mode is SearchMode.VECTOR else WORDS_WEIGHT,
+            context=CONTEXT_WEIGHT if mode is SearchMode.HYBRID else 0.0,
+        )
         candidates: list[Candidate] = []
         async with self._transaction(organisation_id) as session:
             repository = SearchRepository(session, self._exact_below)
@@ -96,14 +113,15 @@ class SearchService:
                     question.model if question else None,
                     question.vector if question else None,
                 )
-        ranking = Ranking(
-            words=by_words.words,
-            chunks=scope.chunk_count,
-            mean_tokens=scope.mean_tokens,
-            meaning=0.0 if mode is SearchMode.KEYWORD else MEANING_WEIGHT,
-            by_words=0.0 if mode is SearchMode.VECTOR else WORDS_WEIGHT,
-        )
-        return ranking.rank(candidates)
+            ranked = ranking.rank(candidates)
+            best = [item for item in ranked if item.score >= request.min_score and item.score > 0]
+            best = best[: request.limit]
+            passages = await repository.passages([item.candidate.chunk_id for item in best])
+        return [
+            _hit(item, passages[item.candidate.chunk_id], query, request)
+            for item in best
+            if item.candidate.chunk_id in passages  # else deleted a moment ago
+        ]
 
     async def _by_vector(
         self, organisation_id: str, scope: Scope, query: str, mode: SearchMode
@@ -139,20 +157,6 @@ class SearchService:
             repository = SearchRepository(session, self._exact_below)
             found = await repository.by_words(scope, await repository.words(scope, query))
             return _Found(found.chunk_ids, found.words)
-
-    async def _hits(
-        self, organisation_id: str, best: Sequence[Ranked], query: str, request: SearchRequest
-    ) -> list[SearchHit]:
-        if not best:
-            return []
-        async with self._transaction(organisation_id) as session:
-            repository = SearchRepository(session, self._exact_below)
-            passages = await repository.passages([item.candidate.chunk_id for item in best])
-        return [
-            _hit(item, passages[item.candidate.chunk_id], query, request)
-            for item in best
-            if item.candidate.chunk_id in passages  # else deleted a moment ago
-        ]
 
 
 def _by_model(spaces: Sequence[SearchedSpace]) -> dict[str, list[SearchedSpace]]:

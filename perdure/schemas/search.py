@@ -64,7 +64,9 @@ class SearchRequest(RequestBody):
 class ScoreTerm(Contract):
     """A part of a score; the values of all parts add up to it."""
 
-    name: str = Field(description="`meaning` (vectors) or `words` (full text).")
+    name: str = Field(
+        description="`meaning` (vectors), `words` (full text), `context` (the better neighbour)."
+    )
     value: float = Field(description="What it adds to the score: weight times raw.")
     weight: float
     raw: float = Field(description="How well the passage does in this respect, 0 to 1.")

@@ -160,7 +160,7 @@ async def test_explaining_shows_terms_that_add_up_to_the_score(
     await fill(database, organisation_id, DOCUMENTS)
     answer = await ask(service, organisation_id, "water tank of the espresso machine", explain=True)
     for item in answer.items:
-        assert [term.name for term in item.terms] == ["meaning", "words"]
+        assert [term.name for term in item.terms] == ["meaning", "words", "context"]
         assert item.score == pytest.approx(sum(term.value for term in item.terms), abs=1e-5)
     assert answer.items[0].terms[1].detail is not None
     assert "tank" in answer.items[0].terms[1].detail
