@@ -45,8 +45,6 @@ PUBLIC = {
     "GET /api/v1/content/{token}": "the signed link is the credential",
     "GET /problems/{slug}": "documentation",
     "GET /docs": "documentation",
-    "GET /docs/oauth2-redirect": "documentation",
-    "GET /redoc": "documentation",
     "GET /openapi.json": "documentation",
     "GET /health": "for load balancers; tells versions and states only",
     "GET /health/live": "for load balancers",
