@@ -1,0 +1,140 @@
+"""PostgreSQL reaches for its indexes although row level security stands in the way."""
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from perdure.db.chunk_repository import ChunkRepository, IndexedContent
+from perdure.db.models import DocumentRow, SpaceRow
+from perdure.db.search_repository import CANDIDATES, SearchRepository, vector_literal
+from perdure.db.session import Database
+from perdure.domain.chunking import ChunkSpan
+from perdure.domain.ids import new_id
+from perdure.embedded import postgres
+from perdure.ports.models import EmbeddingModel, Vectors
+
+MODEL = EmbeddingModel("plan-model", 384, 256)
+
+
+def some_vectors(count: int, seed: int, around: Vectors | None = None) -> Vectors:
+    vectors = np.random.default_rng(seed).normal(size=(count, 384)).astype(np.float32)
+    if around is not None:
+        vectors = around + 0.02 * vectors
+    rows: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return rows
+
+
+async def an_organisation_with(database: Database, organisation_id: str, vectors: Vectors, word: str) -> str:
+    """One document of as many passages as there are vectors; the id of its space."""
+    space_id, document_id = new_id("spc"), new_id("doc")
+    async with database.transaction(organisation_id) as session:
+        await session.execute(
+            text("INSERT INTO organisations (id, name) VALUES (:id, 'x') ON CONFLICT DO NOTHING"),
+            {"id": organisation_id},
+        )
+        session.add(
+            SpaceRow(
+                id=space_id,
+                organisation_id=organisation_id,
+                name="default",
+                embedding_model=MODEL.name,
+                embedding_dimension=384,
+            )
+        )
+        await session.flush()
+        session.add(
+            DocumentRow(
+                id=document_id,
+                organisation_id=organisation_id,
+                space_id=space_id,
+                title="T",
+                status="indexed",
+                version=1,
+                chunk_count=len(vectors),
+            )
+        )
+        await session.flush()
+        spans = [ChunkSpan(n, f"{word} number{n}", 0, 9, None, (), 3) for n in range(len(vectors))]
+        content = IndexedContent(space_id, document_id, 1, "en", "T", spans, vectors)
+        await ChunkRepository(session, organisation_id).replace([content], MODEL)
+    return space_id
+
+
+async def nearest(
+    database: Database, organisation_id: str, vector: Vectors, exact_below: int
+) -> tuple[list[str], int]:
+    """What the vector search offers, and how many chunks the organisation has."""
+    async with database.transaction(organisation_id) as session:
+        repository = SearchRepository(session, exact_below)
+        scope = await repository.scope(list((await repository.spaces(["default"])).values()), None)
+        return list(await repository.by_vector(scope, MODEL, vector)), scope.chunk_count
+
+
+async def test_the_index_on_vectors_finds_what_an_exact_search_finds(
+    database: Database, organisation_id: str
+) -> None:
+    vectors = some_vectors(400, 1)
+    await an_organisation_with(database, organisation_id, vectors, "alpha")
+    for seed in range(5):
+        asked = some_vectors(1, seed, vectors[seed * 50])[0]
+        indexed, _ = await nearest(database, organisation_id, asked, 0)
+        exact, _ = await nearest(database, organisation_id, asked, 10**6)
+        assert len(indexed) == CANDIDATES
+        assert len(set(indexed[:10]) & set(exact[:10])) >= 9
+
+
+async def test_a_small_tenant_finds_all_its_own_among_the_vectors_of_a_big_neighbour(
+    database: Database, organisation_id: str
+) -> None:
+    asked = some_vectors(1, 3)[0]
+    await an_organisation_with(database, new_id("org"), some_vectors(1500, 4, asked), "beta")
+    await an_organisation_with(database, organisation_id, some_vectors(20, 5), "gamma")
+    found, chunk_count = await nearest(database, organisation_id, asked, 0)
+    assert len(found) == chunk_count == 20
+
+
+async def test_the_statement_for_vectors_can_use_their_index_as_the_app_role(
+    database: Database, organisation_id: str
+) -> None:
+    async with database.transaction(organisation_id) as session:
+        await session.execute(
+            text(
+                "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), "
+                "set_config('enable_sort', 'off', true)"
+            )
+        )
+        plan = await session.scalars(
+            text(
+                "EXPLAIN SELECT chunk_id FROM chunk_embeddings WHERE space_id = 'x' AND model = 'y' "
+                "AND dimension = 384 "
+                "ORDER BY (embedding::halfvec(384)) <=> CAST(:vector AS halfvec(384)) LIMIT 10"
+            ),
+            {"vector": vector_literal(some_vectors(1, 6)[0])},
+        )
+        assert any("chunk_embeddings_hnsw_384" in line for line in plan)
+
+
+@pytest.mark.parametrize(("role", "used"), [(postgres.OWNER_ROLE, True), (postgres.APP_ROLE, False)])
+async def test_only_the_owner_can_use_the_index_on_words(
+    embedded_postgres: postgres.EmbeddedPostgres, role: str, used: bool
+) -> None:
+    """Why the search by words is a function of the owner. When the second case fails, it need not be any more."""
+    database = Database(embedded_postgres.url(role))
+    async with database.transaction(new_id("org")) as session:
+        await session.execute(text("SELECT set_config('enable_seqscan', 'off', true)"))
+        plan = await session.scalars(
+            text("EXPLAIN SELECT id FROM chunks WHERE tsv @@ CAST('''harbour''' AS tsquery)")
+        )
+        assert any("chunks_text" in line for line in plan) is used
+    await database.aclose()
+
+
+async def test_no_organisation_at_all_finds_no_word(database: Database, organisation_id: str) -> None:
+    space_id = await an_organisation_with(database, organisation_id, some_vectors(3, 8), "delta")
+    call = text(
+        "SELECT count(*) FROM find_chunks_by_words(ARRAY[CAST(:space AS text)], NULL, ARRAY['''delta'''], :few, 9)"
+    )
+    for reader, expected in ((None, 0), (new_id("org"), 0), (organisation_id, 3)):
+        for few in (True, False):
+            async with database.transaction(reader) as session:
+                assert await session.scalar(call, {"space": space_id, "few": few}) == expected
