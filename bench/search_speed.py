@@ -2,16 +2,18 @@
 
     python bench/search_speed.py DIRECTORY [--chunks 100000] [--queries 300]
 
-DIRECTORY keeps the database and the model between runs. The text is made up: words drawn by Zipf's law out of the
-tokenizer's vocabulary, in 300 topics. 3,000 passages are embedded for real; each of those indexed is a blend of
-three of them, the words drawn from all three, the vector their weighted mean. What is timed is the whole service:
-embedding of the query, both searches, ranking, texts; and beside it each part bare.
+DIRECTORY keeps the database and the model between runs. The passages are paragraphs of the docstrings of the
+installed Python packages: real prose, of which every machine that runs this has much; where it does not suffice,
+passages are put together of the halves of two. Each is embedded for real (some minutes, once). The queries are
+stretches of paragraphs that were left out. What is timed is the whole service (embedding of the query, both
+searches, ranking, texts) and beside it each part bare.
 """
 
 import argparse
 import asyncio
-import json
+import re
 import sys
+import sysconfig
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -33,54 +35,53 @@ from perdure.db.statistics_repository import StatisticsRepository
 from perdure.domain.chunking import ChunkSpan
 from perdure.domain.ids import new_id
 from perdure.embedded import postgres
+from perdure.ports.models import EmbeddingModel, Vectors
 from perdure.providers.embedders import LocalEmbedders
-from perdure.providers.minilm_export import TOKENIZER_FILE, ensure_exported
+from perdure.providers.minilm_export import ensure_exported
 from perdure.schemas.search import SearchRequest
 from perdure.settings import Settings
 
 ORGANISATION = "org_" + "0" * 26
-REAL = 3_000
-TOPICS = 300
 CHUNKS_PER_DOCUMENT = 100
+WARM_UP = 20
+LEFT_OUT = 1_000
+DOCSTRING = re.compile(r'"""(.+?)"""', re.DOTALL)
 
 
-class Texts:
-    """Made-up passages and questions about them."""
-
-    def __init__(self, tokenizer_file: Path) -> None:
-        vocabulary = json.loads(tokenizer_file.read_text())["model"]["vocab"]
-        words = [word for word in vocabulary if word.isascii() and word.isalpha() and len(word) > 2]
-        self.random = np.random.default_rng(11)
-        self.words = np.array(words)
-        weights = 1 / np.arange(1, len(words) + 1)
-        self.weights = weights / weights.sum()
-        self.topics = [self.random.choice(self.words, 60, replace=False) for _ in range(TOPICS)]
-
-    def passage(self, topic: int) -> list[str]:
-        """Some hundred words, two in five of the topic."""
-        length = int(self.random.integers(80, 130))
-        return [
-            str(self.random.choice(self.topics[topic]) if self.random.random() < 0.4 else word)
-            for word in self.random.choice(self.words, length, p=self.weights)
-        ]
-
-    def question(self) -> str:
-        """Two to six words of a topic, and such as questions have."""
-        topic = self.topics[int(self.random.integers(TOPICS))]
-        asked = self.random.choice(topic, int(self.random.integers(2, 7)), replace=False)
-        start = self.random.choice(
-            ["what did they decide about", "how much is the", "who mentioned", "", "why does"]
-        )
-        return f"{start} {' '.join(asked)}".strip()
+def paragraphs(count: int) -> list[str]:
+    """Different paragraphs of prose out of docstrings, always the same ones in the same order."""
+    found: dict[str, None] = {}
+    for path in sorted(Path(sysconfig.get_paths()["purelib"]).rglob("*.py")):
+        for docstring in DOCSTRING.findall(path.read_text(encoding="utf-8", errors="ignore")):
+            for paragraph in docstring.split("\n\n"):
+                words = paragraph.split()
+                if 12 <= len(words) <= 90 and sum(word.isalpha() for word in words) > 0.7 * len(words):
+                    found[" ".join(words)] = None
+    random = np.random.default_rng(11)
+    listed = list(found)
+    random.shuffle(listed)
+    while len(listed) < count:
+        first, second = (listed[int(at)].split() for at in random.integers(len(found), size=2))
+        listed.append(" ".join((*first[: len(first) // 2], *second[len(second) // 2 :])))
+    # What questions are made of comes last, and is prose as it was written.
+    return [*listed[LEFT_OUT:count], *listed[:LEFT_OUT]]
 
 
-async def fill(database: Database, owner: str, embedders: LocalEmbedders, texts: Texts, chunks: int) -> None:
-    """Index `chunks` passages; the vector index is built at the end, because that is ten times faster."""
+def questions(left_out: list[str]) -> list[str]:
+    """Four to nine words in a row, as somebody would type them who half remembers."""
+    random = np.random.default_rng(12)
+    asked = []
+    for paragraph in left_out:
+        words = paragraph.split()
+        length = int(random.integers(4, 10))
+        start = int(random.integers(len(words) - length))
+        asked.append(" ".join(words[start : start + length]))
+    return asked
+
+
+async def fill(database: Database, owner: str, embedders: LocalEmbedders, texts: list[str]) -> None:
+    """Index the passages; the vector index is built at the end, because that is ten times faster."""
     model = embedders.default
-    bases = [(n % TOPICS, texts.passage(n % TOPICS)) for n in range(REAL)]
-    started = time.perf_counter()
-    vectors = embedders.get(model.name).embed([" ".join(words) for _, words in bases])
-    print(f"embedded {REAL} passages in {time.perf_counter() - started:.0f} s")
     connection = await asyncpg.connect(owner)
     index = f"chunk_embeddings_hnsw_{model.dimension}"
     definition = await connection.fetchval("SELECT indexdef FROM pg_indexes WHERE indexname = $1", index)
@@ -99,10 +100,18 @@ async def fill(database: Database, owner: str, embedders: LocalEmbedders, texts:
                 embedding_dimension=model.dimension,
             )
         )
-    started = time.perf_counter()
-    for number in range(chunks // CHUNKS_PER_DOCUMENT):
-        await one_document(database, space_id, number, texts, bases, vectors, embedders)
-    print(f"indexed {chunks} passages in {time.perf_counter() - started:.0f} s, vector index not counted")
+    embedding = indexing = 0.0
+    for first in range(0, len(texts), CHUNKS_PER_DOCUMENT):
+        part = texts[first : first + CHUNKS_PER_DOCUMENT]
+        started = time.perf_counter()
+        vectors = await asyncio.to_thread(embedders.get(model.name).embed, part)
+        embedded = time.perf_counter()
+        await one_document(
+            database, space_id, f"Document {first // CHUNKS_PER_DOCUMENT}", part, vectors, model
+        )
+        embedding += embedded - started
+        indexing += time.perf_counter() - embedded
+    print(f"embedded {len(texts)} passages in {embedding:.0f} s, stored them in {indexing:.0f} s")
     started = time.perf_counter()
     await connection.execute("SET maintenance_work_mem = '1GB'")
     await connection.execute(definition)
@@ -111,59 +120,42 @@ async def fill(database: Database, owner: str, embedders: LocalEmbedders, texts:
     await connection.close()
     async with database.transaction(ORGANISATION) as session:
         started = time.perf_counter()
-        await StatisticsRepository(session, ORGANISATION).refresh(space_id, chunks)
+        await StatisticsRepository(session, ORGANISATION).refresh(space_id, len(texts))
         print(f"sampled the words in {time.perf_counter() - started:.2f} s")
 
 
 async def one_document(
-    database: Database,
-    space_id: str,
-    number: int,
-    texts: Texts,
-    bases: list[tuple[int, list[str]]],
-    vectors: np.ndarray,
-    embedders: LocalEmbedders,
+    database: Database, space_id: str, title: str, part: list[str], vectors: Vectors, model: EmbeddingModel
 ) -> None:
-    """A document of passages that are near to real ones."""
-    random = texts.random
-    document_id, spans, rows = new_id("doc"), [], []
-    for ordinal in range(CHUNKS_PER_DOCUMENT):
-        three = random.integers(REAL, size=3)
-        shares = random.dirichlet((1.0, 0.5, 0.25))
-        words = [
-            str(random.choice(bases[base][1]))
-            for base, share in zip(three, shares, strict=True)
-            for _ in range(round(share * 100))
-        ]
-        said = " ".join(words)
-        spans.append(ChunkSpan(ordinal, said, 0, len(said), None, (), min(254, round(len(words) * 1.2))))
-        blend = shares @ vectors[three]
-        rows.append(blend / np.linalg.norm(blend))
+    """Store passages as one document."""
+    document_id = new_id("doc")
+    spans = [
+        ChunkSpan(ordinal, said, 0, len(said), None, (), round(len(said.split()) * 1.3))
+        for ordinal, said in enumerate(part)
+    ]
     async with database.transaction(ORGANISATION) as session:
         session.add(
             DocumentRow(
                 id=document_id,
                 organisation_id=ORGANISATION,
                 space_id=space_id,
-                title=f"Document {number}",
+                title=title,
                 status="indexed",
                 version=1,
                 chunk_count=len(spans),
             )
         )
         await session.flush()
-        content = IndexedContent(
-            space_id, document_id, 1, "en", f"Document {number}", spans, np.array(rows, dtype=np.float32)
-        )
-        await ChunkRepository(session, ORGANISATION).replace([content], embedders.default)
+        content = IndexedContent(space_id, document_id, 1, "en", title, spans, vectors)
+        await ChunkRepository(session, ORGANISATION).replace([content], model)
 
 
 async def timed(runs: int, call: Callable[[int], Awaitable[object]]) -> np.ndarray:
     """Milliseconds of each run, after some that do not count."""
-    for run in range(10):
+    for run in range(WARM_UP):
         await call(run)
     taken = []
-    for run in range(runs):
+    for run in range(WARM_UP, WARM_UP + runs):
         started = time.perf_counter()
         await call(run)
         taken.append((time.perf_counter() - started) * 1000)
@@ -176,13 +168,11 @@ def line(label: str, taken: np.ndarray) -> None:
     print(f"{label:44} p50 {p50:6.1f} ms  p95 {p95:6.1f} ms")
 
 
-async def measure(
-    database: Database, owner: str, embedders: LocalEmbedders, texts: Texts, queries: int
-) -> None:
+async def measure(database: Database, owner: str, embedders: LocalEmbedders, asked: list[str]) -> None:
     """Print the table."""
     settings = Settings()
     service = SearchService(database.transaction, embedders, settings)
-    asked = [texts.question() for _ in range(queries)]
+    queries = len(asked) - WARM_UP
     model = embedders.default
     embedder = embedders.get(model.name)
     vectors = embedder.embed(asked)
@@ -210,7 +200,7 @@ async def measure(
     async def bare_words(run: int) -> object:
         return await connection.fetch(
             "SELECT id FROM chunks, to_tsquery('english', $1) q WHERE tsv @@ q ORDER BY ts_rank(tsv, q) DESC LIMIT 100",
-            " | ".join(asked[run].split()),
+            " | ".join(re.findall(r"[a-z]{3,}", asked[run].lower())) or "nothing",
         )
 
     hybrid = await timed(queries, search("hybrid"))
@@ -229,7 +219,7 @@ async def measure(
     print(f"top 10 of the index against exact: {await overlap(database, settings, model, vectors):.4f}")
 
 
-async def overlap(database: Database, settings: Settings, model: object, vectors: np.ndarray) -> float:
+async def overlap(database: Database, settings: Settings, model: EmbeddingModel, vectors: Vectors) -> float:
     """Mean share of the exact ten nearest that the service's vector search has among its ten nearest."""
     shares = []
     async with database.transaction(ORGANISATION) as session:
@@ -238,8 +228,8 @@ async def overlap(database: Database, settings: Settings, model: object, vectors
         spaces = list((await indexed.spaces(["default"])).values())
         scope = await indexed.scope(spaces, None)
         for vector in vectors[:100]:
-            near = set((await indexed.by_vector(scope, model, vector))[:10])  # type: ignore[arg-type]
-            true = set((await exact.by_vector(scope, model, vector))[:10])  # type: ignore[arg-type]
+            near = set((await indexed.by_vector(scope, model, vector))[:10])
+            true = set((await exact.by_vector(scope, model, vector))[:10])
             shares.append(len(near & true) / 10)
     return float(np.mean(shares))
 
@@ -251,14 +241,14 @@ async def run(directory: Path, chunks: int, queries: int) -> None:
     await migrate.upgrade(owner, postgres.APP_ROLE)
     await asyncio.to_thread(ensure_exported, directory / "models")
     embedders = LocalEmbedders(directory / "models", "int8", 0)
-    texts = Texts(directory / "models" / TOKENIZER_FILE)
+    texts = paragraphs(chunks + LEFT_OUT)
     database = Database(server.url(postgres.APP_ROLE))
     try:
         async with database.transaction(ORGANISATION) as session:
             found = (await session.execute(select(SpaceRow.chunk_count))).scalar()
         if not found:
-            await fill(database, owner, embedders, texts, chunks)
-        await measure(database, owner, embedders, Texts(directory / "models" / TOKENIZER_FILE), queries)
+            await fill(database, owner, embedders, texts[:chunks])
+        await measure(database, owner, embedders, questions(texts[chunks : chunks + queries + WARM_UP]))
     finally:
         await database.aclose()
 

@@ -30,8 +30,9 @@ CREATE TABLE space_lexemes (
 # `@@` is not leakproof: under row level security PostgreSQL must not evaluate it, or use an index for it, before
 # the policy. So this runs as the owner, whose policy is `true`, and asks for the organisation itself.
 #
-# Few chunks: the planner chooses between the index on spaces or documents and the one on words. Many: word by
-# word through the index on words; concatenating an empty string keeps it from reading the whole space instead.
+# Word by word, because a match of one word is read off its index and never looked up in the chunk again. Few
+# chunks: the planner chooses between the index on spaces or documents and the one on words. Many: only the one on
+# words; concatenating an empty string keeps it from reading the whole space instead.
 FIND = f"""
 CREATE FUNCTION find_chunks_by_words(
     wanted_spaces text[], wanted_documents text[], words text[], few boolean, row_limit integer
@@ -39,27 +40,21 @@ CREATE FUNCTION find_chunks_by_words(
 RETURNS TABLE (chunk_id text, document_id text, word integer, token_count smallint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = public, pg_temp SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+    organisation CONSTANT text := {CURRENT_ORGANISATION};
+    columns CONSTANT text := 'SELECT c.id, c.document_id, $1, c.token_count FROM chunks c WHERE c.tsv @@ $2';
+    matching text;
 BEGIN
-    IF few THEN
-        RETURN QUERY EXECUTE '
-            WITH matching AS MATERIALIZED (
-                SELECT c.id, c.document_id, c.token_count, c.tsv FROM chunks c
-                WHERE c.organisation_id = {CURRENT_ORGANISATION.replace("'", "''")}
-                  AND c.space_id = ANY($1) AND ($2 IS NULL OR c.document_id = ANY($2)) AND c.tsv @@ $4
-            )
-            SELECT m.id, m.document_id, w.number::integer, m.token_count
-            FROM matching m
-            JOIN unnest($3) WITH ORDINALITY AS w(word, number) ON m.tsv @@ w.word::tsquery'
-        USING wanted_spaces, wanted_documents, words, array_to_string(words, ' | ')::tsquery;
-        RETURN;
+    IF NOT few THEN
+        matching := ' AND c.organisation_id || '''' = $3 AND c.space_id || '''' = ANY($4) LIMIT $6';
+    ELSIF wanted_documents IS NULL THEN
+        matching := ' AND c.organisation_id = $3 AND c.space_id = ANY($4) LIMIT $6';
+    ELSE
+        matching := ' AND c.organisation_id = $3 AND c.space_id = ANY($4) AND c.document_id = ANY($5) LIMIT $6';
     END IF;
     FOR number IN 1 .. cardinality(words) LOOP
-        RETURN QUERY EXECUTE '
-            SELECT c.id, c.document_id, $2, c.token_count FROM chunks c
-            WHERE c.tsv @@ $3 AND c.organisation_id || '''' = {CURRENT_ORGANISATION.replace("'", "''")}
-              AND c.space_id || '''' = ANY($1)
-            LIMIT $4'
-        USING wanted_spaces, number, words[number]::tsquery, row_limit;
+        RETURN QUERY EXECUTE columns || matching
+        USING number, words[number]::tsquery, organisation, wanted_spaces, wanted_documents, row_limit;
     END LOOP;
 END $$
 """

@@ -17,6 +17,8 @@ from perdure.ports.models import EmbeddingModel, Vectors
 CANDIDATES = 100
 # Chunks that the search by words may visit: its rarest words are looked for first, until they are used up.
 WORD_HITS = 6_000
+# Share of the chunks of a space too small to be sampled that a word is expected in.
+UNCOUNTED_FREQUENCY = 0.05
 # Documents that a filter may leave before it is applied to candidates instead of giving them.
 FILTERED_DOCUMENTS = 2_000
 # Measured at 100,000 chunks: the index's top 10 are those of an exact search.
@@ -224,7 +226,7 @@ class SearchRepository:
     async def by_words(self, scope: Scope, query_words: Sequence[QueryWord]) -> WordCandidates:
         """The chunks that hold the rarest words, at most `CANDIDATES`; counts words while it looks for them."""
         few = scope.document_ids is not None or scope.chunk_count <= self._exact_below
-        sought = list(query_words) if few else _rarest(query_words, scope.chunk_count)
+        sought = _rarest(query_words, scope)
         if not sought:
             return WordCandidates(query_words, ())
         hits = (
@@ -328,12 +330,18 @@ def vector_literal(vector: Vectors) -> str:
     return json.dumps(vector.astype(float).round(6).tolist())
 
 
-def _rarest(query_words: Sequence[QueryWord], chunk_count: int) -> list[QueryWord]:
-    """The rarest words that together visit at most `WORD_HITS` chunks; one at least."""
-    unknown = RARE_FREQUENCY * chunk_count / 2
+def _rarest(query_words: Sequence[QueryWord], scope: Scope) -> list[QueryWord]:
+    """The rarest words that together visit at most `WORD_HITS` chunks; one at least.
+
+    Where words were not counted yet, the longer ones are taken for the rarer ones.
+    """
+    sampled = scope.mean_tokens and scope.document_ids is None
+    unknown = scope.chunk_count * (RARE_FREQUENCY / 2 if sampled else UNCOUNTED_FREQUENCY)
     chosen: list[QueryWord] = []
     visits = 0.0
-    for word in sorted(query_words, key=lambda word: (word.chunks, word.word.lexemes)):
+    for word in sorted(
+        query_words, key=lambda word: (word.chunks, -len(word.word.lexemes[0]), word.word.lexemes)
+    ):
         visits += word.chunks or unknown
         if chosen and visits > WORD_HITS:
             break
