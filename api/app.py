@@ -31,6 +31,7 @@ from api.routes import (
     search,
 )
 from api.routes.console_rendering import STATIC_FOLDER, VersionedStaticFiles
+from api.sweeper import Sweeper
 from perdure import __version__
 from perdure.db.guard import check_app_role
 from perdure.db.search_service import SearchService
@@ -127,7 +128,7 @@ def create_app(settings: Settings, parts: PartsMaker = real_parts) -> FastAPI:
 
 
 async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncExitStack) -> None:
-    """Put everything that routes ask for into `app.state`, and start the reconciler."""
+    """Put everything that routes ask for into `app.state`, and start what runs in the background."""
     state = app.state
     authenticator = dependencies.install(app, settings, parts.database)
     stack.push_async_callback(authenticator.aclose)
@@ -137,12 +138,14 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     state.search = SearchService(parts.database.transaction, parts.embedders, settings)
     state.metrics = Metrics()
     state.operations = Operations(parts.database, parts.temporal, settings, state.metrics)
-    reconciler = asyncio.create_task(
-        Reconciler(parts.database, parts.temporal, state.operations, settings).run()
-    )
+    background = [
+        asyncio.create_task(Reconciler(parts.database, parts.temporal, state.operations, settings).run()),
+        asyncio.create_task(Sweeper(parts.database, parts.objects).run()),
+    ]
 
     async def end() -> None:
-        reconciler.cancel()
-        await asyncio.gather(reconciler, return_exceptions=True)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
 
     stack.push_async_callback(end)
