@@ -1,6 +1,7 @@
 """`python -m bench [GROUP…] [--quick] [--profile] [--json FILE] [--markdown [FILE]]`: the figures of the project.
 
 A group is a module of this package with `async def run(options: Options) -> Sequence[Figure]`; add it to GROUPS.
+A module whose `run` takes anything else is a tool of its own, and is not run from here.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import time
 import traceback
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 
 from rich.console import Console
@@ -60,7 +62,7 @@ def entry_point(name: str) -> Run | None:
     if find_spec(GROUPS[name]) is None:
         return None
     run: Run | None = getattr(import_module(GROUPS[name]), "run", None)
-    return run
+    return run if run is not None and list(signature(run).parameters) == ["options"] else None
 
 
 def measure(names: list[str], options: Options) -> Results:
@@ -74,7 +76,7 @@ def measure(names: list[str], options: Options) -> Results:
         try:
             run = entry_point(name)
             if run is None:
-                failures[name] = f"{GROUPS[name]} has no `run`"
+                options.say(f"{GROUPS[name]} has no `run(options)`: left out")
                 continue
             figures.extend(asyncio.run(_run(run, options)))
         except Exception as error:  # noqa: BLE001  # the process boundary: shown, and the others are measured
