@@ -1,0 +1,188 @@
+"""Requests made up from the OpenAPI document: no 5xx, no undescribed answer, nothing of another organisation."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import hypothesis
+import pytest
+import requests
+import schemathesis
+import uvicorn
+from fastapi import FastAPI
+from hypothesis import HealthCheck, Phase, strategies
+from hypothesis.errors import Unsatisfiable
+from schemathesis.checks import load_all_checks, not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from perdure.embedded import ports
+from tests.accounts import Account, registered
+
+SCALE = int(os.environ.get("PERDURE_TEST_FUZZ", "1"))
+EXAMPLES = {GenerationMode.POSITIVE: 20, GenerationMode.NEGATIVE: 12}
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+MARKER = "Zanzibar"
+# What is excluded, and why.
+EXCLUDED: dict[str, str] = {}
+# Streams end with their operation: all operations that a request can reach end by themselves.
+ANSWER_S = 30.0
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An organisation with data, and the ids by which it could be reached."""
+
+    account: Account
+    ids: dict[str, str]
+
+    @property
+    def token(self) -> str:
+        return str(self.account.http.headers["Authorization"])
+
+    def marks(self) -> set[str]:
+        """What stands in this organisation's data alone."""
+        return {*self.ids.values(), self.account.organisation_id, MARKER} - {"default"}
+
+
+@dataclass
+class Findings:
+    """Every distinct failure, with how to repeat it."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def note(self, case: Any, message: str) -> None:
+        line = f"{case.operation.label}: {message}"
+        if len(self.lines) < 40 and line not in self.lines:
+            self.lines.append(line)
+
+
+async def _tenant(account: Account, title: str) -> Tenant:
+    text = f"# {title}\n\nThe pump of {title} was repaired on Tuesday."
+    document = await account.ingested(json={"text": text, "title": title, "metadata": {"place": title}})
+    key = await account.post("/api-keys", 201, json={"name": title, "scopes": ["documents:read"]})
+    me = await account.get("/auth/me")
+    return Tenant(
+        account,
+        {
+            "document_id": document["id"],
+            "operation_id": document["operation_id"],
+            "api_key_id": key["id"],
+            "user_id": me["user"]["id"],
+            "space": "default",
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+async def served(product: FastAPI) -> AsyncIterator[str]:
+    """The application behind a port of its own, in this process."""
+    (port,) = ports.unused(1)
+    config = uvicorn.Config(product, port=port, lifespan="off", log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server._serve())
+    while not server.started:  # noqa: ASYNC110  # uvicorn tells it in no other way
+        await asyncio.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    await serving
+
+
+@pytest.fixture(scope="module")
+async def tenants(product: FastAPI) -> AsyncIterator[tuple[Tenant, Tenant]]:
+    """The caller, and somebody else."""
+    async with registered(product) as own, registered(product) as foreign:
+        yield await _tenant(own, "Harbour"), await _tenant(foreign, MARKER)
+
+
+def _operations(product: FastAPI, url: str) -> Iterator[Any]:
+    document = json.loads(json.dumps(product.openapi()))
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=url)
+    for result in schema.get_all_operations():
+        assert isinstance(result, Ok), result
+        operation = result.ok()
+        if operation.label not in EXCLUDED:
+            yield operation
+
+
+def _fuzz(
+    operation: Any, mode: GenerationMode, url: str, own: Tenant, foreign: Tenant, found: Findings
+) -> int:
+    """Send made-up requests of one operation; how many."""
+    sent = 0
+    http = requests.Session()
+    http.trust_env = False
+
+    @hypothesis.seed(7)
+    @hypothesis.settings(
+        max_examples=SCALE * EXAMPLES[mode],
+        derandomize=False,
+        database=None,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @hypothesis.given(strategies.data())
+    def send(data: strategies.DataObject) -> None:
+        nonlocal sent
+        case = data.draw(operation.as_strategy(generation_mode=mode))
+        for name in list(case.path_parameters or {}):
+            known = [tenant.ids[name] for tenant in (own, foreign) if name in tenant.ids]
+            case.path_parameters[name] = data.draw(
+                strategies.sampled_from([case.path_parameters[name], *known, *known[:1]])
+            )
+        answer = case.call(base_url=url, session=http, headers={"Authorization": own.token}, timeout=ANSWER_S)
+        sent += 1
+        try:
+            case.validate_response(answer, checks=CHECKS)
+        except (FailureGroup, AssertionError) as failure:
+            causes = getattr(failure, "exceptions", [failure])
+            for cause in causes:
+                found.note(
+                    case, f"{cause}\n  {case.as_curl_command()}\n  {answer.status_code} {answer.text[:600]}"
+                )
+        asked = f"{answer.request.url} {answer.request.body!r} {answer.request.headers}"
+        leaked = [mark for mark in foreign.marks() if mark in answer.text and mark not in asked]
+        if leaked:
+            found.note(case, f"shows {leaked} of another organisation: {answer.text[:300]}")
+
+    try:
+        send()
+    except Unsatisfiable:
+        assert mode is GenerationMode.NEGATIVE, operation.label
+        assert sent == 0, operation.label  # it takes nothing that could be wrong
+    return sent
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("mode", list(EXAMPLES), ids=lambda mode: mode.value)
+async def test_made_up_requests_get_described_answers(
+    product: FastAPI, served: str, tenants: tuple[Tenant, Tenant], mode: GenerationMode
+) -> None:
+    load_all_checks()
+    own, foreign = tenants
+    found = Findings()
+    sent = walked = 0
+    for operation in _operations(product, served):
+        sent += await asyncio.to_thread(_fuzz, operation, mode, served, own, foreign, found)
+        walked += 1
+    assert not found.lines, "\n\n".join(found.lines)
+    assert walked >= 30
+    assert sent >= walked * 5
