@@ -113,9 +113,8 @@ class SearchService:
                     question.model if question else None,
                     question.vector if question else None,
                 )
-            ranked = ranking.rank(candidates)
+            ranked = ranking.rank(candidates, request.limit)
             best = [item for item in ranked if item.score >= request.min_score and item.score > 0]
-            best = best[: request.limit]
             passages = await repository.passages([item.candidate.chunk_id for item in best])
         return [
             _hit(item, passages[item.candidate.chunk_id], query, request)

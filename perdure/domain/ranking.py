@@ -70,6 +70,15 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
+class _Base:
+    """What a passage scores by itself."""
+
+    candidate: Candidate
+    score: float
+    meaning: float
+    by_words: float
+
+
 class Ranking:
     """Scores candidates for one query.
 
@@ -77,60 +86,94 @@ class Ranking:
     Neighbours are looked for among the candidates.
     """
 
-    words: Sequence[QueryWord]
-    chunks: int
-    mean_tokens: float
-    meaning: float = MEANING_WEIGHT
-    by_words: float = WORDS_WEIGHT
-    context: float = CONTEXT_WEIGHT
-
-    def rank(self, candidates: Sequence[Candidate]) -> list[Ranked]:
-        """Best first; of equal scores, by document and place in it, so that the order is always the same."""
-        ranked = [self._scored(candidate) for candidate in candidates]
-        if self.context:
-            at = {(item.candidate.document_id, item.candidate.ordinal): item.score for item in ranked}
-            ranked = [self._in_context(item, at) for item in ranked]
-        return sorted(
-            ranked,
-            key=lambda r: (-r.score, r.candidate.document_id, r.candidate.ordinal, r.candidate.chunk_id),
-        )
-
-    def _in_context(self, item: Ranked, at: Mapping[tuple[str, int], float]) -> Ranked:
-        document, ordinal = item.candidate.document_id, item.candidate.ordinal
-        best = max(at.get((document, ordinal - 1), 0.0), at.get((document, ordinal + 1), 0.0))
-        term = Term("context", self.context * (1 - item.score), best)
-        return Ranked(item.candidate, round(item.score + term.value, 6), (*item.terms, term))
-
-    def _scored(self, candidate: Candidate) -> Ranked:
-        terms = []
-        known = [word for word in self.words if word.chunks > 0]
+    def __init__(
+        self,
+        words: Sequence[QueryWord],
+        chunks: int,
+        mean_tokens: float,
+        meaning: float = MEANING_WEIGHT,
+        by_words: float = WORDS_WEIGHT,
+        context: float = CONTEXT_WEIGHT,
+    ) -> None:
+        self._words = [(word.word.lexemes, _rarity(word.chunks, chunks)) for word in words if word.chunks > 0]
+        self._most = sum(rarity for _, rarity in self._words) * (K1 + 1)
+        self._mean_tokens = mean_tokens or USUAL_TOKENS
         # A query of stop words alone has no words to look for, so meaning decides by itself.
-        meaning, by_words = (self.meaning, self.by_words) if known or not self.meaning else (1.0, 0.0)
-        total = meaning + by_words
-        if meaning:
-            terms.append(Term("meaning", meaning / total, max(0.0, min(1.0, candidate.cosine or 0.0))))
-        if by_words:
-            raw, detail = self._by_words(candidate, known)
-            terms.append(Term("words", by_words / total, raw, detail))
-        return Ranked(candidate, round(sum(term.value for term in terms), 6), tuple(terms))
+        self._by_words = by_words / (meaning + by_words) if self._words or not meaning else 0.0
+        self._meaning = 1 - self._by_words if meaning else 0.0
+        self._context = context
 
-    def _by_words(self, candidate: Candidate, known: Sequence[QueryWord]) -> tuple[float, str | None]:
-        """BM25 as a share of what a passage made of nothing but these words could reach, and what was found."""
-        length = candidate.token_count / (self.mean_tokens or USUAL_TOKENS)
-        total = most = 0.0
-        found = []
-        for word in known:
-            weight = self._rarity(word.chunks)
-            most += weight * (K1 + 1)
-            said = sum(candidate.mentions.get(lexeme, 0) for lexeme in word.word.lexemes)
-            placed = any(lexeme in candidate.place_mentions for lexeme in word.word.lexemes)
+    def rank(self, candidates: Sequence[Candidate], limit: int | None = None) -> list[Ranked]:
+        """Best first; of equal scores, by document and place in it, so that the order is always the same."""
+        bases = [self._base(candidate) for candidate in candidates]
+        at = {(base.candidate.document_id, base.candidate.ordinal): base.score for base in bases}
+        scored = [(self._in_context(base, at), base) for base in bases]
+        scored.sort(key=lambda item: _order(*item))
+        return [
+            Ranked(base.candidate, score, self._terms(base, self._neighbour(base, at)))
+            for score, base in scored[:limit]
+        ]
+
+    def _base(self, candidate: Candidate) -> _Base:
+        meaning = max(0.0, min(1.0, candidate.cosine or 0.0)) if self._meaning else 0.0
+        by_words = self._share_of_words(candidate) if self._by_words else 0.0
+        return _Base(candidate, self._meaning * meaning + self._by_words * by_words, meaning, by_words)
+
+    def _share_of_words(self, candidate: Candidate) -> float:
+        """BM25 as a share of what a passage made of nothing but these words could reach."""
+        if not self._most:
+            return 0.0
+        length = K1 * (1 - B + B * candidate.token_count / self._mean_tokens)
+        total = 0.0
+        for lexemes, rarity in self._words:
+            said, placed = _mentions(candidate, lexemes)
             mentions = said + (PLACE_MENTIONS if placed else 0.0)
             if mentions:
-                total += weight * mentions * (K1 + 1) / (mentions + K1 * (1 - B + B * length))
-                found.append(f"{word.word.lexemes[0]} ×{said}{' + title' if placed else ''}")  # noqa: RUF001
-        return (total / most if most else 0.0), ", ".join(found) or None
+                total += rarity * mentions * (K1 + 1) / (mentions + length)
+        return total / self._most
 
-    def _rarity(self, chunks: float) -> float:
-        """Inverse document frequency; never negative."""
-        chunks = min(chunks, float(self.chunks))
-        return math.log(1 + (self.chunks - chunks + 0.5) / (chunks + 0.5))
+    def _neighbour(self, base: _Base, at: Mapping[tuple[str, int], float]) -> float:
+        document, ordinal = base.candidate.document_id, base.candidate.ordinal
+        return max(at.get((document, ordinal - 1), 0.0), at.get((document, ordinal + 1), 0.0))
+
+    def _in_context(self, base: _Base, at: Mapping[tuple[str, int], float]) -> float:
+        if not self._context:
+            return round(base.score, 6)
+        return round(base.score + self._context * (1 - base.score) * self._neighbour(base, at), 6)
+
+    def _terms(self, base: _Base, neighbour: float) -> tuple[Term, ...]:
+        terms = []
+        if self._meaning:
+            terms.append(Term("meaning", self._meaning, base.meaning))
+        if self._by_words:
+            terms.append(Term("words", self._by_words, base.by_words, self._found(base.candidate)))
+        if self._context:
+            terms.append(Term("context", self._context * (1 - base.score), neighbour))
+        return tuple(terms)
+
+    def _found(self, candidate: Candidate) -> str | None:
+        """Each word of the query that the passage holds, and how often."""
+        found = []
+        for lexemes, _ in self._words:
+            said, placed = _mentions(candidate, lexemes)
+            if said or placed:
+                found.append(f"{lexemes[0]} ×{said}{' + title' if placed else ''}")  # noqa: RUF001  # the sign
+        return ", ".join(found) or None
+
+
+def _order(score: float, base: _Base) -> tuple[float, str, int, str]:
+    return (-score, base.candidate.document_id, base.candidate.ordinal, base.candidate.chunk_id)
+
+
+def _mentions(candidate: Candidate, lexemes: Sequence[str]) -> tuple[int, bool]:
+    said, placed = 0, False
+    for lexeme in lexemes:
+        said += candidate.mentions.get(lexeme, 0)
+        placed = placed or lexeme in candidate.place_mentions
+    return said, placed
+
+
+def _rarity(holding: float, chunks: int) -> float:
+    """Inverse document frequency; never negative."""
+    holding = min(holding, float(chunks))
+    return math.log(1 + (chunks - holding + 0.5) / (holding + 0.5))
