@@ -61,8 +61,8 @@ async def account(installation: Installation) -> AsyncIterator[Account]:
 
 
 @pytest.fixture
-def spare_installation() -> Iterator[Installation]:
-    """A home for a product that the test starts itself, with nothing replaced."""
+def untouched_installation() -> Iterator[Installation]:
+    """A home for a product that the test starts itself, with nothing in it replaced."""
     installation = Installation(_new_home())
     yield installation
     installation.destroy()

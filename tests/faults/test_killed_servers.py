@@ -19,7 +19,7 @@ from tests.faults.checks import (
 from tests.faults.files import archive, text_of
 from tests.faults.installation import Installation, eventually
 
-POSTS = 80
+POSTS = 60
 
 
 @pytest.mark.parametrize("server", ["temporal", "postgres"])
