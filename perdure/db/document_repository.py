@@ -274,7 +274,7 @@ class DocumentRepository:
             operation_id=operation_id,
         )
         if fields.external_id is not None:
-            given: dict[str, Any] = {"title": fields.title, "metadata_": fields.metadata}
+            given: dict[str, Any] = {"title": fields.title, "metadata": fields.metadata}
             inserted = inserted.on_conflict_do_update(
                 index_elements=["space_id", "external_id"],
                 set_={"updated_at": func.now(), **{name: value for name, value in given.items() if value}},

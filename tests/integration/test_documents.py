@@ -305,3 +305,14 @@ async def test_nothing_that_was_only_needed_on_the_way_stays_in_the_store(
     assert not [key for key in kept if "/work/" in key]
     originals = [key for key in kept if "/originals/" in key]
     assert len(originals) == 60 + 2
+
+
+async def test_a_further_version_brings_its_title_and_metadata(caller: Account) -> None:
+    first = await caller.ingested(
+        json={"text": LEASE, "external_id": "lease", "title": "Draft", "metadata": {"state": "draft"}}
+    )
+    signed = {"title": "Signed", "metadata": {"state": "signed"}}
+    second = await caller.ingested(json={"text": LEASE + "Signed.", "external_id": "lease", **signed})
+    assert (second["id"], second["title"], second["metadata"]) == (first["id"], *signed.values())
+    third = await caller.ingested(json={"text": LEASE + "Copied.", "external_id": "lease"})
+    assert (third["version"], third["metadata"]) == (3, {"state": "signed"})
