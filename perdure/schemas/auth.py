@@ -38,7 +38,10 @@ class RegisterCreate(RequestBody):
     """A new account with a new organisation, of which it is the owner."""
 
     email: Email = Field(description="Log-in name; upper and lower case are the same.")
-    password: Password = Field(description="10 to 256 characters.")
+    password: Password = Field(
+        description="10 to 256 characters.",
+        json_schema_extra={"format": "password", "minLength": 10, "maxLength": 256},
+    )
     name: Name = Field(description="Your name, as others see it.")
     organisation: Name = Field(description="Name of the new organisation.")
 

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from perdure.schemas.base import Contract, Id, Instant, RequestBody
 from perdure.schemas.operations import OperationInput
@@ -92,6 +92,10 @@ class DocumentFields(RequestBody):
 
 class DocumentCreate(DocumentFields):
     """A document by `text`, `url` or `object_key`: exactly one of them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": [name]} for name in ("text", "url", "object_key")]}
+    )
 
     text: str | None = Field(default=None, min_length=1)
     url: str | None = Field(default=None, max_length=2048)

@@ -117,7 +117,8 @@ def example(schema: dict[str, Any], components: dict[str, Any], name: str = "") 
         return example(components[schema["$ref"].rpartition("/")[2]], components, name)
     for choice in ("anyOf", "oneOf", "allOf"):
         if choice in schema:
-            return example(schema[choice][0], components, name)
+            rest = {key: value for key, value in schema.items() if key != choice}
+            return example(rest | schema[choice][0], components, name)
     kind = schema.get("type", "object")
     if kind == "object":
         properties, required = schema.get("properties", {}), schema.get("required", [])
