@@ -79,13 +79,26 @@ def questions(left_out: list[str]) -> list[str]:
     return asked
 
 
-async def fill(database: Database, owner: str, embedders: LocalEmbedders, texts: list[str]) -> None:
+def embedded(directory: Path, embedders: LocalEmbedders, texts: list[str]) -> Vectors:
+    """Vectors of the passages, kept in a file."""
+    file = directory / f"vectors-{len(texts)}.npy"
+    if not file.exists():
+        started = time.perf_counter()
+        vectors = embedders.get(embedders.default.name).embed(texts)
+        print(f"embedded {len(texts)} passages in {time.perf_counter() - started:.0f} s", flush=True)
+        np.save(file, vectors)
+    kept: Vectors = np.load(file)
+    return kept
+
+
+async def fill(
+    database: Database, owner: str, model: EmbeddingModel, texts: list[str], vectors: Vectors
+) -> None:
     """Index the passages; the vector index is built at the end, because that is ten times faster."""
-    model = embedders.default
     connection = await asyncpg.connect(owner)
     index = f"chunk_embeddings_hnsw_{model.dimension}"
-    definition = await connection.fetchval("SELECT indexdef FROM pg_indexes WHERE indexname = $1", index)
-    await connection.execute(f"DROP INDEX {index}")
+    await connection.execute(f"DROP INDEX IF EXISTS {index}")
+    await connection.execute("TRUNCATE organisations CASCADE")  # what an interrupted run left
     space_id = new_id("spc")
     async with database.transaction(ORGANISATION) as session:
         await session.execute(
@@ -100,28 +113,25 @@ async def fill(database: Database, owner: str, embedders: LocalEmbedders, texts:
                 embedding_dimension=model.dimension,
             )
         )
-    embedding = indexing = 0.0
+    started = time.perf_counter()
     for first in range(0, len(texts), CHUNKS_PER_DOCUMENT):
-        part = texts[first : first + CHUNKS_PER_DOCUMENT]
-        started = time.perf_counter()
-        vectors = await asyncio.to_thread(embedders.get(model.name).embed, part)
-        embedded = time.perf_counter()
-        await one_document(
-            database, space_id, f"Document {first // CHUNKS_PER_DOCUMENT}", part, vectors, model
-        )
-        embedding += embedded - started
-        indexing += time.perf_counter() - embedded
-    print(f"embedded {len(texts)} passages in {embedding:.0f} s, stored them in {indexing:.0f} s")
+        part = slice(first, first + CHUNKS_PER_DOCUMENT)
+        await one_document(database, space_id, f"Document {first}", texts[part], vectors[part], model)
+    print(f"stored {len(texts)} passages in {time.perf_counter() - started:.0f} s", flush=True)
     started = time.perf_counter()
     await connection.execute("SET maintenance_work_mem = '1GB'")
-    await connection.execute(definition)
-    print(f"built the vector index in {time.perf_counter() - started:.0f} s")
+    await connection.execute(
+        f"CREATE INDEX {index} ON chunk_embeddings USING hnsw "
+        f"((embedding::halfvec({model.dimension})) halfvec_cosine_ops) "
+        f"WITH (m = 16, ef_construction = 100) WHERE dimension = {model.dimension}"
+    )
+    print(f"built the vector index in {time.perf_counter() - started:.0f} s", flush=True)
     await connection.execute("VACUUM ANALYZE")
     await connection.close()
     async with database.transaction(ORGANISATION) as session:
         started = time.perf_counter()
         await StatisticsRepository(session, ORGANISATION).refresh(space_id, len(texts))
-        print(f"sampled the words in {time.perf_counter() - started:.2f} s")
+        print(f"sampled the words in {time.perf_counter() - started:.2f} s", flush=True)
 
 
 async def one_document(
@@ -245,9 +255,10 @@ async def run(directory: Path, chunks: int, queries: int) -> None:
     database = Database(server.url(postgres.APP_ROLE))
     try:
         async with database.transaction(ORGANISATION) as session:
-            found = (await session.execute(select(SpaceRow.chunk_count))).scalar()
-        if not found:
-            await fill(database, owner, embedders, texts[:chunks])
+            sampled = (await session.execute(select(SpaceRow.sampled_chunk_count))).scalar()
+        if sampled != chunks:  # sampling is the last step, so this one is complete
+            vectors = await asyncio.to_thread(embedded, directory, embedders, texts[:chunks])
+            await fill(database, owner, embedders.default, texts[:chunks], vectors)
         await measure(database, owner, embedders, questions(texts[chunks : chunks + queries + WARM_UP]))
     finally:
         await database.aclose()
