@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     public_url: str = ""
     secure_cookies: bool = False
     secret_key: str = ""
+    master_keys: str = Field(default="", repr=False)
+    master_passphrase: str = Field(default="", repr=False)
+    master_key_file: Path | None = None
+    kms_command: str = ""
 
     build_id: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -75,10 +79,15 @@ class Settings(BaseSettings):
 
     reconcile_interval_s: float = 0.5
 
-    @field_validator("home")
+    @field_validator("master_key_file", mode="before")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.absolute()
+    def _unset_when_empty(cls, value: object) -> object:
+        return value or None  # an empty path would be the working directory
+
+    @field_validator("home", "master_key_file")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.absolute() if value else None
 
     @cached_property
     def objects_url(self) -> str:
