@@ -13,6 +13,7 @@ PerdureError
 ├── QuotaExceededError        429  retried after `retry_after`
 ├── UpstreamError             502  retried with back-off
 ├── UnavailableError          503  retried with back-off
+├── SealedValueError          500  not retried (an encrypted value does not open)
 ├── ConfigurationError        500  not retried (the process refuses to start and names the remedy)
 └── ProviderUnavailableError  503  not retried (names the variables that would enable it)
 """
@@ -129,6 +130,12 @@ class ProviderUnavailableError(PerdureError):
     """The feature has no local form and no provider is configured."""
 
     slug, title, status = "provider-unavailable", "Provider not configured", 503
+
+
+class SealedValueError(PerdureError):
+    """A stored value was encrypted with another key or for another place, or is damaged."""
+
+    slug, title, status = "sealed-value-unreadable", "Encrypted value cannot be read", 500
 
 
 class ConfigurationError(PerdureError):
