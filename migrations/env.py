@@ -5,6 +5,6 @@ from alembic import context
 from perdure.db.models import Row
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=Row.metadata, transaction_per_migration=False)
+context.configure(connection=connection, target_metadata=Row.metadata, transaction_per_migration=True)
 with context.begin_transaction():
     context.run_migrations()

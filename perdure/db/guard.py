@@ -34,11 +34,7 @@ _VIEWS = text(
     "WHERE relnamespace = 'public'::regnamespace AND (relkind = 'm' OR relkind = 'v' "
     "AND NOT COALESCE(reloptions && ARRAY['security_invoker=true', 'security_invoker=on'], false)) ORDER BY 1"
 )
-_TABLES = text(
-    "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
-)
 _EXTENSION = text("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
-_REVISION = text("SELECT version_num FROM alembic_version")
 
 
 @dataclass(frozen=True)
@@ -98,14 +94,14 @@ async def _schema_faults(session: AsyncSession) -> list[Fault]:
     if await session.scalar(_EXTENSION) is None:
         remedy = "As a superuser run CREATE EXTENSION vector (pgvector 0.8 or newer)."
         faults.append(Fault("The extension `vector` is missing.", remedy))
-    tables = set(await session.scalars(_TABLES))
-    newest = migrate.newest_revision()
-    found = await session.scalar(_REVISION) if "alembic_version" in tables else None
-    if found != newest:
+    schema = await migrate.examine(await session.connection())
+    if not schema.usable:
         faults.append(
             Fault(
-                f"The schema is at revision {found or 'none'}, this version needs {newest}.",
-                "Run `perdure migrate`; if the schema is the newer one, start the newer version of Perdure.",
+                f"The schema is at revision {schema.current or 'none'}, this version needs {schema.newest}.",
+                "Start the newer version of Perdure that migrated it."
+                if schema.ahead
+                else "Run `perdure migrate`.",
             )
         )
     return faults

@@ -153,6 +153,7 @@ class OperationRow(Tenant, Row):
     summary: Mapped[str]
     input: Mapped[dict[str, Any]]
     run_id: Mapped[str | None]
+    trace_parent: Mapped[str | None]
     progress_done: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     progress_total: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     progress_step: Mapped[str | None]
