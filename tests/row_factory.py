@@ -63,6 +63,8 @@ _EXAMPLES: dict[str, Any] = {
     "chunk_embeddings.model": "all-MiniLM-L6-v2",
     "chunk_embeddings.dimension": 384,
     "chunks.ordinal": 0,
+    "audit_events.sequence": 1_000_000,
+    "audit_events.details": "{}",
 }
 
 

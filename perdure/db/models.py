@@ -363,6 +363,61 @@ class ChunkEmbeddingRow(Tenant, Row):
     embedding: Mapped[Any] = mapped_column(HALFVEC())
 
 
+# What outlives its organisation has no foreign key to it.
+
+
+class AuditEventRow(Row):
+    """One event of the audit trail; the app may only add and read, and a trigger refuses everything else."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (
+        Index("audit_events_action", "organisation_id", "action", "sequence"),
+        Index("audit_events_actor", "organisation_id", "actor_id", "sequence"),
+        Index("audit_events_at", "organisation_id", "at"),
+        Index("audit_events_person", "organisation_id", "person_id", "sequence"),
+        Index("audit_events_subject", "organisation_id", "subject_id", "sequence"),
+    )
+
+    organisation_id: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[str | None]
+    person_id: Mapped[str | None]
+    action: Mapped[str]
+    subject_type: Mapped[str | None]
+    subject_id: Mapped[str | None]
+    request_id: Mapped[str | None]
+    origin: Mapped[str | None]
+    details: Mapped[str]
+    previous_hash: Mapped[str]
+    hash: Mapped[str]
+
+
+class AuditHeadRow(Row):
+    """The end of each organisation's trail; its lock orders the writers, a trigger keeps it from going back."""
+
+    __tablename__ = "audit_heads"
+    __table_args__ = (Index("audit_heads_at", "at"),)
+
+    organisation_id: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[str]
+    at: Mapped[datetime]
+
+
+class AuditPersonKeyRow(Tenant, Row):
+    """The key under which the trail keeps where a person acted from; it goes with the person."""
+
+    __tablename__ = "audit_person_keys"
+
+    organisation_id: Mapped[str] = mapped_column(
+        ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str]
+
+
 TENANT_TABLES = tuple(
     sorted(table.name for table in Row.metadata.tables.values() if "organisation_id" in table.columns)
 )

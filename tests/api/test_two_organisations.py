@@ -191,7 +191,8 @@ async def _side(app: FastAPI, database: Database) -> Side:
     browser.cookies.set(sessions.COOKIE, cookie)
     browser.headers[sessions.CSRF_HEADER] = csrf
     async with database.transaction(organisation_id) as session:
-        factory = RowFactory(session, organisation_id)
+        # Registering was recorded: there is a head already.
+        factory = RowFactory(session, organisation_id, {"audit_heads": {"organisation_id": organisation_id}})
         rows = {name: await factory.row(table(name)) for name in TENANT_TABLES}
     return Side(organisation_id, bearer, browser, rows)
 

@@ -1,0 +1,203 @@
+"""Writes and reads the audit trail.
+
+    async with database.transaction(organisation_id) as session:
+        …  # what is to be recorded
+        await AuditTrail(session, organisation_id).record(Action.MEMBER_ADDED, actor, subject=Subject(…))
+
+Record last: from here to the commit, other writers of the organisation's trail wait.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perdure.db.models import AuditEventRow, AuditHeadRow, AuditPersonKeyRow
+from perdure.domain.audit import (
+    GENESIS,
+    Action,
+    Actor,
+    AuditEvent,
+    ChainedEvent,
+    canonical_json,
+    event_hash,
+)
+from perdure.domain.audit_anchors import Anchor
+from perdure.domain.audit_origins import new_person_key, open_origin, seal_origin
+from perdure.schemas.operations import Subject
+
+PAGE = 1000
+
+# One round trip: the head's lock orders the writers, and the clock is read under it, so that time never goes back.
+_HEAD = text(
+    """
+    WITH head AS (
+        INSERT INTO audit_heads (organisation_id, sequence, hash, at)
+        VALUES (:organisation_id, 0, :genesis, clock_timestamp())
+        ON CONFLICT (organisation_id) DO UPDATE SET at = clock_timestamp()
+        RETURNING sequence, hash, at
+    )
+    SELECT head.sequence, head.hash, head.at, k.key
+    FROM head LEFT JOIN audit_person_keys k ON k.organisation_id = :organisation_id AND k.user_id = :person_id
+    """
+)
+# A person who has just been erased gets no new key.
+_ADD_KEY = text(
+    """
+    INSERT INTO audit_person_keys (organisation_id, user_id, key)
+    SELECT o.id, u.id, CAST(:key AS text) FROM organisations o, users u
+    WHERE o.id = :organisation_id AND u.id = :person_id
+    ON CONFLICT DO NOTHING RETURNING key
+    """
+)
+_APPEND = text(
+    """
+    WITH event AS (
+        INSERT INTO audit_events (organisation_id, sequence, at, actor_kind, actor_id, person_id, action,
+            subject_type, subject_id, request_id, origin, details, previous_hash, hash)
+        VALUES (:organisation_id, :sequence, :at, :actor_kind, :actor_id, :person_id, :action,
+            :subject_type, :subject_id, :request_id, :origin, :details, :previous_hash, :hash)
+    )
+    UPDATE audit_heads SET sequence = :sequence, hash = :hash WHERE organisation_id = :organisation_id
+    """
+)
+_HEADS = text("SELECT organisation_id, sequence, hash, at FROM find_audit_heads(:since, :after, :limit)")
+
+
+@dataclass(frozen=True)
+class AuditFilter:
+    """Which events a reader wants. `actor` is a user, who then stands for their API keys too, or a key."""
+
+    action: str | None = None
+    actor: str | None = None
+    subject: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def _stored(row: AuditEventRow) -> ChainedEvent:
+    names = AuditEvent.__dataclass_fields__
+    return ChainedEvent(AuditEvent(**{name: getattr(row, name) for name in names}), row.hash)
+
+
+class AuditTrail:
+    """The trail of the session's organisation; the caller owns the transaction."""
+
+    def __init__(self, session: AsyncSession, organisation_id: str) -> None:
+        self._session, self._organisation_id = session, organisation_id
+
+    async def record(
+        self,
+        action: Action,
+        actor: Actor,
+        *,
+        subject: Subject | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Append an event, which stands when the transaction commits; its sequence number.
+
+        `details` is for ids, counts and words of ours, never for what people wrote: it cannot be erased.
+        """
+        parameters = {
+            "organisation_id": self._organisation_id,
+            "genesis": GENESIS,
+            "person_id": actor.person_id,
+        }
+        head = (await self._session.execute(_HEAD, parameters)).one()
+        event = AuditEvent(
+            organisation_id=self._organisation_id,
+            sequence=head.sequence + 1,
+            at=head.at,
+            actor_kind=actor.kind.value,
+            actor_id=actor.id,
+            person_id=actor.person_id,
+            action=action.value,
+            subject_type=subject.type if subject else None,
+            subject_id=subject.id if subject else None,
+            request_id=actor.request_id,
+            origin=await self._origin(actor, head.key, head.sequence + 1),
+            details=canonical_json(details or {}),
+            previous_hash=head.hash,
+        )
+        await self._session.execute(_APPEND, {**event.__dict__, "hash": event_hash(event)})
+        return event.sequence
+
+    async def _origin(self, actor: Actor, key: str | None, sequence: int) -> str | None:
+        """The sealed address; none without a person, whose key could be destroyed."""
+        if actor.address is None or actor.person_id is None:
+            return None
+        if key is None:
+            given = {
+                "organisation_id": self._organisation_id,
+                "person_id": actor.person_id,
+                "key": new_person_key(),
+            }
+            # The look-up above began before the head's lock was free, and may have missed a new key.
+            key = await self._session.scalar(_ADD_KEY, given) or await self._session.scalar(
+                select(AuditPersonKeyRow.key).where(AuditPersonKeyRow.user_id == actor.person_id)
+            )
+        return seal_origin(actor.address, key, self._organisation_id, sequence) if key else None
+
+    async def list(
+        self, wanted: AuditFilter, *, before: int | None = None, limit: int = 50
+    ) -> Sequence[AuditEventRow]:
+        """Events, newest first; `before` is the sequence that the page before ended with."""
+        row = AuditEventRow
+        statement = select(row).order_by(row.sequence.desc()).limit(limit)
+        if before is not None:
+            statement = statement.where(row.sequence < before)
+        if wanted.action is not None:
+            statement = statement.where(row.action == wanted.action)
+        if wanted.actor is not None:
+            statement = statement.where(or_(row.actor_id == wanted.actor, row.person_id == wanted.actor))
+        if wanted.subject is not None:
+            statement = statement.where(row.subject_id == wanted.subject)
+        if wanted.since is not None:
+            statement = statement.where(row.at >= wanted.since)
+        if wanted.until is not None:
+            statement = statement.where(row.at < wanted.until)
+        return (await self._session.scalars(statement)).all()
+
+    async def page(self, after: int | None = None, limit: int = PAGE) -> Sequence[ChainedEvent]:
+        """Events in the order of the chain, from the beginning or after a sequence number."""
+        statement = select(AuditEventRow).order_by(AuditEventRow.sequence).limit(limit)
+        if after is not None:
+            statement = statement.where(AuditEventRow.sequence > after)
+        return [_stored(row) for row in await self._session.scalars(statement)]
+
+    async def head(self) -> AuditHeadRow | None:
+        """The end of the chain."""
+        return await self._session.get(AuditHeadRow, self._organisation_id)
+
+    async def hash_at(self, sequence: int) -> str | None:
+        """The stored hash of one event."""
+        statement = select(AuditEventRow.hash).where(AuditEventRow.sequence == sequence)
+        return await self._session.scalar(statement)
+
+    async def addresses(self, rows: Sequence[AuditEventRow]) -> dict[int, str]:
+        """Where events came from, by sequence; those of erased people are not among them."""
+        people = {row.person_id for row in rows if row.origin is not None}
+        statement = select(AuditPersonKeyRow).where(AuditPersonKeyRow.user_id.in_(people))
+        keys = {row.user_id: row.key for row in await self._session.scalars(statement)}
+        opened = {
+            row.sequence: open_origin(row.origin, keys[row.person_id], row.organisation_id, row.sequence)
+            for row in rows
+            if row.origin is not None and row.person_id in keys
+        }
+        return {sequence: address for sequence, address in opened.items() if address is not None}
+
+
+async def heads_since(session: AsyncSession, since: datetime) -> AsyncIterator[Anchor]:
+    """The ends of all organisations' trails that moved since then; works without an organisation."""
+    after = ""
+    while True:
+        given = {"since": since, "after": after, "limit": PAGE}
+        rows = (await session.execute(_HEADS, given)).all()
+        for row in rows:
+            yield Anchor(row.organisation_id, row.sequence, row.hash, row.at)
+        if len(rows) < PAGE:
+            return
+        after = rows[-1].organisation_id
