@@ -50,7 +50,14 @@ def sandbox() -> SandboxedWorkflowRunner:
     """Workflow modules are isolated; what they only import is passed through, which is four times faster."""
     return SandboxedWorkflowRunner(
         restrictions=SandboxRestrictions.default.with_passthrough_modules(
-            "activities", "perdure", "pydantic", "pydantic_core", "sqlalchemy", "numpy", "structlog"
+            "activities",
+            "perdure",
+            "pydantic",
+            "pydantic_core",
+            "sqlalchemy",
+            "numpy",
+            "structlog",
+            "cryptography",
         )
     )
 

@@ -14,13 +14,20 @@ def failures() -> Iterator[None]:
     try:
         yield
     except PerdureError as error:
-        raise ApplicationError(
-            str(error),
-            type=error.reason if isinstance(error, DocumentRejectedError) else error.slug,
-            non_retryable=not error.retryable,
-            next_retry_delay=error.retry_after if isinstance(error, QuotaExceededError) else None,
-            # What is wrong with a document is an answer, not an alarm.
-            category=ApplicationErrorCategory.BENIGN
-            if isinstance(error, DocumentRejectedError)
-            else ApplicationErrorCategory.UNSPECIFIED,
-        ) from error
+        raise application_error(error) from error
+
+
+def application_error(error: PerdureError) -> ApplicationError:
+    """One of our errors, with its type and whether trying again can help."""
+    translated = ApplicationError(
+        str(error),
+        type=error.reason if isinstance(error, DocumentRejectedError) else error.slug,
+        non_retryable=not error.retryable,
+        next_retry_delay=error.retry_after if isinstance(error, QuotaExceededError) else None,
+        # What is wrong with a document is an answer, not an alarm.
+        category=ApplicationErrorCategory.BENIGN
+        if isinstance(error, DocumentRejectedError)
+        else ApplicationErrorCategory.UNSPECIFIED,
+    )
+    translated.__cause__, translated.__traceback__ = error.__cause__, error.__traceback__
+    return translated

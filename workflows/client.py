@@ -10,15 +10,20 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DataConverter
+from temporalio.converter import DataConverter, ExternalStorage
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import workflow_id
+from perdure.master_keys import MasterKeys, load_master_keys
+from perdure.ports.storage import ObjectStore
+from perdure.providers.obstore_object_store import ObstoreObjectStore
 from perdure.schemas.operations import OperationInput, Subject
 from perdure.settings import Settings
 from workflows import policies
+from workflows.payload_codec import INLINE_BYTES, EncryptingCodec, PayloadCipher
+from workflows.payload_limits import EncodedFailureConverter, GuardedPayloadConverter
+from workflows.payload_storage import PayloadStorage
 from workflows.registry import KINDS
 
 ORGANISATION = SearchAttributeKey.for_keyword("PerdureOrg")
@@ -27,9 +32,21 @@ STATUS = SearchAttributeKey.for_keyword("PerdureStatus")
 SUBJECT = SearchAttributeKey.for_keyword("PerdureSubject")
 
 
-def data_converter(_settings: Settings) -> DataConverter:
+def data_converter(settings: Settings) -> DataConverter:
     """How payloads are written. API, workers and replay all take it from here."""
-    return pydantic_data_converter
+    return protected(load_master_keys(settings), ObstoreObjectStore.from_url(settings.objects_url))
+
+
+def protected(keys: MasterKeys, objects: ObjectStore) -> DataConverter:
+    """Encrypted under these keys, and what is large in this store."""
+    return DataConverter(
+        payload_converter_class=GuardedPayloadConverter,
+        payload_codec=EncryptingCodec(PayloadCipher(keys)),
+        failure_converter_class=EncodedFailureConverter,
+        external_storage=ExternalStorage(
+            drivers=[PayloadStorage(objects)], payload_size_threshold=INLINE_BYTES
+        ),
+    )
 
 
 async def connect(settings: Settings, *, lazy: bool = False) -> Client:

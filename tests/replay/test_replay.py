@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
+from temporalio.converter import DataConverter
 from temporalio.worker import Replayer
 
 from perdure.errors import PerdureError
 from perdure.schemas.documents import IngestDocumentInput, IngestDocumentResult
 from perdure.settings import Settings
+from tests.recording import MASTER_KEYS
 from worker import sandbox
 from workflows.client import data_converter
 from workflows.registry import KINDS, WORKFLOWS
@@ -22,22 +24,30 @@ HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 MAX_PAYLOAD_BYTES = 64 * 1024
 
 
-def _replayer(*workflows: type[Any]) -> Replayer:
+@pytest.fixture(scope="module")
+def converter(tmp_path_factory: pytest.TempPathFactory) -> DataConverter:
+    return data_converter(Settings(home=tmp_path_factory.mktemp("replay"), master_keys=MASTER_KEYS))
+
+
+def _replayer(converter: DataConverter, *workflows: type[Any]) -> Replayer:
     return Replayer(
         workflows=workflows,
         workflow_runner=sandbox(),
-        data_converter=data_converter(Settings()),
+        data_converter=converter,
         workflow_failure_exception_types=[PerdureError],
     )
 
 
 def _history(path: Path) -> WorkflowHistory:
-    return WorkflowHistory.from_json(path.stem, path.read_text())
+    recorded = json.loads(path.read_text())
+    # What is encrypted is bound to the workflow that it was recorded from.
+    started = recorded["events"][0]["workflowExecutionStartedEventAttributes"]
+    return WorkflowHistory.from_json(started["workflowId"], recorded)
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
-async def test_recorded_workflows_replay(path: Path) -> None:
-    await _replayer(*WORKFLOWS).replay_workflow(_history(path))
+async def test_recorded_workflows_replay(path: Path, converter: DataConverter) -> None:
+    await _replayer(converter, *WORKFLOWS).replay_workflow(_history(path))
 
 
 def test_every_kind_has_a_history() -> None:
@@ -70,7 +80,7 @@ class IngestDocumentWithoutSteps:
         return IngestDocumentResult(document_id=job.document_id, status="indexed")
 
 
-async def test_a_changed_workflow_is_noticed() -> None:
+async def test_a_changed_workflow_is_noticed(converter: DataConverter) -> None:
     (path,) = [path for path in HISTORIES if path.stem == "ingest_document-text"]
     with pytest.raises(workflow.NondeterminismError):
-        await _replayer(IngestDocumentWithoutSteps).replay_workflow(_history(path))
+        await _replayer(converter, IngestDocumentWithoutSteps).replay_workflow(_history(path))

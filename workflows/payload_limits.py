@@ -1,0 +1,51 @@
+"""What is too large for Temporal is refused with an error of ours, where it can still be told to somebody.
+
+A payload that the server refuses fails a workflow task, and that is tried again for ever.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import DefaultFailureConverter, PayloadConverter
+
+from activities.failures import application_error
+from perdure.errors import PayloadTooLargeError, PerdureError
+from perdure.settings import MEBIBYTE
+
+# One payload, before compression. Twice what a text of 64 MiB can take as JSON with most of it escaped is not
+# needed; the worker holds several copies of it for a moment.
+MAX_PAYLOAD_BYTES = 128 * MEBIBYTE
+
+
+class GuardedPayloadConverter(PydanticPayloadConverter):
+    """Converts by pydantic, up to a size. Runs in workflow code too, where the error ends the workflow."""
+
+    def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
+        """See `PayloadConverter`."""
+        payloads = super().to_payloads(values)
+        for payload, value in zip(payloads, values, strict=True):
+            if len(payload.data) > MAX_PAYLOAD_BYTES:
+                detail = (
+                    f"{type(value).__name__} takes {len(payload.data)} bytes as a payload; a workflow carries at "
+                    f"most {MAX_PAYLOAD_BYTES}. Store it as an object and hand on its key."
+                )
+                raise PayloadTooLargeError(detail)
+        return payloads
+
+
+class EncodedFailureConverter(DefaultFailureConverter):
+    """Messages and stack traces become payloads, which are encrypted; our errors keep their type."""
+
+    def __init__(self) -> None:
+        super().__init__(encode_common_attributes=True)
+
+    def to_failure(
+        self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure
+    ) -> None:
+        """See `FailureConverter`."""
+        if isinstance(exception, PerdureError):
+            exception = application_error(exception)
+        super().to_failure(exception, payload_converter, failure)

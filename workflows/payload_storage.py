@@ -1,0 +1,96 @@
+"""Payloads that are too large for Temporal lie in the object store; the history has a reference (claim check)."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+
+from google.protobuf.message import DecodeError
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import (
+    StorageDriver,
+    StorageDriverClaim,
+    StorageDriverRetrieveContext,
+    StorageDriverStoreContext,
+)
+
+from perdure.domain.payload_keys import payload_key, split_payload_key
+from perdure.errors import InvalidInputError, NotFoundError, SealedValueError
+from perdure.ports.storage import ObjectStore
+from workflows.payload_codec import is_encrypted, workflow_of
+
+# Stands in every history with a large payload: it never changes.
+NAME = "perdure-objects"
+
+
+class PayloadStorage(StorageDriver):
+    """Keeps encrypted payloads under their workflow and their content's digest."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+
+    def name(self) -> str:
+        """See `StorageDriver`."""
+        return NAME
+
+    def type(self) -> str:
+        """See `StorageDriver`."""
+        return "perdure.objects"
+
+    async def store(
+        self, context: StorageDriverStoreContext, payloads: Sequence[Payload]
+    ) -> list[StorageDriverClaim]:
+        """Write what is not there yet. The codec has run before, and says whose the payload is."""
+        return list(await asyncio.gather(*(self._store(payload) for payload in payloads)))
+
+    async def _store(self, payload: Payload) -> StorageDriverClaim:
+        workflow_id = workflow_of(payload) if is_encrypted(payload) else ""
+        if not workflow_id:
+            detail = (
+                f"A payload of {payload.ByteSize()} bytes belongs to no workflow with which it would be removed: "
+                "store it as an object and hand on its key."
+            )
+            raise InvalidInputError(detail)
+        content, sha256 = await asyncio.to_thread(_serialise, payload)
+        key = payload_key(workflow_id, sha256)
+        if await self._objects.size(key) != len(content):
+            await self._objects.put(key, content)
+        return StorageDriverClaim({"key": key})
+
+    async def retrieve(
+        self, context: StorageDriverRetrieveContext, claims: Sequence[StorageDriverClaim]
+    ) -> list[Payload]:
+        """Read them; SealedValueError when one is gone for good or was changed."""
+        return list(await asyncio.gather(*(self._retrieve(claim) for claim in claims)))
+
+    async def _retrieve(self, claim: StorageDriverClaim) -> Payload:
+        key = claim.claim_data.get("key", "")
+        found = split_payload_key(key)
+        if found is None:
+            detail = f"A history refers to {key!r}, which is no payload of a workflow: it was changed."
+            raise SealedValueError(detail)
+        workflow_id, sha256 = found
+        try:
+            content = await self._objects.get(key)
+        except NotFoundError as error:
+            detail = (
+                f"A payload of workflow {workflow_id} is gone from the object store ({key}): restore it from a "
+                "backup, or terminate the workflow and retry its operation."
+            )
+            raise SealedValueError(detail) from error
+        return await asyncio.to_thread(_parse, key, sha256, content)
+
+
+def _serialise(payload: Payload) -> tuple[bytes, str]:
+    content = payload.SerializeToString(deterministic=True)
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def _parse(key: str, sha256: str, content: bytes) -> Payload:
+    try:
+        if hashlib.sha256(content).hexdigest() == sha256:
+            return Payload.FromString(content)
+        cause = None
+    except DecodeError as error:
+        cause = error
+    detail = f"The object {key} is damaged: restore it from a backup."
+    raise SealedValueError(detail) from cause
