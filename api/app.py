@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from temporalio.client import Client
 
 from api import dependencies, problems
 from api.content_links import ContentLinks
-from api.metrics import Metrics
 from api.middleware import RequestMiddleware
 from api.operations import Operations
 from api.reconciler import Reconciler
@@ -40,6 +39,7 @@ from perdure.ports.models import Embedders
 from perdure.ports.storage import ObjectStore
 from perdure.providers.embedders import LocalEmbedders
 from perdure.providers.obstore_object_store import ObstoreObjectStore
+from perdure.providers.redis_rate_store import RedisRateStore
 from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
 from workflows.client import connect
@@ -118,6 +118,7 @@ def create_app(settings: Settings, parts: PartsMaker = real_parts) -> FastAPI:
         docs_url=None,  # console_reference serves it without a content delivery network
         redoc_url=None,
         responses=problems.problem_responses(*problems.COMMON_STATUSES),
+        dependencies=[Depends(dependencies.limit_open_routes)],
     )
     problems.install(app)
     for router in (*ROUTERS, *CONSOLE):
@@ -130,13 +131,14 @@ def create_app(settings: Settings, parts: PartsMaker = real_parts) -> FastAPI:
 async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncExitStack) -> None:
     """Put everything that routes ask for into `app.state`, and start what runs in the background."""
     state = app.state
-    authenticator = dependencies.install(app, settings, parts.database)
+    rate_store = RedisRateStore(settings.redis_url) if settings.redis_url else None
+    authenticator = dependencies.install(app, settings, parts.database, rate_store=rate_store)
     stack.push_async_callback(authenticator.aclose)
+    stack.push_async_callback(state.rate_limits.aclose)
     state.stopping = asyncio.Event()
     state.temporal, state.objects, state.embedders = parts.temporal, parts.objects, parts.embedders
     state.content_links = ContentLinks(parts.objects, load_secret_key(settings), settings.public_url)
     state.search = SearchService(parts.database.transaction, parts.embedders, settings)
-    state.metrics = Metrics()
     state.operations = Operations(parts.database, parts.temporal, settings, state.metrics)
     background = [
         asyncio.create_task(Reconciler(parts.database, parts.temporal, state.operations, settings).run()),

@@ -11,18 +11,24 @@ import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
 
-from api import sessions
+from api import rate_limits, sessions
 from api.authentication import Authenticator, Principal
 from api.content_links import ContentLinks
 from api.logins import Logins
+from api.metrics import Metrics
 from api.operations import Operations
+from api.rate_limiter import RateLimiter
+from api.rate_limits import RateLimits
+from perdure.db.rate_limit_store import PostgresRateStore
 from perdure.db.session import Database
 from perdure.domain.login_limits import LoginLimits
 from perdure.domain.passwords import Passwords
+from perdure.domain.rate_limits import policies_of
 from perdure.domain.roles import Scope
-from perdure.domain.tokens import AccessTokens
+from perdure.domain.tokens import AccessTokens, derive_key
 from perdure.errors import PermissionDeniedError, UnauthenticatedError
 from perdure.ports.models import Embedders
+from perdure.ports.rate_limits import RateStore
 from perdure.ports.storage import ObjectStore
 from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
@@ -59,11 +65,23 @@ def install(
     *,
     passwords: Passwords | None = None,
     limits: LoginLimits | None = None,
+    rate_store: RateStore | None = None,
 ) -> Authenticator:
-    """Put into `app.state` what this module reads. Close the returned authenticator before the database."""
-    tokens = AccessTokens(load_secret_key(settings))
+    """Put into `app.state` what this module reads.
+
+    Close the returned authenticator and `app.state.rate_limits` before the database.
+    """
+    secret = load_secret_key(settings)
+    tokens = AccessTokens(secret)
     app.state.settings = settings
     app.state.database = database
+    app.state.metrics = Metrics()
+    limiter = RateLimiter(
+        rate_store or PostgresRateStore(database),
+        derive_key(secret, "perdure rate limits v1"),
+        app.state.metrics,
+    )
+    app.state.rate_limits = RateLimits(limiter, policies_of(settings.rate_limits))
     app.state.authenticator = Authenticator(database, tokens)
     app.state.logins = Logins(database, tokens, passwords, limits)
     return app.state.authenticator  # type: ignore[no-any-return]  # app.state is untyped
@@ -74,7 +92,22 @@ async def authenticate(
     _described: Annotated[Any, Depends(_bearer)],
     cookie: Annotated[str | None, Depends(_cookie)],
 ) -> Principal:
-    """Resolve the caller; an Authorization header, even a bad one, counts before a cookie."""
+    """Resolve the caller and count the request; an Authorization header, even a bad one, counts before a cookie."""
+    limits: RateLimits = request.app.state.rate_limits
+    try:
+        principal = await _resolve(request, cookie)
+    except UnauthenticatedError:
+        limits.by_address(request, sessions.client_address(request))
+        raise
+    limits.by_caller(request, principal.organisation_id, principal.actor_id)
+    request.state.principal = principal
+    structlog.contextvars.bind_contextvars(
+        organisation_id=principal.organisation_id, actor_id=principal.actor_id
+    )
+    return principal
+
+
+async def _resolve(request: Request, cookie: str | None) -> Principal:
     header = request.headers.get("authorization")
     if header is not None:
         scheme, _, token = header.partition(" ")
@@ -87,11 +120,15 @@ async def authenticate(
     else:
         detail = "Send `Authorization: Bearer <API key or access token>`, or log in to the console."
         raise UnauthenticatedError(detail)
-    request.state.principal = principal
-    structlog.contextvars.bind_contextvars(
-        organisation_id=principal.organisation_id, actor_id=principal.actor_id
-    )
     return principal
+
+
+async def limit_open_routes(request: Request) -> None:
+    """Dependency of the whole application: count by address what asks nobody to log in."""
+    route = request.scope["route"]
+    if rate_limits.is_limited(request.url.path) and not rate_limits.authenticates(route, authenticate):
+        limits: RateLimits = request.app.state.rate_limits
+        limits.by_address(request, sessions.client_address(request))
 
 
 Caller = Annotated[Principal, Depends(authenticate)]

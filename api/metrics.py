@@ -28,6 +28,14 @@ class Metrics:
         self.operations = Counter(
             "perdure_operations_accepted", "Operations accepted.", ["kind"], registry=self.registry
         )
+        self.refused = Counter(
+            "perdure_rate_limited", "Requests over a rate limit.", ["policy"], registry=self.registry
+        )
+        self.untold = Counter(
+            "perdure_rate_store_failures",
+            "Times that the store of the rate limits did not answer.",
+            registry=self.registry,
+        )
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """One answered request; 499 when the client was gone before the answer."""

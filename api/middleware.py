@@ -17,6 +17,7 @@ from ulid import ULID
 
 from api import problems
 from api.metrics import Metrics
+from api.rate_limits import fields_of
 from perdure.errors import MalformedRequestError, PayloadTooLargeError, PerdureError
 from perdure.settings import Settings
 
@@ -172,6 +173,9 @@ class _Exchange:
                 headers.setdefault(name, value)
             if self._scope["path"].startswith("/api/"):
                 headers.setdefault("cache-control", "no-store")
+            verdict = self._scope.get("state", {}).get("rate_verdict")
+            if verdict is not None:
+                headers.update(fields_of(verdict))
             headers[REQUEST_ID_HEADER] = self._request_id
         await self._send_on(message)
 

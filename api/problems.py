@@ -8,6 +8,7 @@ import errno
 import html
 import inspect
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -44,6 +45,24 @@ RETRY_SOON_S = 2
 
 # Statuses that any route may answer, whatever it does.
 COMMON_STATUSES = (400, 401, 403, 413, 422, 429, 500, 503)
+
+_RETRY_AFTER = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
+_RATE_FIELDS = {name: {"$ref": f"#/components/headers/{name}"} for name in ("RateLimit", "RateLimit-Policy")}
+_HEADERS: Mapping[str, Any] = {
+    "Retry-After": {
+        "description": "Seconds after which the same request may succeed. Absent where waiting does not help.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "RateLimit": {
+        "description": "Structured field: what is left. `r` requests now, the whole quota again in `t` seconds; in a "
+        "429, `t` says when the next request passes.",
+        "schema": {"type": "string", "examples": ['"read";r=11998;t=1']},
+    },
+    "RateLimit-Policy": {
+        "description": "Structured field: the limit that counted this request, `q` requests in `w` seconds.",
+        "schema": {"type": "string", "examples": ['"read";q=12000;w=60']},
+    },
+}
 
 _log = structlog.get_logger("perdure.api")
 
@@ -161,8 +180,8 @@ def request_id_of(scope: Mapping[str, Any]) -> str:
 
 
 def _extra_headers(error: PerdureError) -> dict[str, str]:
-    if isinstance(error, QuotaExceededError):
-        return {"Retry-After": str(max(1, round(error.retry_after.total_seconds())))}
+    if isinstance(error, QuotaExceededError) and error.retry_after is not None:
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after.total_seconds())))}
     if isinstance(error, UnauthenticatedError):
         return {"WWW-Authenticate": 'Bearer realm="perdure"'}
     if isinstance(error, UnavailableError):
@@ -189,6 +208,8 @@ def render(
     }
     if isinstance(error, InvalidInputError) and error.errors:
         body["errors"] = [{"pointer": each.pointer, "detail": each.detail} for each in error.errors]
+    if isinstance(error, QuotaExceededError) and error.policy is not None:
+        body["violated-policies"] = [error.policy]
     reason = getattr(error, "reason", None)
     if isinstance(reason, str):
         body["reason"] = reason
@@ -349,6 +370,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {
             "description": HTTPStatus(status).phrase,
             "content": {MEDIA_TYPE: {"schema": schema}},
+            **({"headers": _RETRY_AFTER} if status in {429, 503} else {}),
         }
         for status in sorted({*COMMON_STATUSES, *statuses})
     }
@@ -400,6 +422,15 @@ def _hoist_definitions(node: Any, schemas: dict[str, Any]) -> None:
             _hoist_definitions(item, schemas)
 
 
+def _describe_rate_limits(paths: dict[str, Any]) -> None:
+    """Every answer below /api/ may tell what is left."""
+    for path, methods in paths.items():
+        if path.startswith("/api/"):
+            for operation in methods.values():
+                for response in operation["responses"].values():
+                    response["headers"] = {**response.get("headers", {}), **_RATE_FIELDS}
+
+
 def install(app: FastAPI) -> None:
     """Register the handlers, the page of each kind, and the schema `Problem` in OpenAPI."""
     app.add_exception_handler(RequestValidationError, _validation_error)
@@ -428,7 +459,10 @@ def install(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         document = generate()
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        components = document.setdefault("components", {})
+        components.setdefault("headers", dict(_HEADERS))
+        _describe_rate_limits(document["paths"])
+        schemas = components.setdefault("schemas", {})
         _hoist_definitions(document["paths"], schemas)
         if "Problem" not in schemas:
             problem = Problem.model_json_schema(ref_template=REF_PREFIX + "{model}")

@@ -105,13 +105,16 @@ class PayloadTooLargeError(PerdureError):
 
 
 class QuotaExceededError(PerdureError):
-    """A rate or quota limit; try again after `retry_after`."""
+    """A rate or a quota is used up. `violated-policies` names it, the detail says what to do.
 
-    slug, title, status, retryable = "quota-exceeded", "Too many requests", 429, True
+    Try again after `Retry-After`; without that header time alone does not help.
+    """
 
-    def __init__(self, detail: str, retry_after: timedelta) -> None:
+    slug, title, status, retryable = "quota-exceeded", "Limit reached", 429, True
+
+    def __init__(self, detail: str, retry_after: timedelta | None, policy: str | None = None) -> None:
         super().__init__(detail)
-        self.retry_after = retry_after
+        self.retry_after, self.policy = retry_after, policy
 
 
 class UpstreamError(PerdureError):

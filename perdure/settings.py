@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     parse_children: int = Field(default=2, ge=1)
     parse_child_idle_s: float = 120.0
 
+    rate_limits: str = ""
+    redis_url: str = Field(default="", validation_alias="REDIS_URL")
+
     fetch_timeout_s: float = 30.0
     fetch_max_bytes: int = 100 * MEBIBYTE
     fetch_allow_hosts: str = ""

@@ -96,6 +96,16 @@ class LoginAttemptRow(Row):
     locked_until: Mapped[datetime | None]
 
 
+class RateLimitRow(Row):
+    """Until when somebody is booked; the key hides who. Unlogged: after a crash everybody starts afresh."""
+
+    __tablename__ = "rate_limits"
+    __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012  # SQLAlchemy's declarative interface
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    booked_until: Mapped[datetime]
+
+
 # Tenant tables.
 
 
@@ -111,6 +121,21 @@ class MembershipRow(Tenant, Row):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     role: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class QuotaRow(Tenant, Row):
+    """What an organisation may have; null is no limit. Set by operators only: no route writes it."""
+
+    __tablename__ = "quotas"
+
+    organisation_id: Mapped[str] = mapped_column(
+        ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    documents: Mapped[int | None] = mapped_column(BigInteger)
+    stored_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    operations_per_day: Mapped[int | None] = mapped_column(BigInteger)
+    members: Mapped[int | None] = mapped_column(BigInteger)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
 class ApiKeyRow(Tenant, Row):

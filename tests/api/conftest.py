@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import httpx
 import pytest
 import structlog
 from argon2 import PasswordHasher
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api import dependencies, problems
 from api.middleware import RequestMiddleware
@@ -18,6 +19,7 @@ from api.routes import api_keys, auth, members, organisation
 from perdure.db.session import Database
 from perdure.domain.ids import new_id
 from perdure.domain.passwords import Passwords
+from perdure.ports.rate_limits import RateStore
 from perdure.settings import Settings
 
 PASSWORD = "a fine password"
@@ -70,16 +72,28 @@ def api_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(home=home, max_json_bytes=256 * 1024)
 
 
-@pytest.fixture(scope="session")
-async def app(database: Database, api_settings: Settings) -> AsyncIterator[FastAPI]:
-    application = FastAPI(title="Perdure")
+@asynccontextmanager
+async def application_of(
+    database: Database, settings: Settings, rate_store: RateStore | None = None
+) -> AsyncIterator[FastAPI]:
+    """One API process, without the routes that need more than the database."""
+    application = FastAPI(title="Perdure", dependencies=[Depends(dependencies.limit_open_routes)])
     problems.install(application)
-    authenticator = dependencies.install(application, api_settings, database, passwords=quick_passwords())
+    authenticator = dependencies.install(
+        application, settings, database, passwords=quick_passwords(), rate_store=rate_store
+    )
     for module in (auth, members, organisation, api_keys):
         application.include_router(module.router)
-    application.add_middleware(RequestMiddleware, settings=api_settings)
+    application.add_middleware(RequestMiddleware, settings=settings)
     yield application
     await authenticator.aclose()
+    await application.state.rate_limits.aclose()
+
+
+@pytest.fixture(scope="session")
+async def app(database: Database, api_settings: Settings) -> AsyncIterator[FastAPI]:
+    async with application_of(database, api_settings) as application:
+        yield application
 
 
 @pytest.fixture

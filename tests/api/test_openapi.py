@@ -35,9 +35,10 @@ def references(node: Any) -> Iterator[str]:
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
-    schemas = document["components"]["schemas"]
-    missing = {ref for ref in references(document) if ref.rpartition("/")[2] not in schemas}
-    assert missing == set()
+    known = {
+        f"#/components/{kind}/{name}" for kind, named in document["components"].items() for name in named
+    }
+    assert set(references(document)) <= known
 
 
 def test_every_route_describes_its_errors_as_problems(document: dict[str, Any]) -> None:
@@ -53,6 +54,19 @@ def test_every_route_describes_its_errors_as_problems(document: dict[str, Any]) 
             assert "404" in operation["responses"], (path, method)
         walked += 1
     assert walked >= 25
+
+
+def test_every_answer_tells_of_its_rate_limit_and_a_refusal_when_to_come_back(
+    document: dict[str, Any],
+) -> None:
+    for path, method, operation in operations(document):
+        for status, response in operation["responses"].items():
+            assert {"RateLimit", "RateLimit-Policy"} <= response["headers"].keys(), (path, method, status)
+            assert ("Retry-After" in response["headers"]) == (status in {"429", "503"}), (
+                path,
+                method,
+                status,
+            )
 
 
 def test_every_route_has_a_summary_and_a_name_of_its_own(document: dict[str, Any]) -> None:
