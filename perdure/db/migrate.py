@@ -135,13 +135,15 @@ async def downgrade(owner_url: str, app_role: str, revision: str = "base") -> No
 @asynccontextmanager
 async def _alone(owner_url: str) -> AsyncIterator[AsyncEngine]:
     """An engine for migrations, while no other process migrates."""
-    guard = create_async_engine(engine_url(owner_url), connect_args=_session(PATIENCE))
+    guard = create_async_engine(
+        engine_url(owner_url), connect_args=_session(PATIENCE), isolation_level="AUTOCOMMIT"
+    )
     engine = create_async_engine(engine_url(owner_url), connect_args=_session(LOCK_TIMEOUT))
     try:
-        # In a transaction that does nothing else: each revision commits, and a pooler may stand in between.
-        async with guard.begin() as connection:
+        # In no transaction: what builds an index beside writers waits for the end of every one.
+        async with guard.connect() as connection:
             try:
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+                await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
             except DBAPIError as error:
                 if not _is_lock_timeout(error):
                     raise
@@ -159,7 +161,6 @@ def _session(lock_timeout: timedelta) -> dict[str, dict[str, str]]:
         "server_settings": {
             "application_name": "perdure migrate",
             "lock_timeout": milliseconds,
-            "idle_in_transaction_session_timeout": "0",
         }
     }
 

@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -177,6 +180,42 @@ async def test_a_lock_that_is_never_released_ends_the_migration_with_what_to_do(
         await reader.execute(_LIST)
         with pytest.raises(UnavailableError, match="pg_stat_activity"):
             await migrate.upgrade(fresh.owner, postgres.APP_ROLE)
+
+
+_INDEX = """
+from alembic import op
+
+revision, down_revision = "9001", "{newest}"
+
+def upgrade():
+    with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = 0")
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS operations_summary")
+        op.execute("CREATE INDEX CONCURRENTLY operations_summary ON operations (summary)")
+        op.execute("RESET lock_timeout")
+"""
+
+
+async def test_an_index_is_built_beside_a_transaction_that_takes_its_time(
+    fresh: Fresh, connected: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    await migrate.upgrade(fresh.owner, postgres.APP_ROLE)
+    migrations = tmp_path / "migrations"
+    shutil.copytree(Path(__file__).parents[2] / "migrations", migrations)
+    (migrations / "versions" / "index.py").write_text(_INDEX.format(newest=migrate.newest_revision()))
+    config = Config()
+    config.set_main_option("script_location", str(migrations))
+    monkeypatch.setattr(migrate, "_config", lambda: config)
+    async with connected.engine.connect() as writer:
+        await writer.execute(_RUN, {"id": "op_none"})  # its lock on the table outlives the statement
+        migrating = asyncio.create_task(migrate.upgrade(fresh.owner, postgres.APP_ROLE))
+        await asyncio.sleep(1.5)
+        assert not migrating.done()
+        await writer.commit()
+    await migrating
+    async with connected.transaction(None) as session:
+        valid = text("SELECT indisvalid FROM pg_index WHERE indexrelid = 'operations_summary'::regclass")
+        assert await session.scalar(valid) is True
 
 
 def perdure_migrate(database: Fresh, *options: str) -> Result:
