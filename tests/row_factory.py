@@ -14,6 +14,7 @@ from sqlalchemy import (
     DateTime,
     Float,
     Integer,
+    LargeBinary,
     SmallInteger,
     Table,
     Text,
@@ -39,6 +40,7 @@ _VALUES: tuple[tuple[type, Any], ...] = (
     (BigInteger, lambda: next(_numbers)),
     (Integer, lambda: next(_numbers)),
     (Float, lambda: 0.5),
+    (LargeBinary, lambda: b"bytes"),
     (Text, lambda: new_id("tst")),
 )
 
@@ -46,6 +48,8 @@ _VALUES: tuple[tuple[type, Any], ...] = (
 _EXAMPLES: dict[str, Any] = {
     "memberships.role": "viewer",
     "api_keys.scopes": ["documents:read"],
+    "data_keys.retired_at": datetime.now(UTC),  # or the start would miss its master key
+    "organisation_secrets.kind": "provider_key",
     "operations.kind": "ingest_document",
     "operations.status": "completed",
     "operations.run_id": "run",

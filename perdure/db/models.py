@@ -1,14 +1,30 @@
 """Tables. A class with `organisation_id` is a tenant table: row level security is forced on it by migration."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import ARRAY, REAL, BigInteger, DateTime, ForeignKey, Index, Integer, SmallInteger, Text, text
+from sqlalchemy import (
+    ARRAY,
+    REAL,
+    BigInteger,
+    Boolean,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NOW = text("now()")
+
+# A column of this type holds values that `Keyring` sealed; rotation finds it here. Its table has a text `id`.
+Sealed = Annotated[bytes, mapped_column(LargeBinary, info={"sealed": True})]
 
 
 class Row(DeclarativeBase):
@@ -96,6 +112,16 @@ class LoginAttemptRow(Row):
     locked_until: Mapped[datetime | None]
 
 
+class MasterKeyRow(Row):
+    """A master key that was used with this database: its id, and a value that only this key opens."""
+
+    __tablename__ = "master_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    check_value: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
 class RateLimitRow(Row):
     """Until when somebody is booked; the key hides who. Unlogged: after a crash everybody starts afresh."""
 
@@ -154,6 +180,40 @@ class ApiKeyRow(Tenant, Row):
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class DataKeyRow(Tenant, Row):
+    """A key that seals values of an organisation, wrapped by a master key. One is active: it seals, the rest open."""
+
+    __tablename__ = "data_keys"
+    __table_args__ = (
+        Index("data_keys_organisation", "organisation_id", "id"),
+        Index("data_keys_active", "organisation_id", unique=True, postgresql_where=text("active")),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    master_key_id: Mapped[str]
+    wrapped: Mapped[bytes]
+    active: Mapped[bool] = mapped_column(Boolean)
+    operation_id: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    retired_at: Mapped[datetime | None]
+
+
+class OrganisationSecretRow(Tenant, Row):
+    """Something of an organisation that only activities may read: a provider key, a webhook secret, a private URL."""
+
+    __tablename__ = "organisation_secrets"
+    __table_args__ = (Index("organisation_secrets_name", "organisation_id", "name", unique=True),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    kind: Mapped[str]
+    sealed: Mapped[Sealed]
+    last_four: Mapped[str | None]
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
 class OperationRow(Tenant, Row):

@@ -22,6 +22,7 @@ GLOBAL_TABLES = {
     "refresh_tokens": "looked up by hash before the organisation is known",
     "sessions": "looked up by hash before the organisation is known",
     "login_attempts": "counted before anyone is known",
+    "master_keys": "ids of the installation's keys, and what only they open",
     "rate_limits": "counted before anyone is known, under keys that tell nobody who it is",
 }
 

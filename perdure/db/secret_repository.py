@@ -1,0 +1,111 @@
+"""Secrets of one organisation: sealed at rest, named by id everywhere else."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perdure.db.keyring import Keyring
+from perdure.db.models import OrganisationSecretRow
+from perdure.domain.ids import new_id
+from perdure.domain.sealing import Place
+from perdure.errors import ConflictError, NotFoundError
+
+# A shorter one would be half told by its end.
+SHOWN_FROM_CHARACTERS = 16
+
+
+class SecretRepository:
+    """Reads and writes the organisation's secrets; the caller owns the transaction."""
+
+    def __init__(self, session: AsyncSession, organisation_id: str, keyring: Keyring) -> None:
+        self._session, self._organisation_id, self._keyring = session, organisation_id, keyring
+
+    async def create(
+        self, *, name: str, kind: str, value: str, created_by: str | None
+    ) -> OrganisationSecretRow:
+        """Seal and insert; ConflictError when the name is taken."""
+        secret_id = new_id("sec")
+        row: OrganisationSecretRow | None = await self._session.scalar(
+            insert(OrganisationSecretRow)
+            .values(
+                id=secret_id,
+                organisation_id=self._organisation_id,
+                name=name,
+                kind=kind,
+                sealed=await self._seal(secret_id, value),
+                last_four=_last_four(value),
+                created_by=created_by,
+            )
+            .on_conflict_do_nothing(index_elements=["organisation_id", "name"])
+            .returning(OrganisationSecretRow)
+        )
+        if row is None:
+            detail = f"There is a secret named '{name}': replace its value, or choose another name."
+            raise ConflictError(detail)
+        return row
+
+    async def replace(self, secret_id: str, value: str) -> OrganisationSecretRow:
+        """Give a secret another value; what refers to it by id takes the new one from now on."""
+        row: OrganisationSecretRow | None = await self._session.scalar(
+            update(OrganisationSecretRow)
+            .where(self._is(secret_id))
+            .values(
+                sealed=await self._seal(secret_id, value),
+                last_four=_last_four(value),
+                updated_at=func.now(),
+            )
+            .returning(OrganisationSecretRow)
+        )
+        if row is None:
+            raise _missing(secret_id)
+        return row
+
+    async def value(self, secret_id: str) -> str:
+        """The secret itself: for activities, at the moment of use, and never for an answer or a log."""
+        statement = select(OrganisationSecretRow.sealed).where(self._is(secret_id))
+        sealed = await self._session.scalar(statement)
+        if sealed is None:
+            raise _missing(secret_id)
+        return (await self._keyring.open(self._session, self._place(secret_id), sealed)).decode()
+
+    async def list(self, after: str | None, limit: int) -> Sequence[OrganisationSecretRow]:
+        """Newest first, without the values."""
+        statement = (
+            select(OrganisationSecretRow)
+            .where(OrganisationSecretRow.organisation_id == self._organisation_id)
+            .order_by(OrganisationSecretRow.id.desc())
+            .limit(limit)
+        )
+        if after is not None:
+            statement = statement.where(OrganisationSecretRow.id < after)
+        return (await self._session.scalars(statement)).all()
+
+    async def delete(self, secret_id: str) -> None:
+        """Remove a secret."""
+        deleted = await self._session.scalar(
+            delete(OrganisationSecretRow).where(self._is(secret_id)).returning(OrganisationSecretRow.id)
+        )
+        if deleted is None:
+            raise _missing(secret_id)
+
+    def _is(self, secret_id: str) -> ColumnElement[bool]:
+        return and_(
+            OrganisationSecretRow.organisation_id == self._organisation_id,
+            OrganisationSecretRow.id == secret_id,
+        )
+
+    def _place(self, secret_id: str) -> Place:
+        return Place(self._organisation_id, OrganisationSecretRow.__tablename__, "sealed", secret_id)
+
+    async def _seal(self, secret_id: str, value: str) -> bytes:
+        return await self._keyring.seal(self._session, self._place(secret_id), value.encode())
+
+
+def _last_four(value: str) -> str | None:
+    return value[-4:] if len(value) >= SHOWN_FROM_CHARACTERS else None
+
+
+def _missing(secret_id: str) -> NotFoundError:
+    return NotFoundError(f"There is no secret {secret_id}: list them with GET /api/v1/secrets.")
