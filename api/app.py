@@ -149,5 +149,6 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+        await state.logins.aclose()
 
     stack.push_async_callback(end)

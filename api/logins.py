@@ -1,15 +1,20 @@
 """Registering, logging in and out, and keeping those who guess passwords waiting."""
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.audit_trail import AuditTrail
 from perdure.db.identity_repository import IdentityRepository, Membership
 from perdure.db.login_repository import Chain, LoginRepository, Refusal
 from perdure.db.models import OrganisationRow, UserRow
-from perdure.db.session import Database
+from perdure.db.session import Database, enter
+from perdure.domain.audit import Action, Actor, ActorKind
 from perdure.domain.ids import new_id
 from perdure.domain.login_limits import LoginLimits, account_subject, address_subject
 from perdure.domain.passwords import Passwords, check_password
@@ -37,6 +42,7 @@ from perdure.schemas.auth import (
     TokenGrant,
     UserRead,
 )
+from perdure.schemas.operations import Subject
 
 _SWEEP_EVERY = timedelta(hours=1)
 
@@ -62,6 +68,11 @@ def organisation_read(row: OrganisationRow) -> OrganisationRead:
     return OrganisationRead(id=row.id, name=row.name, created_at=row.created_at)
 
 
+def logged_in_as(actor: Actor, user_id: str) -> Actor:
+    """The visitor, known to be this user now."""
+    return replace(actor, kind=ActorKind.USER, id=user_id, person_id=user_id)
+
+
 class Logins:
     """Shared by the API routes and the console."""
 
@@ -76,11 +87,12 @@ class Logins:
         self._passwords = passwords or Passwords()
         self._limits = limits or LoginLimits()
         self._swept_at = datetime.now(UTC)
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def register(self, body: RegisterCreate, address: str) -> LoggedIn:
+    async def register(self, body: RegisterCreate, actor: Actor) -> LoggedIn:
         """Make an account and its organisation. Raises `ConflictError` when the e-mail has one."""
         check_password(body.password, body.email)
-        subject = address_subject(address, "registration")
+        subject = address_subject(actor.address or "", "registration")
         await self._refuse_locked([subject])
         async with self._database.transaction(None) as session:
             await LoginRepository(session).count_attempt(subject, self._limits.registration)
@@ -95,15 +107,22 @@ class Logins:
             organisation = await identities.create_organisation(organisation_id, body.organisation)
             await session.refresh(organisation)
             await identities.add_member(organisation_id, user.id, Role.OWNER)
+            who = logged_in_as(actor, user.id)
+            trail, made = (
+                AuditTrail(session, organisation_id),
+                Subject(type="organisation", id=organisation_id),
+            )
+            await trail.record(Action.USER_REGISTERED, who, subject=Subject(type="user", id=user.id))
+            await trail.record(Action.ORGANISATION_CREATED, who, subject=made)
         return LoggedIn(user, organisation, Role.OWNER)
 
-    async def log_in(self, body: LoginCreate, address: str) -> LoggedIn:
+    async def log_in(self, body: LoginCreate, actor: Actor) -> LoggedIn:
         """Check e-mail and password.
 
         Nothing in the answer or in its timing tells whether the account exists. The lock is looked at again
         in the slot where the password is checked, so that many guesses at once get no further than a few.
         """
-        account, client = account_subject(body.email), address_subject(address)
+        account, client = account_subject(body.email), address_subject(actor.address or "")
         await self._refuse_locked([account, client])
         async with self._passwords as passwords:
             await self._refuse_locked([account, client])
@@ -120,7 +139,9 @@ class Logins:
                     await attempts.count_attempt(account, self._limits.account)
                     await attempts.count_attempt(client, self._limits.address)
         if user is None or not verdict.matches:
-            _log.info("log-in refused", address=address)
+            _log.info("log-in refused", address=actor.address)
+            if user is not None:
+                self._note_failure(user.id, actor)
             raise UnauthenticatedError("E-mail or password is wrong.")
         await self._sweep()
         return await self._enter(user, body.organisation_id)
@@ -135,13 +156,41 @@ class Logins:
             raise NotFoundError("The organisation has just been deleted; log in again.")
         return LoggedIn(user, organisation, membership.role)
 
-    async def grant(self, who: LoggedIn) -> TokenGrant:
+    def _note_failure(self, user_id: str, actor: Actor) -> None:
+        """Record it once the answer is on its way: waiting for that would tell that the account exists."""
+        task = asyncio.create_task(self._record_failure(user_id, actor))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _record_failure(self, user_id: str, actor: Actor) -> None:
+        try:
+            async with self._database.transaction(None) as session:
+                memberships = await IdentityRepository(session).memberships(user_id)
+            for membership in memberships:
+                async with self._database.transaction(membership.organisation_id) as session:
+                    await AuditTrail(session, membership.organisation_id).record(
+                        Action.USER_LOGIN_FAILED,
+                        replace(actor, person_id=user_id),
+                        subject=Subject(type="user", id=user_id),
+                    )
+        except (SQLAlchemyError, OSError) as error:
+            _log.warning("failed log-in not recorded", user_id=user_id, cause=repr(error))
+
+    async def aclose(self) -> None:
+        """Wait for what is still being written."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def grant(self, who: LoggedIn, actor: Actor) -> TokenGrant:
         """Start a chain of refresh tokens for a new log-in."""
         refresh_token = new_secret(REFRESH_TOKEN_PREFIX)
-        async with self._database.transaction(None) as session:
+        async with self._database.transaction(who.organisation.id) as session:
             chain = await LoginRepository(session).start_chain(
                 who.user.id, who.organisation.id, hash_secret(refresh_token), REFRESH_TOKEN_LIFETIME
             )
+            trail = AuditTrail(session, who.organisation.id)
+            logged_in = logged_in_as(actor, who.user.id)
+            await trail.record(Action.USER_LOGGED_IN, logged_in, details={"via": "api"})
         return self._grant(who, chain, refresh_token)
 
     def _grant(self, who: LoggedIn, chain: Chain, refresh_token: str) -> TokenGrant:
@@ -155,14 +204,16 @@ class Logins:
             expires_in=int(ACCESS_TOKEN_LIFETIME.total_seconds()),
         )
 
-    async def refresh(self, refresh_token: str) -> TokenGrant:
+    async def refresh(self, refresh_token: str, actor: Actor) -> TokenGrant:
         """Rotate a refresh token. Showing one for the second time ends the whole log-in."""
         new_token = new_secret(REFRESH_TOKEN_PREFIX)
         async with self._database.transaction(None) as session:
-            outcome = await LoginRepository(session).rotate(
-                hash_secret(refresh_token), hash_secret(new_token)
-            )
+            logins = LoginRepository(session)
+            outcome = await logins.rotate(hash_secret(refresh_token), hash_secret(new_token))
             user = None
+            if outcome is Refusal.REUSED:
+                chain = await logins.chain_of(hash_secret(refresh_token))
+                await self._record_end(session, chain, Action.REFRESH_TOKEN_REUSED, actor)
             if isinstance(outcome, Chain):
                 user = await IdentityRepository(session).user(outcome.user_id)
         if outcome is Refusal.REUSED:
@@ -176,14 +227,23 @@ class Logins:
             raise UnauthenticatedError(detail) from error
         return self._grant(who, outcome, new_token)
 
-    async def log_out(self, refresh_token: str) -> str | None:
+    @staticmethod
+    async def _record_end(session: AsyncSession, chain: Chain | None, action: Action, actor: Actor) -> None:
+        if chain is None:
+            return
+        await enter(session, chain.organisation_id)
+        who = logged_in_as(actor, chain.user_id)
+        await AuditTrail(session, chain.organisation_id).record(action, who, details={"via": "api"})
+
+    async def log_out(self, refresh_token: str, actor: Actor) -> str | None:
         """End the log-in of a refresh token, known or not; returns its user for `Authenticator.forget`."""
         async with self._database.transaction(None) as session:
             logins = LoginRepository(session)
             chain = await logins.chain_of(hash_secret(refresh_token))
             if chain is None:
                 return None
-            await logins.revoke_family(chain.family_id)
+            if await logins.revoke_family(chain.family_id):
+                await self._record_end(session, chain, Action.USER_LOGGED_OUT, actor)
             return chain.user_id
 
     async def _refuse_locked(self, subjects: Sequence[str]) -> None:

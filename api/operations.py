@@ -13,13 +13,15 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.authentication import Principal
 from api.idempotency import claim
 from api.metrics import Metrics
+from perdure.db.audit_trail import AuditTrail
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository, to_read, ui_url, workflow_id
 from perdure.db.session import Database
+from perdure.domain.audit import Action, Actor
 from perdure.domain.ids import new_id
 from perdure.errors import ConflictError, NotFoundError
-from perdure.schemas.operations import TERMINAL, OperationRead, OperationStatus
+from perdure.schemas.operations import TERMINAL, OperationRead, OperationStatus, Subject
 from perdure.settings import Settings
 from workflows.client import start_operation
 
@@ -111,17 +113,20 @@ class Operations:
         """Go on."""
         return await self._signal(organisation_id, operation_id, "resume", OperationStatus.RUNNING)
 
-    async def cancel(self, organisation_id: str, operation_id: str) -> OperationRead:
+    async def cancel(self, organisation_id: str, operation_id: str, actor: Actor) -> OperationRead:
         """Stop for good; what is indexed stays."""
         operation = await self.get(organisation_id, operation_id)
         if operation.status is OperationStatus.CANCELLED:
             return operation
         self._refuse_closed(operation, "cancel")
+        async with self._database.transaction(organisation_id) as session:
+            trail = AuditTrail(session, organisation_id)
+            await self._record(trail, Action.OPERATION_CANCELLED, actor, operation)
         handle = await self._handle(organisation_id, operation_id)
         await self._tell(handle.cancel(rpc_timeout=RPC_TIMEOUT), operation)
         return await self._until(organisation_id, operation_id, OperationStatus.CANCELLED)
 
-    async def retry(self, organisation_id: str, operation_id: str) -> OperationRead:
+    async def retry(self, organisation_id: str, operation_id: str, actor: Actor) -> OperationRead:
         """Run a failed operation again: what is done stays done, failed items are worked on again."""
         async with self._database.transaction(organisation_id) as session:
             operations = OperationRepository(session)
@@ -134,6 +139,8 @@ class Operations:
                 )
                 raise ConflictError(detail)
             await DocumentRepository(session, organisation_id).requeue(operation_id)
+            trail = AuditTrail(session, organisation_id)
+            await self._record(trail, Action.OPERATION_RETRIED, actor, self.read(row))
         await self.launch(row)
         return self.read(row)
 
@@ -147,6 +154,15 @@ class Operations:
         handle = await self._handle(organisation_id, operation_id)
         await self._tell(handle.signal(signal, rpc_timeout=RPC_TIMEOUT), operation)
         return await self._until(organisation_id, operation_id, wanted)
+
+    @staticmethod
+    async def _record(trail: AuditTrail, action: Action, actor: Actor, operation: OperationRead) -> None:
+        await trail.record(
+            action,
+            actor,
+            subject=Subject(type="operation", id=operation.id),
+            details={"kind": operation.kind, "attempt": operation.attempt},
+        )
 
     @staticmethod
     def _refuse_closed(operation: OperationRead, verb: str) -> None:

@@ -2,7 +2,7 @@
 
 For the console's pages:
 
-    who = await logins(request).log_in(LoginCreate(…), client_address(request))  # or .register(…)
+    who = await logins(request).log_in(LoginCreate(…), visitor(request))  # or .register(…)
     response = RedirectResponse("/console", status_code=303)
     await start_session(request, response, who)           # sets the cookie; an older session here ends
     …
@@ -23,10 +23,13 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from starlette.responses import Response
 
+from api import problems
 from api.authentication import Authenticator, Principal
-from api.logins import LoggedIn, Logins
+from api.logins import LoggedIn, Logins, logged_in_as
+from perdure.db.audit_trail import AuditTrail
 from perdure.db.login_repository import LoginRepository
 from perdure.db.session import Database
+from perdure.domain.audit import Action, Actor, ActorKind
 from perdure.domain.tokens import SESSION_LIFETIME, hash_secret, new_secret
 from perdure.errors import PermissionDeniedError, UnauthenticatedError
 from perdure.settings import Settings
@@ -56,18 +59,30 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
+def visitor(request: Request) -> Actor:
+    """Whoever sent the request, before it is known who that is."""
+    return Actor(
+        ActorKind.ANONYMOUS,
+        request_id=problems.request_id_of(request.scope),
+        address=client_address(request),
+    )
+
+
 async def start_session(request: Request, response: Response, who: LoggedIn) -> Principal:
     """Begin a session under a fresh token, so that one planted before log-in is worth nothing."""
     database: Database = request.app.state.database
     settings: Settings = request.app.state.settings
     token = new_secret()
-    async with database.transaction(None) as session:
+    async with database.transaction(who.organisation.id) as session:
         repository = LoginRepository(session)
         if (old := request.cookies.get(COOKIE)) is not None:
             await repository.end_session(hash_secret(old))
         await repository.start_session(
             who.user.id, who.organisation.id, hash_secret(token), new_secret(), SESSION_LIFETIME
         )
+        actor = logged_in_as(visitor(request), who.user.id)
+        trail = AuditTrail(session, who.organisation.id)
+        await trail.record(Action.USER_LOGGED_IN, actor, details={"via": "console"})
     authenticator(request).forget(who.user.id)
     response.set_cookie(
         COOKIE,
@@ -88,8 +103,12 @@ async def end_session(request: Request, response: Response) -> None:
     token = request.cookies.get(COOKIE)
     if token is not None:
         principal = await current_session(request)
-        async with database.transaction(None) as session:
+        async with database.transaction(principal.organisation_id if principal else None) as session:
             await LoginRepository(session).end_session(hash_secret(token))
+            if principal is not None:
+                actor = logged_in_as(visitor(request), principal.user_id)
+                trail = AuditTrail(session, principal.organisation_id)
+                await trail.record(Action.USER_LOGGED_OUT, actor, details={"via": "console"})
         if principal is not None:
             authenticator(request).forget(principal.user_id)
     response.delete_cookie(COOKIE, path="/", secure=settings.secure_cookies, httponly=True, samesite="lax")

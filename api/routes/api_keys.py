@@ -6,17 +6,21 @@ from typing import Annotated
 from fastapi import APIRouter, Response, status
 from starlette.responses import JSONResponse
 
+from api.actors import ActorDependency
 from api.dependencies import AuthenticatorDependency, DatabaseDependency, Principal, require
 from api.idempotency import IdempotentRequest
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
 from perdure.db.api_key_repository import ApiKeyRepository
+from perdure.db.audit_trail import AuditTrail
 from perdure.db.models import ApiKeyRow
+from perdure.domain.audit import Action
 from perdure.domain.roles import Scope
 from perdure.domain.tokens import API_KEY_PREFIX, hash_secret, new_secret
 from perdure.errors import FieldError, InvalidInputError, NotFoundError, PermissionDeniedError
 from perdure.schemas.auth import ApiKeyCreate, ApiKeyCreated, ApiKeyRead
 from perdure.schemas.base import Page
+from perdure.schemas.operations import Subject
 
 router = APIRouter(prefix="/api/v1/api-keys", tags=["api-keys"])
 
@@ -64,7 +68,11 @@ def _check(body: ApiKeyCreate, caller: Principal) -> None:
     operation_id="create_api_key",
 )
 async def create_api_key(
-    body: ApiKeyCreate, caller: Writer, database: DatabaseDependency, idempotency: IdempotentRequest
+    body: ApiKeyCreate,
+    caller: Writer,
+    database: DatabaseDependency,
+    idempotency: IdempotentRequest,
+    actor: ActorDependency,
 ) -> ApiKeyCreated | JSONResponse:
     """Make a key. The answer shows it once; a replay of the request shows everything but the key."""
     async with database.transaction(caller.organisation_id) as session:
@@ -85,6 +93,12 @@ async def create_api_key(
         read = _read(row)
         stored = ApiKeyCreated(**read.model_dump(), key=None)
         await idempotency.remember(session, caller.organisation_id, stored.model_dump(mode="json"))
+        await AuditTrail(session, caller.organisation_id).record(
+            Action.API_KEY_CREATED,
+            actor,
+            subject=Subject(type="api_key", id=row.id),
+            details={"scopes": row.scopes},
+        )
     return ApiKeyCreated(**read.model_dump(), key=key)
 
 
@@ -103,11 +117,19 @@ async def list_api_keys(page: PageRequest, caller: Reader, database: DatabaseDep
     operation_id="revoke_api_key",
 )
 async def revoke_api_key(
-    api_key_id: str, caller: Writer, database: DatabaseDependency, authenticator: AuthenticatorDependency
+    api_key_id: str,
+    caller: Writer,
+    database: DatabaseDependency,
+    authenticator: AuthenticatorDependency,
+    actor: ActorDependency,
 ) -> Response:
     """Revoke a key: at once in this process, within 5 seconds in every other."""
     async with database.transaction(caller.organisation_id) as session:
         revoked = await ApiKeyRepository(session).revoke(caller.organisation_id, api_key_id)
+        if revoked:
+            await AuditTrail(session, caller.organisation_id).record(
+                Action.API_KEY_REVOKED, actor, subject=Subject(type="api_key", id=api_key_id)
+            )
     if not revoked:
         raise NotFoundError(f"There is no API key {api_key_id}; it may have been revoked before.")
     authenticator.forget(api_key_id)

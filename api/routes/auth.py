@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response, status
 from api.dependencies import AuthenticatorDependency, Caller, DatabaseDependency, LoginsDependency
 from api.logins import organisation_read, user_read
 from api.problems import problem_responses
-from api.sessions import client_address
+from api.sessions import visitor
 from perdure.db.identity_repository import IdentityRepository
 from perdure.domain.roles import Scope
 from perdure.errors import UnauthenticatedError
@@ -30,19 +30,21 @@ router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 )
 async def register(body: RegisterCreate, request: Request, logins: LoginsDependency) -> TokenGrant:
     """Make an account and its organisation, and log in."""
-    return await logins.grant(await logins.register(body, client_address(request)))
+    actor = visitor(request)
+    return await logins.grant(await logins.register(body, actor), actor)
 
 
 @router.post("/login", responses=problem_responses(404), operation_id="login")
 async def login(body: LoginCreate, request: Request, logins: LoginsDependency) -> TokenGrant:
     """Log in. After a few wrong passwords, further attempts answer 429 with `Retry-After`."""
-    return await logins.grant(await logins.log_in(body, client_address(request)))
+    actor = visitor(request)
+    return await logins.grant(await logins.log_in(body, actor), actor)
 
 
 @router.post("/refresh", responses=problem_responses(), operation_id="refresh")
-async def refresh(body: RefreshCreate, logins: LoginsDependency) -> TokenGrant:
+async def refresh(body: RefreshCreate, request: Request, logins: LoginsDependency) -> TokenGrant:
     """Change a refresh token for a new pair; used twice, it ends the log-in it belongs to."""
-    return await logins.refresh(body.refresh_token)
+    return await logins.refresh(body.refresh_token, visitor(request))
 
 
 @router.post(
@@ -52,10 +54,10 @@ async def refresh(body: RefreshCreate, logins: LoginsDependency) -> TokenGrant:
     operation_id="logout",
 )
 async def logout(
-    body: LogoutCreate, logins: LoginsDependency, authenticator: AuthenticatorDependency
+    body: LogoutCreate, request: Request, logins: LoginsDependency, authenticator: AuthenticatorDependency
 ) -> Response:
     """End a log-in. Also 204 when it has ended before."""
-    user_id = await logins.log_out(body.refresh_token)
+    user_id = await logins.log_out(body.refresh_token, visitor(request))
     if user_id is not None:
         authenticator.forget(user_id)
     return Response(status_code=status.HTTP_204_NO_CONTENT)

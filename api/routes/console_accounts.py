@@ -52,7 +52,7 @@ async def log_in(
     sessions.check_same_origin(request)
     try:
         body = LoginCreate(email=email, password=password)
-        who = await logins.log_in(body, sessions.client_address(request))
+        who = await logins.log_in(body, sessions.visitor(request))
     except (ValidationError, UnauthenticatedError, QuotaExceededError) as error:
         fault = "E-mail or password is wrong." if isinstance(error, ValidationError) else str(error)
         status = 429 if isinstance(error, QuotaExceededError) else 401
@@ -100,7 +100,7 @@ async def register(
     values = {"name": name, "organisation": organisation, "email": email}
     try:
         body = RegisterCreate(name=name, organisation=organisation, email=email, password=password)
-        who = await logins.register(body, sessions.client_address(request))
+        who = await logins.register(body, sessions.visitor(request))
     except ValidationError as error:
         faults = {str(each["loc"][0]): _FAULTS[str(each["loc"][0])] for each in error.errors()}
         return _register_page(pages, values, faults)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from api.actors import ActorDependency
 from api.dependencies import (
     ContentLinksDependency,
     DatabaseDependency,
@@ -128,8 +129,13 @@ async def download_document(
 
 @router.post("/{document_id}/delete")
 async def delete_document(
-    document_id: str, request: Request, pages: Shown, caller: Writer, operations: OperationsDependency
+    document_id: str,
+    request: Request,
+    pages: Shown,
+    caller: Writer,
+    operations: OperationsDependency,
+    actor: ActorDependency,
 ) -> Response:
     """Start the deletion, by the function that the API calls."""
-    await documents.delete_document(document_id, request, Response(), caller, None, operations)
+    await documents.delete_document(document_id, request, Response(), caller, None, operations, actor)
     return pages.redirect("/documents", "deleted")

@@ -1,13 +1,14 @@
 """Console: the dashboard of operations, and one operation with its steps and items."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
+from api.actors import ActorDependency
 from api.dependencies import OperationsDependency, Principal, require
 from api.pagination import decode_cursor, encode_cursor
 from api.routes.console_pages import (
@@ -33,7 +34,7 @@ from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository
 from perdure.errors import NotFoundError
 from perdure.schemas.documents import DocumentStatus
-from perdure.schemas.operations import OperationStatus
+from perdure.schemas.operations import OperationRead, OperationStatus
 
 router = APIRouter(prefix="/operations", route_class=ConsoleRoute, include_in_schema=False)
 
@@ -192,16 +193,18 @@ async def steer_operation(
     pages: Shown,
     caller: Writer,
     operations: OperationsDependency,
+    actor: ActorDependency,
     back: Annotated[Literal["list", "detail"], Form()] = "list",
 ) -> Response:
     """Pause, resume, cancel or retry, by the functions that the API calls."""
-    steer = {
-        "pause": operations.pause,
-        "resume": operations.resume,
-        "cancel": operations.cancel,
-        "retry": operations.retry,
-    }[verb]
-    await steer(caller.organisation_id, operation_id)
+    organisation_id = caller.organisation_id
+    steer: dict[Verb, Callable[[], Awaitable[OperationRead]]] = {
+        "pause": lambda: operations.pause(organisation_id, operation_id),
+        "resume": lambda: operations.resume(organisation_id, operation_id),
+        "cancel": lambda: operations.cancel(organisation_id, operation_id, actor),
+        "retry": lambda: operations.retry(organisation_id, operation_id, actor),
+    }
+    await steer[verb]()
     notice = _DONE[verb]
     if is_partial(request):
         return Response(status_code=204, headers=toast(NOTICES[notice].text, refresh={}))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from api.actors import ActorDependency
 from api.dependencies import AuthenticatorDependency, DatabaseDependency, Principal, require
 from api.idempotency import IdempotentRequest
 from api.pagination import MAX_LIMIT, PageParameters
@@ -65,13 +66,14 @@ async def add_member(
     caller: MemberWriter,
     database: DatabaseDependency,
     idempotency: IdempotentRequest,
+    actor: ActorDependency,
     role: Annotated[Role, Form()],
     email: Annotated[str, Form()] = "",
 ) -> Response:
     """Add someone who has an account."""
     try:
         body = MemberCreate(email=email, role=role)
-        await members.add_member(body, caller, database, idempotency)
+        await members.add_member(body, caller, database, idempotency, actor)
     except ValidationError:
         fault = "Enter a complete e-mail address, like ada@example.org."
         return await _members_page(pages, caller, fault=fault, email=email)
@@ -88,11 +90,12 @@ async def change_role(
     caller: MemberWriter,
     database: DatabaseDependency,
     authenticator: AuthenticatorDependency,
+    actor: ActorDependency,
     role: Annotated[Role, Form()],
 ) -> Response:
     """Change what a member may do."""
     try:
-        await members.update_member(user_id, MemberUpdate(role=role), caller, database, authenticator)
+        await members.update_member(user_id, MemberUpdate(role=role), caller, database, authenticator, actor)
     except PerdureError as error:
         return await _members_page(pages, caller, fault=str(error))
     return pages.redirect("/settings/members", "role-changed")
@@ -105,10 +108,11 @@ async def remove_member(
     caller: MemberWriter,
     database: DatabaseDependency,
     authenticator: AuthenticatorDependency,
+    actor: ActorDependency,
 ) -> Response:
     """Remove a member."""
     try:
-        await members.remove_member(user_id, caller, database, authenticator)
+        await members.remove_member(user_id, caller, database, authenticator, actor)
     except PerdureError as error:
         return await _members_page(pages, caller, fault=str(error))
     return pages.redirect("/settings/members", "member-removed")
@@ -146,6 +150,7 @@ async def create_api_key(
     caller: KeyWriter,
     database: DatabaseDependency,
     idempotency: IdempotentRequest,
+    actor: ActorDependency,
     name: Annotated[str, Form()] = "",
     expires_in_days: Annotated[str, Form(pattern=r"^\d{0,4}$")] = "",
     scopes: Annotated[list[Scope] | None, Form()] = None,
@@ -156,7 +161,7 @@ async def create_api_key(
         return await _keys_page(pages, caller, fault="Tick at least one scope.", name=name)
     try:
         body = ApiKeyCreate(name=name, scopes=scopes, expires_at=expires_at)
-        created = await api_keys.create_api_key(body, caller, database, idempotency)
+        created = await api_keys.create_api_key(body, caller, database, idempotency, actor)
     except ValidationError:
         return await _keys_page(
             pages, caller, fault="Give the key a name, with at most 200 characters.", name=name
@@ -174,7 +179,8 @@ async def revoke_api_key(
     caller: KeyWriter,
     database: DatabaseDependency,
     authenticator: AuthenticatorDependency,
+    actor: ActorDependency,
 ) -> Response:
     """Revoke a key."""
-    await api_keys.revoke_api_key(api_key_id, caller, database, authenticator)
+    await api_keys.revoke_api_key(api_key_id, caller, database, authenticator, actor)
     return pages.redirect("/settings/api-keys", "revoked")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response, status
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.actors import ActorDependency
 from api.dependencies import (
     ContentLinksDependency,
     DatabaseDependency,
@@ -20,9 +21,11 @@ from api.operations import Accepted
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
 from perdure.db.acceptance import accept_document
+from perdure.db.audit_trail import AuditTrail
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository
+from perdure.domain.audit import Action
 from perdure.domain.ids import ID_PATTERN
 from perdure.errors import NotFoundError
 from perdure.schemas.base import Page
@@ -250,20 +253,26 @@ async def delete_document(
     caller: Writer,
     key: IdempotencyKey,
     operations: OperationsDependency,
+    actor: ActorDependency,
 ) -> OperationRead:
     """Delete a document with its versions, passages, vectors, attachments and stored bytes."""
 
     async def build(session: AsyncSession, operation_id: str) -> OperationRow:
         await _found(session, caller, document_id)
-        return await OperationRepository(session).create(
+        subject = Subject(type="document", id=document_id)
+        row = await OperationRepository(session).create(
             organisation_id=caller.organisation_id,
             actor_id=caller.actor_id,
             kind="delete_document",
             summary="Delete a document",
-            subject=Subject(type="document", id=document_id),
+            subject=subject,
             input={"document_id": document_id},
             operation_id=operation_id,
         )
+        await AuditTrail(session, caller.organisation_id).record(
+            Action.DOCUMENT_DELETED, actor, subject=subject, details={"operation_id": operation_id}
+        )
+        return row
 
     sha256 = fingerprint(request.method, request.url.path, None)
     return answer(response, await operations.accept(caller, key, sha256, build))

@@ -6,17 +6,21 @@ from fastapi import APIRouter, Response, status
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse
 
+from api.actors import ActorDependency
 from api.dependencies import AuthenticatorDependency, DatabaseDependency, Principal, require
 from api.idempotency import IdempotentRequest
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
 from perdure.db.api_key_repository import ApiKeyRepository
+from perdure.db.audit_trail import AuditTrail
 from perdure.db.identity_repository import IdentityRepository, Member
 from perdure.db.login_repository import LoginRepository
+from perdure.domain.audit import Action
 from perdure.domain.roles import Role, may_grant, scopes_of
 from perdure.errors import ConflictError, FieldError, InvalidInputError, NotFoundError, PermissionDeniedError
 from perdure.schemas.auth import MemberCreate, MemberRead, MemberUpdate
 from perdure.schemas.base import Page
+from perdure.schemas.operations import Subject
 
 router = APIRouter(prefix="/api/v1/members", tags=["members"])
 
@@ -32,6 +36,10 @@ def _read(member: Member) -> MemberRead:
         role=member.role,
         created_at=member.created_at,
     )
+
+
+def _subject(user_id: str) -> Subject:
+    return Subject(type="user", id=user_id)
 
 
 def _check_grant(caller: Principal, role: Role) -> None:
@@ -81,7 +89,11 @@ async def read_member(user_id: str, caller: Reader, database: DatabaseDependency
     operation_id="add_member",
 )
 async def add_member(
-    body: MemberCreate, caller: Writer, database: DatabaseDependency, idempotency: IdempotentRequest
+    body: MemberCreate,
+    caller: Writer,
+    database: DatabaseDependency,
+    idempotency: IdempotentRequest,
+    actor: ActorDependency,
 ) -> MemberRead | JSONResponse:
     """Add a person who has an account, by e-mail."""
     _check_grant(caller, body.role)
@@ -101,6 +113,9 @@ async def add_member(
             raise ConflictError(f"{body.email} was removed at the same moment; try again.")
         read = _read(member)
         await idempotency.remember(session, caller.organisation_id, read.model_dump(mode="json"))
+        await AuditTrail(session, caller.organisation_id).record(
+            Action.MEMBER_ADDED, actor, subject=_subject(user.id), details={"role": body.role.value}
+        )
     return read
 
 
@@ -111,15 +126,22 @@ async def update_member(
     caller: Writer,
     database: DatabaseDependency,
     authenticator: AuthenticatorDependency,
+    actor: ActorDependency,
 ) -> MemberRead:
     """Change a role. API keys that the member made and that can do more than the new role are revoked."""
     _check_grant(caller, body.role)
     async with database.transaction(caller.organisation_id) as session:
-        await _member_to_change(session, caller, user_id, body.role)
+        before = await _member_to_change(session, caller, user_id, body.role)
         identities = IdentityRepository(session)
         await identities.set_role(caller.organisation_id, user_id, body.role)
         await ApiKeyRepository(session).revoke_beyond(caller.organisation_id, user_id, scopes_of(body.role))
         member = await identities.member(caller.organisation_id, user_id)
+        await AuditTrail(session, caller.organisation_id).record(
+            Action.MEMBER_ROLE_CHANGED,
+            actor,
+            subject=_subject(user_id),
+            details={"from": before.role.value, "to": body.role.value},
+        )
     authenticator.forget(user_id)
     if member is None:
         raise NotFoundError(f"The organisation has no member {user_id}.")
@@ -133,7 +155,11 @@ async def update_member(
     operation_id="remove_member",
 )
 async def remove_member(
-    user_id: str, caller: Writer, database: DatabaseDependency, authenticator: AuthenticatorDependency
+    user_id: str,
+    caller: Writer,
+    database: DatabaseDependency,
+    authenticator: AuthenticatorDependency,
+    actor: ActorDependency,
 ) -> Response:
     """Remove a member; their log-ins to this organisation end and the API keys they made are revoked."""
     async with database.transaction(caller.organisation_id) as session:
@@ -141,5 +167,8 @@ async def remove_member(
         await IdentityRepository(session).remove_member(caller.organisation_id, user_id)
         await ApiKeyRepository(session).revoke_beyond(caller.organisation_id, user_id, ())
         await LoginRepository(session).end_all(user_id, caller.organisation_id)
+        await AuditTrail(session, caller.organisation_id).record(
+            Action.MEMBER_REMOVED, actor, subject=_subject(user_id)
+        )
     authenticator.forget(user_id)
     return Response(status_code=status.HTTP_204_NO_CONTENT)

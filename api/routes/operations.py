@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, status
 from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
+from api.actors import ActorDependency
 from api.dependencies import DatabaseDependency, OperationsDependency, Principal, require
 from api.idempotency import REPLAY_HEADERS, IdempotencyKey, fingerprint
 from api.pagination import PageRequest, paginate
@@ -222,18 +223,30 @@ async def resume_operation(
 
 @router.post("/{operation_id}/cancel", **VERB)
 async def cancel_operation(
-    operation_id: OperationId, caller: Writer, operations: OperationsDependency, steer: Steer
+    operation_id: OperationId,
+    caller: Writer,
+    operations: OperationsDependency,
+    steer: Steer,
+    actor: ActorDependency,
 ) -> OperationRead:
     """Stop for good; what is done stays."""
-    return await steer(caller, operation_id, lambda: operations.cancel(caller.organisation_id, operation_id))
+    return await steer(
+        caller, operation_id, lambda: operations.cancel(caller.organisation_id, operation_id, actor)
+    )
 
 
 @router.post("/{operation_id}/retry", **VERB)
 async def retry_operation(
-    operation_id: OperationId, caller: Writer, operations: OperationsDependency, steer: Steer
+    operation_id: OperationId,
+    caller: Writer,
+    operations: OperationsDependency,
+    steer: Steer,
+    actor: ActorDependency,
 ) -> OperationRead:
     """Run what failed again; what succeeded is not repeated."""
-    return await steer(caller, operation_id, lambda: operations.retry(caller.organisation_id, operation_id))
+    return await steer(
+        caller, operation_id, lambda: operations.retry(caller.organisation_id, operation_id, actor)
+    )
 
 
 def _revision(last_event_id: str | None) -> int:

@@ -93,13 +93,15 @@ class LoginRepository:
         )
         return None if row is None else Chain(row.user_id, row.active_organisation_id, row.family_id)
 
-    async def revoke_family(self, family_id: str) -> None:
-        """End a log-in."""
-        await self._session.execute(
+    async def revoke_family(self, family_id: str) -> bool:
+        """End a log-in; False when it had ended before."""
+        revoked = await self._session.scalars(
             update(RefreshTokenRow)
             .where(RefreshTokenRow.family_id == family_id, RefreshTokenRow.revoked_at.is_(None))
             .values(revoked_at=func.now())
+            .returning(RefreshTokenRow.id)
         )
+        return bool(revoked.all())
 
     async def end_all(self, user_id: str, organisation_id: str) -> None:
         """End every log-in and session of a user in an organisation."""

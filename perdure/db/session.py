@@ -14,6 +14,11 @@ _ENTER_QUICKLY = text(
 )
 
 
+async def enter(session: AsyncSession, organisation_id: str) -> None:
+    """Go on as an organisation in a transaction that began as none, once it is known which."""
+    await session.execute(_ENTER, {"organisation_id": organisation_id})
+
+
 class Transaction(Protocol):
     """Opens a transaction as an organisation; commits at the end, rolls back on an error."""
 

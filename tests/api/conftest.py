@@ -88,6 +88,7 @@ async def application_of(
     yield application
     await authenticator.aclose()
     await application.state.rate_limits.aclose()
+    await application.state.logins.aclose()
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ def pages(app: FastAPI) -> Iterator[None]:
         sessions.check_same_origin(request)
         form = await request.form()
         body = LoginCreate(email=str(form["email"]), password=str(form["password"]))
-        who = await sessions.logins(request).log_in(body, sessions.client_address(request))
+        who = await sessions.logins(request).log_in(body, sessions.visitor(request))
         response = JSONResponse({})
         principal = await sessions.start_session(request, response, who)
         response.headers["x-test-csrf"] = principal.csrf_token or ""
