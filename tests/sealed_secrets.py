@@ -1,7 +1,11 @@
 """Secrets and rotations for tests: what the API and the activities do, step by step."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from sqlalchemy import select
 
+from perdure.db import migrate
 from perdure.db.key_rotation import KeyRotation
 from perdure.db.keyring import Keyring
 from perdure.db.models import DataKeyRow, OrganisationSecretRow
@@ -10,9 +14,23 @@ from perdure.db.secret_repository import SecretRepository
 from perdure.db.session import Database
 from perdure.domain.ids import new_id
 from perdure.domain.sealing import key_id_of
+from perdure.embedded import postgres
 
 OLD, NEW = b"o" * 32, b"n" * 32
 VALUE = "sk-a-provider-key-of-some-length"
+
+
+@asynccontextmanager
+async def a_database(server: postgres.EmbeddedPostgres) -> AsyncIterator[Database]:
+    """A database of its own: master keys that are used with the shared one must be those of the product there."""
+    name = new_id("keys")
+    await postgres.ensure_database(server.socket_directory, name)
+    await migrate.upgrade(server.url(postgres.OWNER_ROLE, name), postgres.APP_ROLE)
+    database = Database(server.url(postgres.APP_ROLE, name))
+    try:
+        yield database
+    finally:
+        await database.aclose()
 
 
 async def make_secret(

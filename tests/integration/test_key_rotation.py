@@ -1,6 +1,7 @@
 """Rotation under readers and writers, cut off and run again: nothing is lost, and nothing stays under the old key."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
@@ -11,8 +12,25 @@ from perdure.db.sealed_columns import SEALED_COLUMNS
 from perdure.db.secret_repository import SecretRepository
 from perdure.db.session import Database
 from perdure.domain.ids import new_id
+from perdure.embedded import postgres
 from perdure.master_keys import MasterKeys
-from tests.sealed_secrets import NEW, OLD, VALUE, data_keys, make_secret, rotate, sealed_with, value_of
+from tests.sealed_secrets import (
+    NEW,
+    OLD,
+    VALUE,
+    a_database,
+    data_keys,
+    make_secret,
+    rotate,
+    sealed_with,
+    value_of,
+)
+
+
+@pytest.fixture(scope="module")
+async def database(embedded_postgres: postgres.EmbeddedPostgres) -> AsyncIterator[Database]:
+    async with a_database(embedded_postgres) as database:
+        yield database
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Data keys on a real database: made once, wrapped, and of no use at another place."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import select, update
@@ -11,9 +12,16 @@ from perdure.db.sealed_columns import SEALED_COLUMNS
 from perdure.db.session import Database
 from perdure.domain.ids import new_id
 from perdure.domain.sealing import Place, key_id_of
+from perdure.embedded import postgres
 from perdure.errors import ConfigurationError, ConflictError, NotFoundError, SealedValueError
 from perdure.master_keys import MasterKeys
-from tests.sealed_secrets import NEW, OLD, VALUE, data_keys, make_secret, value_of
+from tests.sealed_secrets import NEW, OLD, VALUE, a_database, data_keys, make_secret, value_of
+
+
+@pytest.fixture(scope="module")
+async def database(embedded_postgres: postgres.EmbeddedPostgres) -> AsyncIterator[Database]:
+    async with a_database(embedded_postgres) as database:
+        yield database
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import ProgrammingError
 
-from perdure.db import migrate
 from perdure.db.keyring import Keyring
 from perdure.db.master_key_check import check_master_keys
 from perdure.db.models import MasterKeyRow
@@ -20,17 +19,13 @@ from perdure.errors import ConfigurationError
 from perdure.master_key_file import FILE_NAME
 from perdure.master_keys import MasterKeys
 from perdure.settings import Settings
-from tests.sealed_secrets import NEW, OLD, VALUE, make_secret, rotate, value_of
+from tests.sealed_secrets import NEW, OLD, VALUE, a_database, make_secret, rotate, value_of
 
 
 @pytest.fixture
 async def empty(embedded_postgres: postgres.EmbeddedPostgres) -> AsyncIterator[Database]:
-    name = f"keys_{new_id('db').lower()[-12:]}"
-    await postgres.ensure_database(embedded_postgres.socket_directory, name)
-    await migrate.upgrade(embedded_postgres.url(postgres.OWNER_ROLE, name), postgres.APP_ROLE)
-    database = Database(embedded_postgres.url(postgres.APP_ROLE, name), pool_size=8)
-    yield database
-    await database.aclose()
+    async with a_database(embedded_postgres) as database:
+        yield database
 
 
 def file_settings(home: Path, *keys: tuple[str, bytes]) -> Settings:
