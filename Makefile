@@ -1,7 +1,7 @@
 # Perdure. `make run` starts it and shows what it does; `make test` checks all of it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check wheel lock bench record replay migrate samples coverage clean setup-run setup-dev tools
+.PHONY: help run test check audit wheel lock bench record replay migrate samples coverage clean setup-run setup-dev tools
 PYTHON_BIN := .venv/bin/python
 
 help:  ## This list
@@ -13,11 +13,15 @@ run: setup-run  ## Set up, start everything, ingest the samples, answer a questi
 test: setup-dev tools check wheel  ## Set up, then lint, types, import rules, the wheel and all tests
 	$(PYTHON_BIN) -m pytest
 
-check: setup-dev  ## Lint, format, types, import rules
+check: setup-dev  ## Lint, format, types, import rules, security lint
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/bandit --quiet --configfile pyproject.toml --recursive perdure workflows activities api worker.py migrations scripts
+
+audit: setup-dev  ## Look all locked packages up in a list of known vulnerabilities
+	$(PYTHON_BIN) -m scripts.audit
 
 wheel: setup-dev  ## Build the wheel and install it into a fresh virtual environment
 	$(PYTHON_BIN) -m scripts.check_wheel

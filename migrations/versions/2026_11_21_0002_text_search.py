@@ -57,7 +57,7 @@ BEGIN
         USING number, words[number]::tsquery, organisation, wanted_spaces, wanted_documents, row_limit;
     END LOOP;
 END $$
-"""
+"""  # nosec B608  # a constant
 
 # For dates in metadata, where anything may stand. What has no zone is UTC.
 TRY_INSTANT = """

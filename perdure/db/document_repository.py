@@ -90,7 +90,7 @@ _FAMILY = """
     )
 """
 _OBJECT_KEYS = text(
-    _FAMILY
+    _FAMILY  # nosec B608  # two constants
     + """
     , keys AS (
         SELECT unnest(ARRAY[v.object_key, v.text_key]) AS key
@@ -104,7 +104,7 @@ _OBJECT_KEYS = text(
     """
 )
 _DELETE = text(
-    _FAMILY
+    _FAMILY  # nosec B608  # two constants
     + """
     , counted AS (
         SELECT c.space_id, count(*) AS chunks FROM chunks c JOIN family f ON f.id = c.document_id GROUP BY c.space_id
