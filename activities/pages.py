@@ -17,11 +17,12 @@ from perdure.domain.media_types import detect
 from perdure.errors import DocumentRejectedError, PerdureError, UnavailableError, UpstreamError
 from perdure.ports.models import EmbeddingModel
 from perdure.ports.storage import ObjectStore
-from perdure.schemas.documents import BatchItem, DocumentJob, PageJob, Reason
+from perdure.schemas.documents import BatchItem, DocumentJob, Extracted, PageJob, Reason
+from perdure.schemas.parsed_text import ParsedText
 
 FETCH_ATTEMPTS = 3
 FETCH_PAUSE_S = 1.0
-ITEMS_AT_ONCE = 4
+ITEMS_AT_ONCE = 12
 
 Located = tuple[DocumentVersionRow, DocumentRow]
 
@@ -101,17 +102,16 @@ class PagePreparation:
                 if not isinstance(text, DocumentRejectedError)
             ]
         )
-        prepared: list[tuple[UnitDocument, list[DocumentJob]]] = []
+        accepted = []
+        attachments: list[list[DocumentJob]] = []
         for job, version, document, text in pairs:
-            if isinstance(text, DocumentRejectedError):
-                await self._settle(job, text)
-                continue
-            outcome = extracted[job.version_id]
-            if isinstance(outcome, DocumentRejectedError):
+            outcome = extracted.get(job.version_id, text)
+            if isinstance(text, ParsedText) and isinstance(outcome, Extracted):
+                accepted.append((job, version, document, text))
+                attachments.append(outcome.attachments)
+            elif isinstance(outcome, DocumentRejectedError):
                 await self._settle(job, outcome)
-                continue
-            prepared.append((await self._texts.chunk(job, version, document, text), outcome.attachments))
-        return prepared
+        return list(zip(await self._texts.chunk_all(accepted), attachments, strict=True))
 
     async def _locate(self, jobs: Sequence[DocumentJob]) -> dict[str, Located]:
         async with self._transaction(self._page.organisation_id) as session:

@@ -16,7 +16,9 @@ from activities.sources import file_pieces, upload_key
 from perdure.db.document_repository import DocumentRepository, Source
 from perdure.db.models import DocumentRow, DocumentVersionRow
 from perdure.db.session import Transaction
+from perdure.domain import media_types
 from perdure.domain.chunking import ChunkSpan, chunk, contextual_text
+from perdure.domain.source_text import parse_source
 from perdure.errors import DocumentRejectedError, NotFoundError
 from perdure.ports.models import Embedders, Tokenizer, Vectors
 from perdure.ports.parsing import ParseJob, Parser
@@ -35,6 +37,8 @@ from perdure.schemas.parsed_text import Attachment, ParsedText
 MAX_ATTACHMENT_DEPTH = 3
 # Vectors are kept in shards, so that a worker that dies in a long document loses one shard.
 SHARD_CHUNKS = 512
+# Texts up to this length are worth less than the way to a child and back.
+INLINE_BYTES = 256 * 1024
 # What programs write where nobody wrote a title.
 PLACEHOLDER_TITLES = frozenset(
     {"untitled", "(anonymous)", "document", "document1", "powerpoint presentation", "title"}
@@ -143,7 +147,7 @@ class TextActivities:
             parsed = await self._stored_text(version)
             if parsed is None:
                 raise NotFoundError(f"the parsed text of {job.version_id} is gone: retry the operation")
-            unit = Unit(documents=[await self.chunk(job, version, document, parsed)])
+            unit = Unit(documents=await self.chunk_all([(job, version, document, parsed)]))
             return await self.store_unit(job.organisation_id, job.operation_id, job.version_id, unit)
 
     @activity.defn
@@ -193,18 +197,34 @@ class TextActivities:
         self, entries: Sequence[tuple[DocumentJob, DocumentVersionRow]]
     ) -> list[ParsedText | DocumentRejectedError]:
         """Parse and keep the texts of some versions; a rejection stands in the place of its text."""
+        versions = [version for _job, version in entries]
+        inline = await self._parse_inline([version for version in versions if _is_plain(version)])
+        files = [version for version in versions if version.id not in inline]
         with tempfile.TemporaryDirectory(prefix="perdure-parse-") as directory:
             parse_jobs = [
                 await self._parse_job(Path(directory), number, version)
-                for number, (_job, version) in enumerate(entries)
+                for number, version in enumerate(files)
             ]
-            outcomes = await self._parser.parse_many(parse_jobs)
-            return [
-                outcome
-                if isinstance(outcome, DocumentRejectedError)
-                else await self._keep(version.organisation_id, version.sha256 or "", outcome)
-                for outcome, (_job, version) in zip(outcomes, entries, strict=True)
-            ]
+            parsed = await self._parser.parse_many(parse_jobs) if parse_jobs else []
+            outcomes = inline | {version.id: outcome for version, outcome in zip(files, parsed, strict=True)}
+            return [await self._keep(version, outcomes[version.id]) for version in versions]
+
+    async def _parse_inline(
+        self, versions: Sequence[DocumentVersionRow]
+    ) -> dict[str, ParsedText | DocumentRejectedError]:
+        """Short plain texts out of JSON bodies, by version id; in a thread, and not in a child.
+
+        Nothing of them is left to decode or unpack, and finding their blocks takes time in proportion to
+        their length, so that there is nothing that a child would have to be killed for.
+        """
+        sources = [
+            (version, (await self._objects.get(version.object_key or "")).decode()) for version in versions
+        ]
+
+        def parse() -> dict[str, ParsedText | DocumentRejectedError]:
+            return {version.id: _parse_plain(version, source) for version, source in sources}
+
+        return await asyncio.to_thread(parse) if sources else {}
 
     async def _parse_job(self, directory: Path, number: int, version: DocumentVersionRow) -> ParseJob:
         if version.object_key is None or version.media_type is None:
@@ -221,8 +241,13 @@ class TextActivities:
             language=version.language,
         )
 
-    async def _keep(self, organisation_id: str, sha256: str, parsed: ParsedText) -> ParsedText:
+    async def _keep(
+        self, version: DocumentVersionRow, parsed: ParsedText | DocumentRejectedError
+    ) -> ParsedText | DocumentRejectedError:
         """Store a text and its attachments for ever: re-chunking parses nothing again."""
+        if isinstance(parsed, DocumentRejectedError):
+            return parsed
+        organisation_id, sha256 = version.organisation_id, version.sha256 or ""
         kept: list[Attachment] = []
         for number, attachment in enumerate(parsed.attachments):
             key = upload_key(organisation_id, f"{sha256}-attachment-{number}")
@@ -293,17 +318,25 @@ class TextActivities:
             )
         return children
 
-    async def chunk(
+    async def chunk_all(
+        self, entries: Sequence[tuple[DocumentJob, DocumentVersionRow, DocumentRow, ParsedText]]
+    ) -> list[UnitDocument]:
+        """Cut texts; in a thread, since a long text takes seconds."""
+
+        def cut() -> list[UnitDocument]:
+            return [self._chunk(*entry) for entry in entries]
+
+        return await asyncio.to_thread(cut)
+
+    def _chunk(
         self, job: DocumentJob, version: DocumentVersionRow, document: DocumentRow, parsed: ParsedText
     ) -> UnitDocument:
-        """Cut one text; in a thread, since a long text takes seconds."""
-        spans = await asyncio.to_thread(chunk, parsed, self._tokenizer, self._max_chunk_tokens)
         reason, detail = judge(parsed)
         return UnitDocument(
             job=job,
             title=_title(version, document, parsed),
             language=version.language or parsed.language,
-            chunks=spans,
+            chunks=chunk(parsed, self._tokenizer, self._max_chunk_tokens),
             reason=reason,
             detail=detail,
         )
@@ -326,6 +359,21 @@ class TextActivities:
             async with self._embedding:
                 vectors = await asyncio.to_thread(embedder.embed, texts[first:last])
             await self._objects.put(shard_key(key, model, shard), pack(vectors))
+
+
+def _is_plain(version: DocumentVersionRow) -> bool:
+    return (
+        bool(version.source.get("inline"))
+        and version.media_type in {media_types.TEXT, media_types.MARKDOWN}
+        and (version.size_bytes or 0) <= INLINE_BYTES
+    )
+
+
+def _parse_plain(version: DocumentVersionRow, source: str) -> ParsedText | DocumentRejectedError:
+    try:
+        return parse_source(source, version.media_type or media_types.TEXT, version.language)
+    except DocumentRejectedError as error:
+        return error
 
 
 def _title(version: DocumentVersionRow, document: DocumentRow, parsed: ParsedText) -> str:

@@ -140,7 +140,11 @@ class Inbox:
             stored = await store_text(self._objects, self._prefix, body.text)
             self._stored.append(stored.key)
             source = Source(
-                name="text.txt", object_key=stored.key, sha256=stored.sha256, size_bytes=stored.size_bytes
+                name="text.txt",
+                object_key=stored.key,
+                sha256=stored.sha256,
+                size_bytes=stored.size_bytes,
+                inline=True,
             )
             return Intake(fields, source, title_of(body.text), fetch=False, request_sha256=sha256)
         if body.url is not None:

@@ -123,7 +123,7 @@ async def fill(
     await connection.execute(
         f"CREATE INDEX {index} ON chunk_embeddings USING hnsw "
         f"((embedding::halfvec({model.dimension})) halfvec_cosine_ops) "
-        f"WITH (m = 16, ef_construction = 100) WHERE dimension = {model.dimension}"
+        f"WITH (m = 16, ef_construction = 64) WHERE dimension = {model.dimension}"
     )
     print(f"built the vector index in {time.perf_counter() - started:.0f} s", flush=True)
     await connection.execute("VACUUM ANALYZE")

@@ -37,7 +37,9 @@ class IngestBatch(Operation):
         outcome = await self.step(BatchActivities.expand_batch, expand, policies.IO)
         self.report(done=outcome.done, total=outcome.total)
         slots = asyncio.Semaphore(job.pages_in_flight)
-        embedding = asyncio.Lock()
+        # Runs from before prepared as many pages at once as were in flight.
+        at_once = 1 if workflow.patched("ingest-batch-prepare-in-turn-2026-11") else job.pages_in_flight
+        preparing, embedding = asyncio.Semaphore(at_once), asyncio.Lock()
         pages: list[asyncio.Task[None]] = []
         try:
             for number, first in enumerate(range(0, outcome.total, job.page_size)):
@@ -45,7 +47,7 @@ class IngestBatch(Operation):
                 await self.unpaused()
                 last = min(first + job.page_size, outcome.total)
                 page = PageJob(**scope, number=number, first=first, last=last)
-                pages.append(asyncio.create_task(self._page(page, slots, embedding)))
+                pages.append(asyncio.create_task(self._page(page, slots, preparing, embedding)))
             await asyncio.gather(*pages)
         finally:
             for page_task in pages:
@@ -53,11 +55,14 @@ class IngestBatch(Operation):
         summary = BatchSummaryJob(**scope, source_key=job.source.object_key)
         return await self.step(BatchActivities.summarise_batch, summary, policies.IO)
 
-    async def _page(self, page: PageJob, slots: asyncio.Semaphore, embedding: asyncio.Lock) -> None:
-        """One page. Embedding takes all cores, so it is one page at a time: a pause stops it at the next."""
+    async def _page(
+        self, page: PageJob, slots: asyncio.Semaphore, preparing: asyncio.Semaphore, embedding: asyncio.Lock
+    ) -> None:
+        """One page. Each stage takes one at a time: embedding starts early, and a pause stops it at the next."""
         try:
             items = f"items {page.first + 1} to {page.last}"
-            unit = await self.step(BatchActivities.prepare_page, page, policies.CPU, summary=items)
+            async with preparing:
+                unit = await self.step(BatchActivities.prepare_page, page, policies.CPU, summary=items)
             while True:
                 async with embedding:
                     await self.step(TextActivities.embed_document, unit, policies.CPU, summary=items)

@@ -376,7 +376,7 @@ def upgrade() -> None:
         op.execute(
             f"CREATE INDEX chunk_embeddings_hnsw_{dimension} ON chunk_embeddings "
             f"USING hnsw ((embedding::halfvec({dimension})) halfvec_cosine_ops) "
-            f"WITH (m = 16, ef_construction = 100) WHERE dimension = {dimension}"
+            f"WITH (m = 16, ef_construction = 64) WHERE dimension = {dimension}"
         )
     for table in TENANT_TABLES:
         _protect(table, "organisation_id")

@@ -1,10 +1,11 @@
 """Items of batch operations; the caller owns the transaction."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, insert, select, update
+from sqlalchemy import case, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +15,13 @@ from perdure.domain.ids import new_id
 from perdure.schemas.documents import SETTLED, BatchItem, DocumentJob, DocumentStatus, Reason
 
 _SETTLED = [status.value for status in SETTLED]
+_LINK = text(
+    """
+    UPDATE operation_items i SET document_id = r.document_id, version_id = r.version_id
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (ordinal integer, document_id text, version_id text)
+    WHERE i.operation_id = :operation_id AND i.ordinal = r.ordinal
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,7 @@ class BatchRepository:
             else:
                 accepted = await documents.accept(
                     item.fields,
-                    Source(name=item.name, object_key=item.object_key, url=item.url),
+                    _source(item),
                     space_id=spaces[item.fields.space],
                     operation_id=operation_id,
                     default_title=item.name,
@@ -147,11 +155,7 @@ class BatchRepository:
                     "id": entry.job.version_id,
                     "document_id": entry.job.document_id,
                     "number": 1,
-                    "source": {
-                        "name": entry.item.name,
-                        "url": entry.item.url,
-                        "titled": entry.item.fields.title is not None,
-                    },
+                    "source": _source(entry.item).described(titled=entry.item.fields.title is not None),
                     "object_key": entry.item.object_key,
                     "language": entry.item.fields.language,
                 }
@@ -160,23 +164,16 @@ class BatchRepository:
         )
 
     async def _link(self, operation_id: str, entries: Sequence[OpenItem]) -> None:
-        statement = (
-            update(OperationItemRow)
-            .where(
-                OperationItemRow.operation_id == operation_id,
-                OperationItemRow.ordinal == bindparam("item_ordinal"),
-            )
-            .values(document_id=bindparam("item_document"), version_id=bindparam("item_version"))
-        )
-        connection = await self._session.connection()
-        await connection.execute(
-            statement,
-            [
-                {
-                    "item_ordinal": entry.item.ordinal,
-                    "item_document": entry.job.document_id,
-                    "item_version": entry.job.version_id,
-                }
-                for entry in entries
-            ],
-        )
+        links = [
+            {
+                "ordinal": entry.item.ordinal,
+                "document_id": entry.job.document_id,
+                "version_id": entry.job.version_id,
+            }
+            for entry in entries
+        ]
+        await self._session.execute(_LINK, {"operation_id": operation_id, "rows": json.dumps(links)})
+
+
+def _source(item: BatchItem) -> Source:
+    return Source(item.name, object_key=item.object_key, url=item.url, inline=item.text is not None)

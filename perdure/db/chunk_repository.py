@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from pydantic_core import to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -160,8 +162,7 @@ class ChunkRepository:
                 "dimension": model.dimension,
                 "ids": ids,
                 "spaces": by_column["spaces"],
-                # Half precision keeps three digits; more would only be sent and thrown away.
-                "vectors": [json.dumps(row.vector.astype(float).round(5).tolist()) for row in rows],
+                "vectors": _literals(np.stack([row.vector for row in rows])),
             },
         )
 
@@ -192,3 +193,9 @@ class ChunkRepository:
                 "configurations": [" ".join(sorted(languages[space])) for space in spaces],
             },
         )
+
+
+def _literals(vectors: Vectors) -> list[str]:
+    """As PostgreSQL reads them. Half precision keeps three digits; more would only be sent and thrown away."""
+    rounded = vectors.astype(np.float64).round(5)
+    return [to_json(row).decode() for row in rounded.tolist()]

@@ -1,5 +1,6 @@
 """Reads and writes spaces, documents and their versions; the caller owns the transaction."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.models import ChunkRow, DocumentRow, DocumentVersionRow, OperationItemRow, SpaceRow
+from perdure.db.outcomes import DocumentSettled, note
 from perdure.domain.ids import new_id
 from perdure.ports.models import EmbeddingModel
 from perdure.schemas.documents import (
@@ -25,27 +27,34 @@ from perdure.schemas.documents import (
 _SETTLED = [status.value for status in SETTLED]
 
 
+# Many versions in one statement: `rows` is a JSON array of objects.
+_FINISHED = """
+    jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
+        version_id text, operation_id text, status text, reason text, detail text, chunk_count integer, title text
+    )
+"""
 _FINISH = (
     text(
-        """
-        UPDATE document_versions SET status = :status, reason = :reason, detail = :detail, chunk_count = :chunk_count
-        WHERE id = :version_id
+        f"""
+        UPDATE document_versions v SET
+            status = r.status, reason = r.reason, detail = r.detail, chunk_count = r.chunk_count
+        FROM {_FINISHED} WHERE v.id = r.version_id
         """
     ),
     text(
-        """
+        f"""
         UPDATE documents d SET
-            status = :status, reason = :reason, detail = :detail, chunk_count = :chunk_count, title = :title,
+            status = r.status, reason = r.reason, detail = r.detail, chunk_count = r.chunk_count, title = r.title,
             version = v.number, sha256 = v.sha256, size_bytes = v.size_bytes, media_type = v.media_type,
             language = v.language, page_count = v.page_count, char_count = v.char_count,
             operation_id = v.operation_id, updated_at = now()
-        FROM document_versions v WHERE v.id = :version_id AND d.id = v.document_id
+        FROM document_versions v, {_FINISHED} WHERE v.id = r.version_id AND d.id = v.document_id
         """
     ),
     text(
-        """
-        UPDATE operation_items SET status = :status, reason = :reason, detail = :detail, updated_at = now()
-        WHERE operation_id = :operation_id AND version_id = :version_id
+        f"""
+        UPDATE operation_items i SET status = r.status, reason = r.reason, detail = r.detail, updated_at = now()
+        FROM {_FINISHED} WHERE i.operation_id = r.operation_id AND i.version_id = r.version_id
         """
     ),
 )
@@ -60,25 +69,34 @@ _ADD_VERSION = text(
 ).bindparams(bindparam("source", type_=JSONB))
 _STORE_SOURCE = text(
     """
-    UPDATE document_versions SET object_key = :object_key, sha256 = :sha256, size_bytes = :size_bytes,
-        media_type = :media_type
-    WHERE id = :version_id
+    UPDATE document_versions v SET
+        object_key = r.object_key, sha256 = r.sha256, size_bytes = r.size_bytes, media_type = r.media_type
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
+        version_id text, object_key text, sha256 text, size_bytes bigint, media_type text
+    )
+    WHERE v.id = r.version_id
     """
 )
+_FACTS = """
+    jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
+        version_id text, page_count integer, char_count integer, language text, text_key text, reason text,
+        detail text, title text
+    )
+"""
 _WRITE_FACTS = (
     text(
-        """
-        UPDATE document_versions SET page_count = :page_count, char_count = :char_count, language = :language,
-            text_key = :text_key, reason = :reason, detail = :detail
-        WHERE id = :version_id
+        f"""
+        UPDATE document_versions v SET page_count = r.page_count, char_count = r.char_count, language = r.language,
+            text_key = r.text_key, reason = r.reason, detail = r.detail
+        FROM {_FACTS} WHERE v.id = r.version_id
         """
     ),
     text(
-        """
-        UPDATE documents d SET title = :title, page_count = v.page_count, char_count = v.char_count,
+        f"""
+        UPDATE documents d SET title = r.title, page_count = v.page_count, char_count = v.char_count,
             language = v.language, media_type = v.media_type, size_bytes = v.size_bytes, sha256 = v.sha256
-        FROM document_versions v
-        WHERE v.id = :version_id AND d.id = v.document_id AND d.version = 0
+        FROM document_versions v, {_FACTS}
+        WHERE v.id = r.version_id AND d.id = v.document_id AND d.version = 0
         """
     ),
 )
@@ -125,7 +143,10 @@ _DELETE = text(
 
 @dataclass(frozen=True)
 class Source:
-    """Where the bytes of a version are, or come from. Exactly one of `object_key` and `url` is set."""
+    """Where the bytes of a version are, or come from. Exactly one of `object_key` and `url` is set.
+
+    `inline`: they are a text that came in a JSON body, not a file.
+    """
 
     name: str
     object_key: str | None = None
@@ -133,6 +154,12 @@ class Source:
     sha256: str | None = None
     size_bytes: int | None = None
     media_type: str | None = None
+    inline: bool = False
+
+    def described(self, *, titled: bool) -> dict[str, object]:
+        """What the version's column `source` says."""
+        described: dict[str, object] = {"name": self.name, "url": self.url, "titled": titled}
+        return {**described, "inline": True} if self.inline else described
 
 
 @dataclass(frozen=True)
@@ -239,7 +266,7 @@ class DocumentRepository:
                 "organisation_id": self._organisation_id,
                 "document_id": document_id,
                 "status": DocumentStatus.QUEUED.value,
-                "source": {"name": source.name, "url": source.url, "titled": fields.title is not None},
+                "source": source.described(titled=fields.title is not None),
                 "object_key": source.object_key,
                 "sha256": source.sha256,
                 "size_bytes": source.size_bytes,
@@ -468,6 +495,7 @@ class DocumentRepository:
             .where(OperationItemRow.version_id == version_id)
             .values(updated_at=func.now(), **values)
         )
+        note(self._session, DocumentSettled(status.value, reason.value))
         return status
 
     async def restore(self, document_id: str, number: int) -> None:
@@ -579,13 +607,14 @@ class DocumentRepository:
 
     async def _execute_many(self, statement: TextClause, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
-            connection = await self._session.connection()
-            await connection.execute(statement, list(rows))
+            await self._session.execute(statement, {"rows": json.dumps([dict(row) for row in rows])})
 
     async def finish(self, finished: Sequence[Mapping[str, Any]]) -> None:
         """Write versions as searchable. Each mapping has the parameters of `_FINISH`."""
         for statement in _FINISH:
             await self._execute_many(statement, finished)
+        for values in finished:
+            note(self._session, DocumentSettled(values["status"], values["reason"] or ""))
 
     async def object_keys(self, document_id: str) -> Sequence[str]:
         """Keys of the originals and texts of a document and its children that nothing else uses."""

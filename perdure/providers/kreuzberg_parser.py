@@ -17,9 +17,9 @@ from perdure.domain.languages import detect_language, known_tag
 from perdure.domain.media_types import HEAD_BYTES
 from perdure.domain.pdf_layout import add_page, join_hyphens, match_headings, place_tables
 from perdure.domain.pdf_tables import PdfTable, find_tables
+from perdure.domain.source_text import parse_source
 from perdure.domain.structured_text import StructuredText
 from perdure.domain.text_blocks import (
-    Block,
     add_source,
     delimited_rows,
     json_entries,
@@ -139,25 +139,10 @@ class KreuzbergParser:
         return decode(job.path.read_bytes())
 
     def _parse_source(self, job: ParseJob, media_type: str) -> ParsedText:
-        """Prose and Markdown keep their text as it is; only the offsets of the blocks are added."""
-        cleaned = clean(self._decoded(job))
-        text = cleaned.text.strip("\n \t\f")
-        if not text:
-            raise rejections.empty("The file holds nothing but blanks")
-        if len(text.encode()) > self._limits.max_text_bytes:
+        parsed = parse_source(self._decoded(job), media_type, job.language)
+        if len(parsed.text.encode()) > self._limits.max_text_bytes:
             raise rejections.too_much_text(self._limits.max_text_bytes)
-        blocks = markdown_blocks(text) if media_type == media_types.MARKDOWN else prose_blocks(text)
-        first = next((block for block in blocks if block.kind == "heading"), None)
-        return ParsedText(
-            text=text,
-            media_type=media_type,
-            title=text[first.start : first.end][:512]
-            if first and media_type == media_types.MARKDOWN
-            else None,
-            language=job.language or detect_language(text),
-            blocks=[_span(block) for block in blocks],
-            cleaned_characters=cleaned.cleaned_characters,
-        )
+        return parsed
 
     def _read_table(self, job: ParseJob, media_type: str, builder: StructuredText) -> _Found:
         text = clean(self._decoded(job)).text
@@ -401,10 +386,6 @@ def _headings_by_page(nodes: Iterable[Mapping[str, Any]]) -> dict[int, list[tupl
         if content["node_type"] in {"heading", "title"} and node.get("page"):
             found.setdefault(node["page"], []).append((content.get("text") or "", content.get("level") or 1))
     return found
-
-
-def _span(block: Block) -> BlockSpan:
-    return BlockSpan(kind=block.kind, start=block.start, end=block.end, level=block.level)
 
 
 def _visible(text: str) -> int:

@@ -300,7 +300,7 @@ class IngestBatchInput(OperationInput):
     """Input of `IngestBatch`; after `expand_batch` the items stand in `operation_items`."""
 
     source: BatchSource
-    page_size: int = Field(default=50, ge=1, le=500)
+    page_size: int = Field(default=100, ge=1, le=500)
     pages_in_flight: int = Field(default=3, ge=1, le=20)
 
 

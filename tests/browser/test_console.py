@@ -311,6 +311,7 @@ async def test_the_keyboard_alone_logs_in_and_searches(visit: Visit, url: str) -
                 break
         await press("Enter")
         await page.wait_for_url(f"{url}/search")
+        await expect(page.locator("input[name=q]")).to_be_focused()
         await page.keyboard.type("zebra")
         await press("Enter")
         await page.wait_for_url(re.compile(r"\?q=zebra"))
