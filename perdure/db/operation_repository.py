@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.models import OperationEventRow, OperationItemRow, OperationRow, OperationStepRow
+from perdure.db.outcomes import OperationEnded, note
 from perdure.domain.ids import new_id
 from perdure.schemas.documents import DocumentStatus
 from perdure.schemas.operations import (
@@ -285,6 +286,9 @@ class OperationRepository:
             row.progress_total = max(change.progress.total, row.progress_total)
             row.progress_step = change.progress.step or row.progress_step
         await self._touch(row, closed=change.status in TERMINAL)
+        if change.status in TERMINAL:
+            reason = change.error.type if change.error else ""
+            note(self._session, OperationEnded(row.kind, row.status, reason))
         return row
 
     async def record_progress(self, operation_id: str, done: int, total: int) -> None:

@@ -8,6 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from perdure.db.outcomes import Observer, noted
+
 _ENTER = text("SELECT set_config('app.organisation', :organisation_id, true)")
 _ENTER_QUICKLY = text(
     "SELECT set_config('app.organisation', :organisation_id, true), set_config('synchronous_commit', 'off', true)"
@@ -51,17 +53,26 @@ class Database:
             connect_args={"server_settings": {"application_name": "perdure"}},
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        self._observer: Observer | None = None
+
+    def observe(self, observer: Observer) -> None:
+        """Report outcomes of transactions from now on."""
+        self._observer = observer
 
     @asynccontextmanager
     async def transaction(
         self, organisation_id: str | None, *, durable: bool = True
     ) -> AsyncIterator[AsyncSession]:
         """See `Transaction`. `set_config(…, true)` ends with it, so a pooled connection leaks nothing."""
-        async with self._sessions() as session, session.begin():
-            if organisation_id is not None:
-                enter = _ENTER if durable else _ENTER_QUICKLY
-                await session.execute(enter, {"organisation_id": organisation_id})
-            yield session
+        async with self._sessions() as session:
+            async with session.begin():
+                if organisation_id is not None:
+                    enter = _ENTER if durable else _ENTER_QUICKLY
+                    await session.execute(enter, {"organisation_id": organisation_id})
+                yield session
+            if self._observer is not None:
+                for outcome in noted(session):
+                    self._observer(outcome)
 
     async def aclose(self) -> None:
         """Close all connections."""
