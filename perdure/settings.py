@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     build_id: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+    worker_metrics_address: str = ""
+    stuck_after_s: float = Field(default=900.0, gt=0)
 
     max_upload_bytes: int = 200 * MEBIBYTE
     max_json_bytes: int = 32 * MEBIBYTE

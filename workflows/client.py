@@ -12,6 +12,7 @@ from temporalio.common import (
 )
 from temporalio.converter import DataConverter, ExternalStorage
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.runtime import Runtime
 
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import workflow_id
@@ -49,7 +50,7 @@ def protected(keys: MasterKeys, objects: ObjectStore) -> DataConverter:
     )
 
 
-async def connect(settings: Settings, *, lazy: bool = False) -> Client:
+async def connect(settings: Settings, *, lazy: bool = False, runtime: Runtime | None = None) -> Client:
     """Connect to the configured Temporal; lazily, an outage shows at the first call only."""
     tls: TLSConfig | bool = bool(settings.temporal_api_key)
     if settings.temporal_tls_cert and settings.temporal_tls_key:
@@ -64,6 +65,7 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
         tls=tls,
         data_converter=data_converter(settings),
         lazy=lazy,
+        runtime=runtime,
     )
 
 
