@@ -56,7 +56,7 @@ async def _post(running: product.Product, text: str) -> float:
 async def _start(running: product.Product, text: str, number: int) -> float:
     job = TextJob(text=text)
     started = time.perf_counter()
-    handle = await running.temporal.start_workflow(BareText.run, job, id=f"bare-text-{number}", task_queue=IO)
+    handle = await running.bare.start_workflow(BareText.run, job, id=f"bare-text-{number}", task_queue=IO)
     took = product.since(started)
     await handle.result()
     await asyncio.sleep(PAUSE_S)

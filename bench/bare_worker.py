@@ -19,12 +19,11 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from bench.bare_workflows import CPU, IO, WORKFLOWS
-from bench.product import Product
+from bench.product import Product, bare_client
 from perdure.embedded.processes import tied_to_parent
 from perdure.schemas.documents import DocumentJob
 from perdure.settings import Settings
 from worker import Dependencies  # noqa: TID251  # the comparison needs the very same activities
-from workflows.client import connect
 
 READY_TIMEOUT_S = 60.0
 
@@ -52,7 +51,7 @@ async def serve(queue: str) -> None:
         dependencies = Dependencies(settings, stack)
         ours = dependencies.io() if queue == IO else dependencies.cpu()
         async with Worker(
-            await connect(settings),
+            await bare_client(settings.temporal_address),
             task_queue=queue,
             workflows=WORKFLOWS if queue == IO else [],
             activities=[*ours, nothing],

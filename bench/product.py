@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 
 from bench.history import Timeline
 from perdure.embedded import ports
@@ -41,11 +42,12 @@ def scratch_home() -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Product:
-    """A running product and an API key of its only organisation."""
+    """A running product and an API key of its only organisation; `bare` is Temporal as anyone connects to it."""
 
     stack: Stack
     http: httpx.AsyncClient
     temporal: Client
+    bare: Client
     organisation_id: str
 
     @property
@@ -138,7 +140,13 @@ async def running() -> AsyncIterator[Product]:
             client = await connect(
                 Settings(home=home, temporal_address=stack.environment["TEMPORAL_ADDRESS"])
             )
-            yield Product(stack, http, client, session["organisation"]["id"])
+            bare = await bare_client(stack.environment["TEMPORAL_ADDRESS"])
+            yield Product(stack, http, client, bare, session["organisation"]["id"])
+
+
+async def bare_client(address: str) -> Client:
+    """Without encryption and without anything kept outside."""
+    return await Client.connect(address, data_converter=pydantic_data_converter)
 
 
 def _silent(part: str, what: str, *, passing: bool = False) -> None:

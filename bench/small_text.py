@@ -132,7 +132,7 @@ class Measurement:
     async def bare(self, text: str) -> None:
         """The workflow written by hand."""
         document = await self._documents.accept(text)
-        handle = await self._running.temporal.start_workflow(
+        handle = await self._running.bare.start_workflow(
             BareIngest.run, document, id=f"bare-{document.version_id}", task_queue=IO
         )
         outcomes = await handle.result()
@@ -146,7 +146,7 @@ class Measurement:
         job = DocumentJob(
             organisation_id=text[:8], operation_id=new_id("op"), document_id="doc", version_id=new_id("ver")
         )
-        handle = await self._running.temporal.start_workflow(
+        handle = await self._running.bare.start_workflow(
             BareNothing.run, job, id=f"nothing-{job.version_id}", task_queue=IO
         )
         await handle.result()
