@@ -33,8 +33,8 @@ bench: setup-dev tools  ## Measure the figures that the README states (`make ben
 	@scripts/setup.sh bench
 	$(PYTHON_BIN) -m bench $(ARGUMENTS)
 
-record: setup-dev tools  ## Record workflow histories into tests/replay/histories
-	$(PYTHON_BIN) -m scripts.record_histories
+record: setup-dev tools  ## Record workflow histories into tests/replay/histories (`ARGUMENTS=rotate_keys`)
+	$(PYTHON_BIN) -m scripts.record_histories $(ARGUMENTS)
 
 replay: setup-dev  ## Replay recorded workflow histories with this code
 	$(PYTHON_BIN) -m pytest tests/replay

@@ -18,6 +18,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.batches import BatchActivities
+from activities.encryption import EncryptionActivities
 from activities.indexing import IndexActivities
 from activities.operations import OperationActivities
 from activities.reembedding import ReembeddingActivities
@@ -26,8 +27,11 @@ from activities.steps import StepRecorder
 from activities.texts import TextActivities
 from perdure import log
 from perdure.db.guard import check_app_role
+from perdure.db.keyring import Keyring
+from perdure.db.master_key_check import check_master_keys
 from perdure.db.session import Database
 from perdure.errors import PerdureError
+from perdure.master_keys import load_master_keys
 from perdure.providers.embedders import LocalEmbedders
 from perdure.providers.http_fetcher import HttpFetcher
 from perdure.providers.minilm_embedder import MiniLMTokenizer
@@ -81,6 +85,7 @@ class Dependencies:
         """Activities of the queue `io`."""
         operations = OperationActivities(self.database.transaction)
         batches = self._batches(None)
+        encryption = EncryptionActivities(self.database.transaction, Keyring(load_master_keys(self.settings)))
         return [
             operations.record_status,
             self.sources.fetch_document,
@@ -92,6 +97,10 @@ class Dependencies:
             batches.index_page,
             batches.summarise_batch,
             self.reembedding.switch_model,
+            encryption.make_data_key,
+            encryption.rewrap_data_keys,
+            encryption.reencrypt_page,
+            encryption.retire_data_keys,
         ]
 
     def cpu(self) -> Activities:
@@ -160,6 +169,7 @@ async def serve(settings: Settings, names: Sequence[str]) -> None:
         tempfile.tempdir = str(stack.enter_context(scratch_directory()))
         dependencies = Dependencies(settings, stack)
         await check_app_role(dependencies.database)
+        await check_master_keys(dependencies.database, settings)
         client = await connect(settings)
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -23,16 +23,20 @@ from api.routes import (
     console_search,
     console_settings,
     documents,
+    encryption,
     health,
     members,
     operations,
     organisation,
     search,
+    secrets,
 )
 from api.routes.console_rendering import STATIC_FOLDER, VersionedStaticFiles
 from api.sweeper import Sweeper
 from perdure import __version__
 from perdure.db.guard import check_app_role
+from perdure.db.keyring import Keyring
+from perdure.db.master_key_check import check_master_keys
 from perdure.db.search_service import SearchService
 from perdure.db.session import Database
 from perdure.ports.models import Embedders
@@ -55,6 +59,8 @@ ROUTERS = (
     documents.spaces,
     documents.content,
     search.router,
+    secrets.router,
+    encryption.router,
     health.router,
 )
 CONSOLE = (
@@ -75,14 +81,16 @@ class Parts:
     temporal: Client
     objects: ObjectStore
     embedders: Embedders
+    keyring: Keyring
 
 
 @asynccontextmanager
 async def real_parts(settings: Settings) -> AsyncIterator[Parts]:
-    """The configured parts; refuses to run where row level security would not hold."""
+    """The configured parts; refuses to run where row level security would not hold, or with a wrong key."""
     database = Database(settings.database_url, settings.database_pool_size)
     try:
         await check_app_role(database)
+        keyring = Keyring(await check_master_keys(database, settings))
         embedders = LocalEmbedders(
             settings.model_directory, settings.embedding_precision, settings.embedding_threads
         )
@@ -92,6 +100,7 @@ async def real_parts(settings: Settings) -> AsyncIterator[Parts]:
             temporal=await connect(settings, lazy=True),
             objects=ObstoreObjectStore.from_url(settings.objects_url),
             embedders=embedders,
+            keyring=keyring,
         )
     finally:
         await database.aclose()
@@ -137,6 +146,7 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     stack.push_async_callback(state.rate_limits.aclose)
     state.stopping = asyncio.Event()
     state.temporal, state.objects, state.embedders = parts.temporal, parts.objects, parts.embedders
+    state.keyring = parts.keyring
     state.content_links = ContentLinks(parts.objects, load_secret_key(settings), settings.public_url)
     state.search = SearchService(parts.database.transaction, parts.embedders, settings)
     state.operations = Operations(parts.database, parts.temporal, settings, state.metrics)

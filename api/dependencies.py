@@ -19,6 +19,7 @@ from api.metrics import Metrics
 from api.operations import Operations
 from api.rate_limiter import RateLimiter
 from api.rate_limits import RateLimits
+from perdure.db.keyring import Keyring
 from perdure.db.rate_limit_store import PostgresRateStore
 from perdure.db.session import Database
 from perdure.domain.login_limits import LoginLimits
@@ -38,6 +39,7 @@ __all__ = [
     "ContentLinksDependency",
     "DatabaseDependency",
     "EmbeddersDependency",
+    "KeyringDependency",
     "LoginsDependency",
     "ObjectsDependency",
     "OperationsDependency",
@@ -176,6 +178,11 @@ def _embedders(request: Request) -> Embedders:
     return found
 
 
+def _keyring(request: Request) -> Keyring:
+    found: Keyring = request.app.state.keyring
+    return found
+
+
 def _content_links(request: Request) -> ContentLinks:
     found: ContentLinks = request.app.state.content_links
     return found
@@ -184,6 +191,7 @@ def _content_links(request: Request) -> ContentLinks:
 OperationsDependency = Annotated[Operations, Depends(_operations)]
 ObjectsDependency = Annotated[ObjectStore, Depends(_objects)]
 EmbeddersDependency = Annotated[Embedders, Depends(_embedders)]
+KeyringDependency = Annotated[Keyring, Depends(_keyring)]
 ContentLinksDependency = Annotated[ContentLinks, Depends(_content_links)]
 LoginsDependency = Annotated[Logins, Depends(sessions.logins)]
 AuthenticatorDependency = Annotated[Authenticator, Depends(sessions.authenticator)]

@@ -5,10 +5,11 @@ A history that is recorded stays for as long as a workflow of that time may be o
 
 import asyncio
 import json
+import os
 import re
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rich.console import Console
 from perdure.embedded import ports
 from perdure.embedded.supervisor import Stack
 from perdure.settings import Settings, home_directory
+from tests.recording import MASTER_KEYS
 from workflows.client import connect
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
@@ -88,6 +90,13 @@ class Recording:
         model = {"model": "all-minilm-l6-v2-fp32"}
         return await self.ended(await self.post("/spaces/twice/reembed", json=model))
 
+    async def rotation(self) -> dict[str, Any]:
+        """A rotation of keys, with more secrets than one page holds."""
+        for number in range(201):
+            secret = {"name": f"secret {number}", "kind": "other", "value": f"value {number}"}
+            (await self._http.post("/api/v1/secrets", json=secret)).raise_for_status()
+        return await self.ended(await self.post("/keys/rotation"))
+
 
 def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[str, Any]]]]:
     """What is recorded, by name."""
@@ -101,11 +110,13 @@ def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[st
         "ingest_batch-cancelled": recording.cancelled_batch,
         "delete_document": recording.deletion,
         "reembed_space": recording.reembedding,
+        "rotate_keys": recording.rotation,
     }
 
 
-async def record(home: Path) -> None:
-    """Start the product, make every behaviour, save the histories."""
+async def record(home: Path, names: Sequence[str]) -> None:
+    """Start the product, make these behaviours (every one when none is named), save the histories."""
+    os.environ["PERDURE_MASTER_KEYS"] = MASTER_KEYS  # the processes of the stack take it, too
     (home / "models").symlink_to(home_directory() / "models")
     (home / "bin").symlink_to(home_directory() / "bin")
     api, temporal, ui = ports.unused(3)
@@ -121,6 +132,8 @@ async def record(home: Path) -> None:
         http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         client = await connect(Settings(home=home, temporal_address=stack.environment["TEMPORAL_ADDRESS"]))
         for name, make in behaviours(Recording(http)).items():
+            if names and name not in names:
+                continue
             operation = await make()
             handle = client.get_workflow_handle(operation["workflow_id"], run_id=operation["run_id"])
             history = json.loads((await handle.fetch_history()).to_json())
@@ -142,4 +155,4 @@ def _anonymous(value: Any) -> Any:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="perdure-record-") as directory:
-        sys.exit(asyncio.run(record(Path(directory))))
+        sys.exit(asyncio.run(record(Path(directory), sys.argv[1:])))

@@ -9,12 +9,14 @@ from perdure.schemas.documents import (
     IngestDocumentInput,
     ReembedSpaceInput,
 )
+from perdure.schemas.encryption import RotateKeysInput
 from perdure.schemas.operations import OperationInput
 from workflows import queues
 from workflows.delete_document import DeleteDocument
 from workflows.ingest_batch import IngestBatch
 from workflows.ingest_document import IngestDocument
 from workflows.reembed_space import ReembedSpace
+from workflows.rotate_keys import RotateKeys
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ KINDS = {
         Kind("ingest_batch", IngestBatch, IngestBatchInput),
         Kind("reembed_space", ReembedSpace, ReembedSpaceInput),
         Kind("delete_document", DeleteDocument, DeleteDocumentInput),
+        Kind("rotate_keys", RotateKeys, RotateKeysInput),
     )
 }
 WORKFLOWS = [kind.workflow for kind in KINDS.values()]

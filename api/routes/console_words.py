@@ -68,6 +68,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "ingest_batch": ("Ingest batch", "layers"),
     "reembed_space": ("Re-embed space", "refresh"),
     "delete_document": ("Delete document", "trash"),
+    "rotate_keys": ("Rotate keys", "key"),
 }
 
 _TYPES: tuple[tuple[str, str, str], ...] = (

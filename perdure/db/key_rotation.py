@@ -61,9 +61,10 @@ class KeyRotation:
                 count += 1
         return count
 
-    async def count(self) -> int:
-        """How many sealed values there are."""
-        return sum([await self._values(column).count() for column in SEALED_COLUMNS])
+    async def remaining(self) -> int:
+        """How many values an older key seals."""
+        key = await self._keyring.sealing_key(self._session, self._organisation_id)
+        return sum([await self._values(column).count(key.id, under=False) for column in SEALED_COLUMNS])
 
     async def reencrypt(self, column: SealedColumn, after_id: str, limit: int) -> Page:
         """Seal the next values of a column with the active key; those that do not open stay as they are."""
@@ -97,7 +98,7 @@ class KeyRotation:
         return Retirement(await self._data_keys.count_retired(), still_needed)
 
     async def _sealed_with(self, key_id: str) -> int:
-        return sum([await self._values(column).count(sealed_with=key_id) for column in SEALED_COLUMNS])
+        return sum([await self._values(column).count(key_id, under=True) for column in SEALED_COLUMNS])
 
     def _values(self, column: SealedColumn) -> SealedValues:
         return SealedValues(self._session, self._organisation_id, column)

@@ -46,17 +46,18 @@ class SealedValues:
         """Where the value of a row stands."""
         return Place(self._organisation_id, self._column.table.name, self._column.column.name, row_id)
 
-    async def count(self, *, sealed_with: str | None = None) -> int:
-        """How many values there are, or how many under one key."""
-        table, column = self._column.table, self._column.column
+    async def count(self, key_id: str, *, under: bool) -> int:
+        """How many values are sealed with this key, or how many with another one."""
+        table, column, begin = self._column.table, self._column.column, header(key_id)
+        prefix = func.substring(column, 1, len(begin))
         statement = (
             select(func.count())
             .select_from(table)
-            .where(table.c.organisation_id == self._organisation_id, column.is_not(None))
+            .where(
+                table.c.organisation_id == self._organisation_id,
+                prefix == begin if under else prefix != begin,
+            )
         )
-        if sealed_with is not None:
-            begin = header(sealed_with)
-            statement = statement.where(func.substring(column, 1, len(begin)) == begin)
         return (await self._session.execute(statement)).scalar_one()
 
     async def page(self, other_than: str, after: str, limit: int) -> Sequence[tuple[str, bytes]]:

@@ -17,6 +17,9 @@ class Scope(StrEnum):
     KEYS_READ = "keys:read"
     KEYS_WRITE = "keys:write"
     ORGANISATION_WRITE = "organisation:write"
+    SECRETS_READ = "secrets:read"
+    SECRETS_WRITE = "secrets:write"
+    ENCRYPTION_ROTATE = "encryption:rotate"
 
 
 class Role(StrEnum):
@@ -34,7 +37,7 @@ _WORKING = _READING | {Scope.DOCUMENTS_WRITE, Scope.OPERATIONS_WRITE}
 
 _SCOPES: dict[Role, frozenset[Scope]] = {
     Role.OWNER: frozenset(Scope),
-    Role.ADMIN: frozenset(Scope),
+    Role.ADMIN: frozenset(Scope) - {Scope.ENCRYPTION_ROTATE},
     Role.MEMBER: _WORKING,
     Role.APPROVER: _READING | {Scope.APPROVALS_WRITE},
     Role.VIEWER: _READING,

@@ -32,6 +32,7 @@ RESOURCES = {
     "api_key_id": ("api_keys", "id"),
     "user_id": ("memberships", "user_id"),
     "space": ("spaces", "name"),
+    "secret_id": ("organisation_secrets", "id"),
 }
 # Path parameters that name no resource of an organisation.
 WORDS = {"verb": "pause"}

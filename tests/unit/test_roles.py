@@ -11,11 +11,26 @@ def test_every_role_may_read_documents(role: Role) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.APPROVER, Role.VIEWER])
-@pytest.mark.parametrize("scope", [Scope.MEMBERS_WRITE, Scope.KEYS_WRITE, Scope.ORGANISATION_WRITE])
+@pytest.mark.parametrize(
+    "scope",
+    [
+        Scope.MEMBERS_WRITE,
+        Scope.KEYS_WRITE,
+        Scope.ORGANISATION_WRITE,
+        Scope.SECRETS_READ,
+        Scope.SECRETS_WRITE,
+    ],
+)
 def test_only_owners_and_admins_govern(role: Role, scope: Scope) -> None:
     assert scope not in scopes_of(role)
     assert scope in scopes_of(Role.OWNER)
     assert scope in scopes_of(Role.ADMIN)
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.MEMBER, Role.APPROVER, Role.VIEWER])
+def test_only_owners_rotate_keys(role: Role) -> None:
+    assert Scope.ENCRYPTION_ROTATE not in scopes_of(role)
+    assert Scope.ENCRYPTION_ROTATE in scopes_of(Role.OWNER)
 
 
 def test_a_viewer_changes_nothing() -> None:

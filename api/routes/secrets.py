@@ -1,0 +1,109 @@
+"""Secrets of the caller's organisation: provider keys, webhook secrets, private URLs. Values go in and never out."""
+
+import hmac
+import json
+from hashlib import sha256
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response, status
+from starlette.responses import JSONResponse
+
+from api.dependencies import DatabaseDependency, KeyringDependency, Principal, require
+from api.idempotency import IdempotentRequest
+from api.pagination import PageRequest, paginate
+from api.problems import problem_responses
+from perdure.db.models import OrganisationSecretRow
+from perdure.db.secret_repository import SecretRepository
+from perdure.domain.ids import ID_PATTERN
+from perdure.domain.tokens import derive_key
+from perdure.schemas.base import Page
+from perdure.schemas.encryption import SecretCreate, SecretRead, SecretUpdate
+from perdure.secret_key import load_secret_key
+
+router = APIRouter(prefix="/api/v1/secrets", tags=["secrets"])
+
+Reader = Annotated[Principal, require("secrets:read")]
+Writer = Annotated[Principal, require("secrets:write")]
+SecretId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a secret, `sec_…`.")]
+
+
+def _read(row: OrganisationSecretRow) -> SecretRead:
+    return SecretRead.model_validate(row, from_attributes=True)
+
+
+def _stand_in(request: Request, body: SecretCreate) -> bytes:
+    """What stands for the request under its Idempotency-Key: a plain hash would let a short value be guessed."""
+    content = body.model_dump(mode="json") | {"value": body.value.get_secret_value()}
+    key = derive_key(load_secret_key(request.app.state.settings), "idempotency of secrets")
+    return hmac.digest(key, json.dumps(content, sort_keys=True).encode(), sha256)
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=SecretRead,
+    responses={**problem_responses(409), 200: {"model": SecretRead, "description": "Replayed"}},
+    operation_id="create_secret",
+)
+async def create_secret(
+    body: SecretCreate,
+    request: Request,
+    caller: Writer,
+    database: DatabaseDependency,
+    keyring: KeyringDependency,
+    idempotency: IdempotentRequest,
+) -> SecretRead | JSONResponse:
+    """Store a secret. It is encrypted with a key of the organisation; no answer ever shows it."""
+    async with database.transaction(caller.organisation_id) as session:
+        before = await idempotency.replay(session, caller.organisation_id, _stand_in(request, body))
+        if before is not None:
+            return before
+        row = await SecretRepository(session, caller.organisation_id, keyring).create(
+            name=body.name,
+            kind=body.kind.value,
+            value=body.value.get_secret_value(),
+            created_by=caller.user_id,
+        )
+        read = _read(row)
+        await idempotency.remember(session, caller.organisation_id, read.model_dump(mode="json"))
+    return read
+
+
+@router.get("", responses=problem_responses(), operation_id="list_secrets")
+async def list_secrets(
+    page: PageRequest, caller: Reader, database: DatabaseDependency, keyring: KeyringDependency
+) -> Page[SecretRead]:
+    """List secrets without their values, newest first."""
+    async with database.transaction(caller.organisation_id) as session:
+        secrets = SecretRepository(session, caller.organisation_id, keyring)
+        rows = await secrets.list(page.after, page.limit + 1)
+    return paginate(rows, page, read=_read, key=lambda row: row.id)
+
+
+@router.put("/{secret_id}", responses=problem_responses(404), operation_id="replace_secret")
+async def replace_secret(
+    secret_id: SecretId,
+    body: SecretUpdate,
+    caller: Writer,
+    database: DatabaseDependency,
+    keyring: KeyringDependency,
+) -> SecretRead:
+    """Give a secret another value; what refers to it takes the new one from then on."""
+    async with database.transaction(caller.organisation_id) as session:
+        secrets = SecretRepository(session, caller.organisation_id, keyring)
+        return _read(await secrets.replace(secret_id, body.value.get_secret_value()))
+
+
+@router.delete(
+    "/{secret_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problem_responses(404),
+    operation_id="delete_secret",
+)
+async def delete_secret(
+    secret_id: SecretId, caller: Writer, database: DatabaseDependency, keyring: KeyringDependency
+) -> Response:
+    """Delete a secret; what still refers to it fails and says so."""
+    async with database.transaction(caller.organisation_id) as session:
+        await SecretRepository(session, caller.organisation_id, keyring).delete(secret_id)
+    return Response(status_code=status.HTTP_204_NO_CONTENT)
