@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.authentication import Principal
 from api.idempotency import claim
 from api.metrics import Metrics
+from perdure import tracing
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
@@ -60,6 +61,7 @@ class Operations:
         If this process dies in between, or Temporal is down, the reconciler starts the workflow later.
         """
         operation_id = new_id("op")
+        trace_parent = tracing.current()
         async with self._database.transaction(caller.organisation_id) as session:
             if key is not None:
                 seen = await claim(session, caller.organisation_id, key, request_sha256, operation_id)
@@ -68,6 +70,7 @@ class Operations:
                         self.read(await self._row(session, seen.operation_id or "")), replayed=True
                     )
             row = await build(session, operation_id)
+            await self._record_trace(session, row, trace_parent)
         self._metrics.operations.labels(row.kind).inc()
         await self.launch(row)
         return Accepted(self.read(row), replayed=False)
@@ -96,9 +99,17 @@ class Operations:
         Nobody waits for the run id to be written: the worker that runs the first step does that.
         """
         try:
-            row.run_id = await start_operation(self._client, row)
+            with tracing.continued(row.trace_parent):
+                row.run_id = await start_operation(self._client, row)
         except RPCError as error:
             logger.warning("operation_not_started_yet", operation_id=row.id, error=str(error))
+
+    @staticmethod
+    async def _record_trace(session: AsyncSession, row: OperationRow, trace_parent: str | None) -> None:
+        """Keep the trace of a request, for whoever starts the workflow."""
+        if trace_parent is not None:
+            await OperationRepository(session).record_trace(row.id, trace_parent)
+            row.trace_parent = trace_parent
 
     async def get(self, organisation_id: str, operation_id: str) -> OperationRead:
         """One operation; NotFoundError when the organisation has none of this id."""
@@ -128,6 +139,7 @@ class Operations:
 
     async def retry(self, organisation_id: str, operation_id: str, actor: Actor) -> OperationRead:
         """Run a failed operation again: what is done stays done, failed items are worked on again."""
+        trace_parent = tracing.current()
         async with self._database.transaction(organisation_id) as session:
             operations = OperationRepository(session)
             found = await self._row(session, operation_id)
@@ -139,6 +151,7 @@ class Operations:
                 )
                 raise ConflictError(detail)
             await DocumentRepository(session, organisation_id).requeue(operation_id)
+            await self._record_trace(session, row, trace_parent)
             trail = AuditTrail(session, organisation_id)
             await self._record(trail, Action.OPERATION_RETRIED, actor, self.read(row))
         await self.launch(row)

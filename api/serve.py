@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
-from perdure import log
+from perdure import log, tracing
 from perdure.errors import PerdureError
 from perdure.settings import Settings
 
@@ -34,6 +34,22 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def _server(settings: Settings, host: str, port: int) -> _Server:
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    return _Server(config, app)
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT, then finish what is being answered."""
     settings = Settings.load()
@@ -42,28 +58,16 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=settings.api_port)
     arguments = parser.parse_args()
     log.configure(settings)
-    app = create_app(settings)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            host=arguments.host,
-            port=arguments.port,
-            loop="uvloop",
-            http="httptools",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=DRAIN_S,
-        ),
-        app,
-    )
     try:
+        tracing.start(settings, "perdure-api")
+        server = _server(settings, arguments.host, arguments.port)
         server.run()
     except PerdureError as error:
         structlog.get_logger("perdure.api").error(
             "api_refused_to_start", problem=error.slug, detail=str(error)
         )
         sys.exit(1)
+    tracing.stop()
     sys.exit(0 if server.started else 1)
 
 

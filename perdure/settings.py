@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     build_id: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+    otlp_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    otlp_traces_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    otlp_protocol: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL")
+    otel_traces_exporter: str = Field(default="otlp", validation_alias="OTEL_TRACES_EXPORTER")
+    otel_sdk_disabled: bool = Field(default=False, validation_alias="OTEL_SDK_DISABLED")
     worker_metrics_address: str = ""
     stuck_after_s: float = Field(default=900.0, gt=0)
 
@@ -98,6 +103,12 @@ class Settings(BaseSettings):
     def objects_url(self) -> str:
         """Address of the object store; a directory under `home` unless configured."""
         return self.object_store_url or (self.home / "objects").as_uri()
+
+    @property
+    def tracing(self) -> bool:
+        """Whether spans are exported, by the variables of OpenTelemetry."""
+        has_endpoint = bool(self.otlp_endpoint or self.otlp_traces_endpoint)
+        return has_endpoint and self.otel_traces_exporter == "otlp" and not self.otel_sdk_disabled
 
     @property
     def model_directory(self) -> Path:

@@ -245,6 +245,12 @@ class OperationRepository:
             .values(run_id=run_id)
         )
 
+    async def record_trace(self, operation_id: str, trace_parent: str) -> None:
+        """Note which trace the workflow belongs to."""
+        await self._session.execute(
+            update(OperationRow).where(OperationRow.id == operation_id).values(trace_parent=trace_parent)
+        )
+
     async def forget_run(self, operation_id: str, run_id: str) -> None:
         """Note that Temporal does not hold the workflow after all: the outbox starts it again."""
         await self._session.execute(

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from perdure import tracing
 from perdure.db.outcomes import Observer, noted
 
 _ENTER = text("SELECT set_config('app.organisation', :organisation_id, true)")
@@ -65,11 +66,12 @@ class Database:
     ) -> AsyncIterator[AsyncSession]:
         """See `Transaction`. `set_config(…, true)` ends with it, so a pooled connection leaks nothing."""
         async with self._sessions() as session:
-            async with session.begin():
-                if organisation_id is not None:
-                    enter = _ENTER if durable else _ENTER_QUICKLY
-                    await session.execute(enter, {"organisation_id": organisation_id})
-                yield session
+            with tracing.span("database", **{"db.system.name": "postgresql"}):
+                async with session.begin():
+                    if organisation_id is not None:
+                        enter = _ENTER if durable else _ENTER_QUICKLY
+                        await session.execute(enter, {"organisation_id": organisation_id})
+                    yield session
             if self._observer is not None:
                 for outcome in noted(session):
                     self._observer(outcome)

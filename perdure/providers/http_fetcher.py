@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from perdure import tracing
 from perdure.domain.addresses import (
     DEFAULT_PORTS,
     AddressRules,
@@ -78,8 +79,9 @@ class HttpFetcher:
         """Download `url` into `path`; on any failure no file is left."""
         target = check_url(url, self._rules)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._fetch(target, path)
+            with tracing.span("fetch"):
+                async with asyncio.timeout(self._timeout_s):
+                    return await self._fetch(target, path)
         except TimeoutError as error:
             _remove(path)
             msg = f"{target.host} did not deliver within {self._timeout_s:g} seconds; it is tried again."

@@ -12,6 +12,7 @@ import onnxruntime
 from tokenizers import Encoding
 from tokenizers import Tokenizer as FastTokenizer
 
+from perdure import tracing
 from perdure.errors import UnavailableError
 from perdure.ports.models import EmbeddingModel, Vectors
 from perdure.providers.minilm_export import FP32_FILE, INT8_FILE, TOKENIZER_FILE, is_exported
@@ -91,6 +92,10 @@ class MiniLMEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `ports.models.Embedder`."""
+        with tracing.span("embed", texts=len(texts)):
+            return self._embed(texts)
+
+    def _embed(self, texts: Sequence[str]) -> Vectors:
         vectors = np.empty((len(texts), DIMENSION), dtype=np.float32)
         # Texts of like length together, so that little is padded; the order is the same for the same texts.
         order = sorted(range(len(texts)), key=lambda row: (len(texts[row]), row))

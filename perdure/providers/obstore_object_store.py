@@ -15,6 +15,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, ObjectStore, S3Store
 
+from perdure import tracing
 from perdure.errors import InvalidInputError, NotFoundError, PayloadTooLargeError, UnavailableError
 from perdure.ports.storage import StoredObject
 
@@ -117,7 +118,7 @@ class ObstoreObjectStore:
             raise UnavailableError(msg) from error
 
     async def put(self, key: str, data: bytes) -> None:
-        with _translated(check_key(key)):
+        with _translated(check_key(key)), tracing.span("put object", bytes=len(data)):
             await obstore.put_async(self._store, key, data, chunk_size=_PART_BYTES)
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes], *, max_bytes: int) -> StoredObject:
@@ -134,14 +135,14 @@ class ObstoreObjectStore:
                 digest.update(chunk)
                 yield chunk
 
-        with _translated(check_key(key)):
+        with _translated(check_key(key)), tracing.span("put object"):
             await obstore.put_async(
                 self._store, key, counted(), chunk_size=_PART_BYTES, max_concurrency=_PARTS_IN_FLIGHT
             )
         return StoredObject(key, size_bytes, digest.hexdigest())
 
     async def get(self, key: str) -> bytes:
-        with _translated(check_key(key)):
+        with _translated(check_key(key)), tracing.span("get object"):
             result = await obstore.get_async(self._store, key)
             return bytes(await result.bytes_async())
 
@@ -159,8 +160,9 @@ class ObstoreObjectStore:
         unfinished = path.with_name(f".{path.name}.{uuid4().hex}")
         file = await asyncio.to_thread(unfinished.open, "wb")
         try:
-            async for chunk in self.stream(key):
-                await asyncio.to_thread(file.write, chunk)
+            with tracing.span("get object"):
+                async for chunk in self.stream(key):
+                    await asyncio.to_thread(file.write, chunk)
             await asyncio.to_thread(file.close)
             await asyncio.to_thread(unfinished.replace, path)
         finally:

@@ -17,6 +17,7 @@ import psutil
 from pydantic import BaseModel, ValidationError
 
 import perdure
+from perdure import tracing
 from perdure.domain import media_types, rejections
 from perdure.errors import DocumentRejectedError, UnavailableError
 from perdure.ports.parsing import ParseJob
@@ -126,6 +127,10 @@ class ParserPool:
 
     async def _run(self, jobs: Sequence[ParseJob]) -> list[Outcome]:
         """Outcomes of jobs that share a round trip. A job that kills its child is answered too."""
+        with tracing.span("parse", files=len(jobs)):
+            return await self._run_in_child(jobs)
+
+    async def _run_in_child(self, jobs: Sequence[ParseJob]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         async with self._slots:
             while len(outcomes) < len(jobs):
