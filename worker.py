@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.runtime import Runtime
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -25,12 +26,12 @@ from activities.reembedding import ReembeddingActivities
 from activities.sources import SourceActivities
 from activities.steps import StepRecorder
 from activities.texts import TextActivities
-from perdure import log
+from perdure import log, tracing
 from perdure.db.guard import check_app_role
 from perdure.db.keyring import Keyring
 from perdure.db.master_key_check import check_master_keys
 from perdure.db.session import Database
-from perdure.errors import PerdureError
+from perdure.errors import PerdureError, UnavailableError
 from perdure.master_keys import load_master_keys
 from perdure.providers.embedders import LocalEmbedders
 from perdure.providers.http_fetcher import HttpFetcher
@@ -42,6 +43,7 @@ from perdure.settings import Settings
 from workflows import queues
 from workflows.client import connect
 from workflows.registry import WORKFLOWS
+from workflows.sdk_metrics import metered_runtime, outcome_counters
 
 logger = structlog.get_logger()
 
@@ -62,6 +64,7 @@ def sandbox() -> SandboxedWorkflowRunner:
             "numpy",
             "structlog",
             "cryptography",
+            "opentelemetry",
         )
     )
 
@@ -163,6 +166,19 @@ def build_workers(client: Client, dependencies: Dependencies, names: Sequence[st
     ]
 
 
+def _metered(settings: Settings, database: Database) -> Runtime | None:
+    """The runtime that serves metrics where the settings ask for it; a port that is taken is no reason to idle."""
+    if not settings.worker_metrics_address:
+        return None
+    try:
+        runtime = metered_runtime(settings.worker_metrics_address)
+    except UnavailableError as error:
+        logger.warning("metrics_not_served", detail=str(error))
+        return None
+    database.observe(outcome_counters(runtime.metric_meter))
+    return runtime
+
+
 async def serve(settings: Settings, names: Sequence[str]) -> None:
     """Serve the queues until SIGTERM or SIGINT, then drain."""
     async with AsyncExitStack() as stack:
@@ -170,7 +186,7 @@ async def serve(settings: Settings, names: Sequence[str]) -> None:
         dependencies = Dependencies(settings, stack)
         await check_app_role(dependencies.database)
         await check_master_keys(dependencies.database, settings)
-        client = await connect(settings)
+        client = await connect(settings, runtime=_metered(settings, dependencies.database))
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -195,11 +211,13 @@ def main() -> None:
     settings = Settings.load()
     log.configure(settings)
     try:
+        tracing.start(settings, "perdure-worker")
         asyncio.run(serve(settings, names))
     except PerdureError as error:
         # No traceback: the reason is the settings, and the detail says what to do.
         logger.error("worker_refused_to_start", problem=error.slug, detail=str(error))  # noqa: TRY400
         sys.exit(1)
+    tracing.stop()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # drained: the engine's threads sometimes abort when the interpreter takes itself apart

@@ -11,6 +11,7 @@ from temporalio.client import Client
 from api import dependencies, problems
 from api.content_links import ContentLinks
 from api.middleware import RequestMiddleware
+from api.observations import Observations
 from api.operations import Operations
 from api.reconciler import Reconciler
 from api.routes import (
@@ -33,20 +34,21 @@ from api.routes import (
 )
 from api.routes.console_rendering import STATIC_FOLDER, VersionedStaticFiles
 from api.sweeper import Sweeper
-from perdure import __version__
+from perdure import __version__, tracing
 from perdure.db.guard import check_app_role
 from perdure.db.keyring import Keyring
 from perdure.db.master_key_check import check_master_keys
 from perdure.db.search_service import SearchService
 from perdure.db.session import Database
 from perdure.ports.models import Embedders
+from perdure.ports.rate_limits import RateStore
 from perdure.ports.storage import ObjectStore
 from perdure.providers.embedders import LocalEmbedders
 from perdure.providers.obstore_object_store import ObstoreObjectStore
-from perdure.providers.redis_rate_store import RedisRateStore
 from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
 from workflows.client import connect
+from workflows.sdk_metrics import ClientFigures
 
 UPLOADS = (r"/api/v1/documents", r"/api/v1/documents/batch")
 ROUTERS = (
@@ -82,6 +84,7 @@ class Parts:
     objects: ObjectStore
     embedders: Embedders
     keyring: Keyring
+    client_figures: ClientFigures
 
 
 @asynccontextmanager
@@ -95,12 +98,14 @@ async def real_parts(settings: Settings) -> AsyncIterator[Parts]:
             settings.model_directory, settings.embedding_precision, settings.embedding_threads
         )
         await asyncio.to_thread(embedders.get, embedders.default.name)
+        figures = ClientFigures()
         yield Parts(
             database=database,
-            temporal=await connect(settings, lazy=True),
+            temporal=await connect(settings, lazy=True, runtime=figures.runtime),
             objects=ObstoreObjectStore.from_url(settings.objects_url),
             embedders=embedders,
             keyring=keyring,
+            client_figures=figures,
         )
     finally:
         await database.aclose()
@@ -126,6 +131,8 @@ def create_app(settings: Settings, parts: PartsMaker = real_parts) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # console_reference serves it without a content delivery network
         redoc_url=None,
+        # Its own would export paths and messages of errors; see `api.tracing`.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         responses=problems.problem_responses(*problems.COMMON_STATUSES),
         dependencies=[Depends(dependencies.limit_open_routes)],
     )
@@ -133,15 +140,27 @@ def create_app(settings: Settings, parts: PartsMaker = real_parts) -> FastAPI:
     for router in (*ROUTERS, *CONSOLE):
         app.include_router(router)
     app.mount("/static", VersionedStaticFiles(directory=STATIC_FOLDER), name="static")
+    if (tracer := tracing.tracer()) is not None:
+        from api.tracing import TracingMiddleware  # noqa: PLC0415  # loads OpenTelemetry
+
+        app.add_middleware(TracingMiddleware, tracer=tracer)
     app.add_middleware(RequestMiddleware, settings=settings, upload_paths=UPLOADS)
     return app
+
+
+def _rate_store(settings: Settings) -> RateStore | None:
+    if not settings.redis_url:
+        return None
+    # Its client loads OpenTelemetry and takes 26 MB, for one setting that few make.
+    from perdure.providers.redis_rate_store import RedisRateStore  # noqa: PLC0415
+
+    return RedisRateStore(settings.redis_url)
 
 
 async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncExitStack) -> None:
     """Put everything that routes ask for into `app.state`, and start what runs in the background."""
     state = app.state
-    rate_store = RedisRateStore(settings.redis_url) if settings.redis_url else None
-    authenticator = dependencies.install(app, settings, parts.database, rate_store=rate_store)
+    authenticator = dependencies.install(app, settings, parts.database, rate_store=_rate_store(settings))
     stack.push_async_callback(authenticator.aclose)
     stack.push_async_callback(state.rate_limits.aclose)
     state.stopping = asyncio.Event()
@@ -150,6 +169,11 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     state.content_links = ContentLinks(parts.objects, load_secret_key(settings), settings.public_url)
     state.search = SearchService(parts.database.transaction, parts.embedders, settings)
     state.operations = Operations(parts.database, parts.temporal, settings, state.metrics)
+    state.client_figures = parts.client_figures
+    parts.database.observe(state.metrics.count_outcome)
+    state.observations = Observations(
+        parts.database, parts.temporal, settings, state.metrics, lambda: health.parts_up(state)
+    )
     background = [
         asyncio.create_task(Reconciler(parts.database, parts.temporal, state.operations, settings).run()),
         asyncio.create_task(Sweeper(parts.database, parts.objects).run()),

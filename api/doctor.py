@@ -33,7 +33,7 @@ from temporalio.service import RPCError
 
 from perdure.db.guard import find_faults
 from perdure.db.session import Database
-from perdure.embedded import ports, temporal_server
+from perdure.embedded import loopback, ports, temporal_server
 from perdure.embedded.stack_files import StackFiles
 from perdure.errors import PerdureError
 from perdure.providers.minilm_export import is_exported
@@ -310,6 +310,17 @@ async def check_api(settings: Settings) -> list[Finding]:
     return [ok("api", f"{settings.public_url} is ready")]
 
 
+async def check_metrics(settings: Settings) -> list[Finding]:
+    """Whether the parts of this stack answer Prometheus."""
+    urls = StackFiles(settings.home).read_state().get("metrics")
+    if not isinstance(urls, dict) or not urls:
+        return [ok("metrics", "each API at /metrics, workers where PERDURE_WORKER_METRICS_ADDRESS says")]
+    silent = [f"{name} ({url})" for name, url in urls.items() if not await loopback.answers(url)]
+    if silent:
+        return [warn("metrics", f"no answer from {', '.join(silent)}", "see metrics_not_served in its log")]
+    return [ok("metrics", ", ".join(f"{name} {url}" for name, url in urls.items()))]
+
+
 CHECKS: tuple[Check, ...] = (
     check_programs,
     check_home,
@@ -320,6 +331,7 @@ CHECKS: tuple[Check, ...] = (
     check_model,
     check_objects,
     check_api,
+    check_metrics,
 )
 
 

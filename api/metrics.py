@@ -2,8 +2,13 @@
 
 import json
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.process_collector import ProcessCollector
+
+from perdure import __version__
+from perdure.db.outcomes import OperationEnded, Outcome
+from workflows.sdk_metrics import DOCUMENTS_SETTLED, OPERATIONS_CLOSED
 
 
 class Metrics:
@@ -36,16 +41,67 @@ class Metrics:
             "Times that the store of the rate limits did not answer.",
             registry=self.registry,
         )
+        self.closed = Counter(
+            OPERATIONS_CLOSED, "Operations that ended.", ["kind", "status", "reason"], registry=self.registry
+        )
+        self.settled = Counter(
+            DOCUMENTS_SETTLED,
+            "Documents that were indexed, or will not be.",
+            ["status", "reason"],
+            registry=self.registry,
+        )
+        self._watch()
+
+    def _watch(self) -> None:
+        """Gauges of the installation, the same from every API process: take `max`, never `sum`."""
+        self.open = self._gauge(
+            "perdure_operations_open", "Operations that have not ended.", "kind", "status"
+        )
+        self.stuck = self._gauge(
+            "perdure_operations_stuck",
+            "Operations without any progress for PERDURE_STUCK_AFTER_S, though nobody holds them.",
+            "kind",
+            "status",
+        )
+        self.oldest = self._gauge(
+            "perdure_operations_oldest_age_seconds", "Age of the oldest that has not ended.", "kind", "status"
+        )
+        self.backlog = self._gauge(
+            "perdure_task_queue_backlog_tasks", "Tasks that no worker has taken yet.", "queue", "work"
+        )
+        self.backlog_age = self._gauge(
+            "perdure_task_queue_backlog_age_seconds", "How long the oldest of them waits.", "queue", "work"
+        )
+        self.pollers = self._gauge(
+            "perdure_task_queue_pollers", "Workers that asked for work within five minutes.", "queue", "work"
+        )
+        self.part_up = self._gauge("perdure_part_up", "1 when the part answers the API, else 0.", "part")
+        self.observed_at = self._gauge(
+            "perdure_observed_timestamp_seconds", "When all of these gauges were last looked up."
+        )
+        self._gauge("perdure_build_info", "1, for the version in its label.", "version").labels(
+            __version__
+        ).set(1)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(name, meaning, labels, registry=self.registry)
+
+    def count_outcome(self, outcome: Outcome) -> None:
+        """One that this process committed; workers count theirs by the same names."""
+        if isinstance(outcome, OperationEnded):
+            self.closed.labels(outcome.kind, outcome.status, outcome.reason).inc()
+        else:
+            self.settled.labels(outcome.status, outcome.reason).inc()
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """One answered request; 499 when the client was gone before the answer."""
         self.requests.labels(method, route, str(status)).inc()
         self.seconds.labels(method, route).observe(seconds)
 
-    def to_json(self) -> str:
-        """Samples as a JSON object of lists."""
+    def to_json(self, more: str = "") -> str:
+        """Samples, and those of `more` in Prometheus text, as a JSON object of lists."""
         samples: dict[str, list[dict[str, object]]] = {}
-        for family in self.registry.collect():
+        for family in (*self.registry.collect(), *text_string_to_metric_families(more)):
             for sample in family.samples:
                 samples.setdefault(sample.name, []).append({"labels": sample.labels, "value": sample.value})
         return json.dumps(samples)

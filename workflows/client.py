@@ -14,6 +14,7 @@ from temporalio.converter import DataConverter, ExternalStorage
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.runtime import Runtime
 
+from perdure import tracing
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import workflow_id
 from perdure.master_keys import MasterKeys, load_master_keys
@@ -50,6 +51,16 @@ def protected(keys: MasterKeys, objects: ObjectStore) -> DataConverter:
     )
 
 
+def _interceptors() -> list[Interceptor]:
+    """What carries a trace from request to workflow to activity; workers take it from their client."""
+    tracer = tracing.tracer()
+    if tracer is None:
+        return []
+    from temporalio.contrib.opentelemetry import TracingInterceptor  # noqa: PLC0415  # loads OpenTelemetry
+
+    return [TracingInterceptor(tracer)]
+
+
 async def connect(settings: Settings, *, lazy: bool = False, runtime: Runtime | None = None) -> Client:
     """Connect to the configured Temporal; lazily, an outage shows at the first call only."""
     tls: TLSConfig | bool = bool(settings.temporal_api_key)
@@ -64,8 +75,10 @@ async def connect(settings: Settings, *, lazy: bool = False, runtime: Runtime | 
         api_key=settings.temporal_api_key or None,
         tls=tls,
         data_converter=data_converter(settings),
+        interceptors=_interceptors(),
         lazy=lazy,
         runtime=runtime,
+        grpc_compression=compression(settings.temporal_address),
     )
 
 

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import Field
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.datastructures import State
 from temporalio.service import RPCError
 
 from perdure import __version__
@@ -48,8 +49,8 @@ async def _state(check: Any) -> str:
     return "ok"
 
 
-async def _examine(request: Request) -> Health:
-    state = request.app.state
+async def examine(state: State) -> Health:
+    """State of all parts of an application."""
 
     async def database() -> None:
         async with state.database.transaction(None) as session:
@@ -74,10 +75,17 @@ async def _examine(request: Request) -> Health:
     )
 
 
+async def parts_up(state: State) -> dict[str, bool]:
+    """Which parts answer, by name."""
+    found = await examine(state)
+    parts = {"database": found.database, "temporal": found.temporal, "storage": found.storage}
+    return {name: said == "ok" for name, said in parts.items()}
+
+
 @router.get("/health")
 async def health(request: Request) -> Health:
     """State of all parts; always 200."""
-    return await _examine(request)
+    return await examine(request.app.state)
 
 
 @router.get("/health/live")
@@ -89,7 +97,7 @@ async def live() -> Live:
 @router.get("/health/ready", responses={503: {"model": Health, "description": "Some part does not answer."}})
 async def ready(request: Request, response: Response) -> Health:
     """200 when every part answers, else 503: do not send work here."""
-    found = await _examine(request)
+    found = await examine(request.app.state)
     response.status_code = 200 if found.status == "ok" and not request.app.state.stopping.is_set() else 503
     return found
 
@@ -97,7 +105,11 @@ async def ready(request: Request, response: Response) -> Health:
 @router.get("/metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """Prometheus text; with `Accept: application/json` the counts as JSON."""
-    registry = request.app.state.metrics
+    state = request.app.state
+    await state.observations.refresh()
+    # What the engine's client counts: a thread, for it blocks.
+    engine = await asyncio.to_thread(state.client_figures.text)
     if "application/json" in request.headers.get("accept", ""):
-        return Response(registry.to_json(), media_type="application/json")
-    return Response(generate_latest(registry.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(state.metrics.to_json(engine), media_type="application/json")
+    ours = generate_latest(state.metrics.registry).decode()
+    return Response(ours + engine, media_type=CONTENT_TYPE_LATEST)

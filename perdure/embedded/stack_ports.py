@@ -1,6 +1,7 @@
 """Where the parts of a stack listen."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from perdure.embedded import ports
 from perdure.embedded.processes import Report
@@ -14,6 +15,7 @@ class StackPorts:
 
     api: int
     temporal: TemporalPorts
+    worker_metrics: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def configured(cls, settings: Settings) -> "StackPorts":
@@ -21,7 +23,7 @@ class StackPorts:
         return cls(settings.api_port, TemporalPorts(settings.temporal_port, settings.temporal_ui_port, 0, 0))
 
     @classmethod
-    def choose(cls, settings: Settings, report: Report) -> "StackPorts":
+    def choose(cls, settings: Settings, report: Report, worker_queues: Sequence[str] = ()) -> "StackPorts":
         """The configured ports, or the next free ones."""
         taken: set[int] = set()
 
@@ -33,9 +35,10 @@ class StackPorts:
             return port
 
         api = choose("api", settings.api_port, settings.api_host)
+        http, metrics, *of_workers = ports.unused(2 + len(worker_queues))
+        worker_metrics = dict(zip(worker_queues, of_workers, strict=True))
         if settings.temporal_address:
-            return replace(cls.configured(settings), api=api)
+            return replace(cls.configured(settings), api=api, worker_metrics=worker_metrics)
         grpc = choose("temporal", settings.temporal_port)
         ui = choose("temporal ui", settings.temporal_ui_port)
-        http, metrics = ports.unused(2)
-        return cls(api, TemporalPorts(grpc, ui, http, metrics))
+        return cls(api, TemporalPorts(grpc, ui, http, metrics), worker_metrics)

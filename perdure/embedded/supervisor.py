@@ -19,6 +19,7 @@ from types import TracebackType
 from perdure.embedded import loopback, postgres, schema, temporal_server
 from perdure.embedded.children import Child, ChildSpec
 from perdure.embedded.logs import rotate, tail
+from perdure.embedded.ports import LOOPBACK
 from perdure.embedded.processes import Report, end_leftovers
 from perdure.embedded.stack_files import StackFiles, write_private
 from perdure.embedded.stack_ports import StackPorts
@@ -70,6 +71,15 @@ class Stack:
             return self.settings.temporal_ui_url
         return self._ports.temporal.ui_url
 
+    @property
+    def metrics_urls(self) -> dict[str, str]:
+        """What Prometheus may scrape, by part."""
+        workers = {
+            f"worker {queue}": f"http://{LOOPBACK}:{port}/metrics"
+            for queue, port in self._ports.worker_metrics.items()
+        }
+        return {"api": f"{self.url}/metrics", **workers}
+
     async def __aenter__(self) -> "Stack":
         self.files.lock()
         try:
@@ -90,7 +100,7 @@ class Stack:
             rotate(log, _LOG_BYTES)
         if not self.settings.object_store_url:
             await asyncio.to_thread(remove_unfinished, self.settings.home / "objects")
-        self._ports = StackPorts.choose(self.settings, self._report)
+        self._ports = StackPorts.choose(self.settings, self._report, WORKER_QUEUES)
         self.environment = self._addresses()
         await _together(
             self._start_database(), self._start_temporal(), self._step("model", self._ensure_model)
@@ -219,7 +229,10 @@ class Stack:
             name=f"worker {queue}",
             command=(*self._programs.worker, "--queues", queue),
             log=self.files.logs / f"worker-{queue}.log",
-            environment=self._app_environment(),
+            environment={
+                **self._app_environment(),
+                "PERDURE_WORKER_METRICS_ADDRESS": f"{LOOPBACK}:{self._ports.worker_metrics[queue]}",
+            },
             directory=_ROOT,
             is_ready=lambda: self._is_polled(queue),
             stop_timeout_s=60.0,
@@ -255,6 +268,7 @@ class Stack:
             "url": self.url,
             "temporal_ui_url": self.temporal_ui_url,
             "logs": str(self.files.logs),
+            "metrics": self.metrics_urls,
             "children": [asdict(record) for record in records],
         }
         write_private(self.files.state, json.dumps(state, indent=2) + "\n")
