@@ -20,7 +20,7 @@ from perdure.embedded.supervisor import Stack
 from perdure.providers.minilm_export import ensure_exported
 from perdure.schemas.operations import TERMINAL
 from perdure.settings import Settings, home_directory
-from workflows.client import connect
+from workflows.client import compression, connect
 
 SCOPES = ("documents:read", "documents:write", "search:read", "operations:read", "operations:write")
 
@@ -146,7 +146,9 @@ async def running() -> AsyncIterator[Product]:
 
 async def bare_client(address: str) -> Client:
     """Without encryption and without anything kept outside."""
-    return await Client.connect(address, data_converter=pydantic_data_converter)
+    return await Client.connect(
+        address, data_converter=pydantic_data_converter, grpc_compression=compression(address)
+    )
 
 
 def _silent(part: str, what: str, *, passing: bool = False) -> None:
