@@ -29,6 +29,7 @@ GROUPS = {
     "idle_memory": "bench.idle_memory",
     "warm_start": "bench.warm_start",
     "pause": "bench.pause",
+    "codec": "bench.codec",
 }
 
 

@@ -1,15 +1,15 @@
 """Payloads as Temporal stores them: encrypted under the master key, and each bound to its workflow.
 
 The key is the installation's and needs no database, so workers, replay and the codec server agree on it. What is
-bound (key id and workflow id) stands beside the ciphertext and is authenticated with it: a payload can be decoded
+bound (key id and workflow id) stands beside the ciphertext and is authenticated with it: a payload can be decrypted
 anywhere, but not be passed off as another workflow's.
 """
 
 import asyncio
-import hmac
+import hashlib
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,10 +19,9 @@ from temporalio.converter import PayloadCodec, SerializationContext, WithSeriali
 
 from perdure.errors import SealedValueError
 from perdure.master_keys import MasterKeys
-from workflows.payload_limits import MAX_PAYLOAD_BYTES
 
 ENCODING = b"binary/perdure-aes256gcm"
-KEY, WORKFLOW = "perdure-key", "perdure-workflow"
+KEY, WORKFLOW, NONCE, PACKING = "perdure-key", "perdure-workflow", "perdure-nonce", "perdure-packing"
 PURPOSE, NONCE_PURPOSE = "temporal-payloads", "temporal-payload-nonces"
 
 # What is larger is kept outside of Temporal.
@@ -31,8 +30,10 @@ INLINE_BYTES = 256 * 1024
 COMPRESSED_BYTES = range(4 * 1024, 1024 * 1024)
 # More than half a millisecond of work leaves the event loop.
 _THREAD_BYTES = 128 * 1024
+# What may end up outside with all that stands beside it.
+_OUTSIDE_BYTES = INLINE_BYTES - 4096
 _NONCE_BYTES = 12
-_RAW, _DEFLATED = b"\0", b"\1"
+_DEFLATE = b"deflate"
 
 
 def is_encrypted(payload: Payload) -> bool:
@@ -55,30 +56,31 @@ class PayloadCipher:
     def encrypt(self, payload: Payload, workflow_id: str) -> Payload:
         """The whole payload, with its metadata, as one that says only which key opens it and whose it is."""
         key_id = self._keys.current_id
-        bound = _associated_data(key_id.encode(), workflow_id.encode())
-        body = _pack(payload.SerializeToString(deterministic=True))
-        nonce = os.urandom(_NONCE_BYTES) if len(body) < INLINE_BYTES else self._nonce(key_id, bound, body)
-        return Payload(
-            metadata={"encoding": ENCODING, KEY: key_id.encode(), WORKFLOW: workflow_id.encode()},
-            data=nonce + self._cipher(key_id).encrypt(nonce, body, bound),
-        )
+        metadata = {"encoding": ENCODING, KEY: key_id.encode(), WORKFLOW: workflow_id.encode()}
+        body = payload.SerializeToString(deterministic=True)
+        if len(body) in COMPRESSED_BYTES and len(packed := zlib.compress(body, 1)) < 0.9 * len(body):
+            body, metadata[PACKING] = packed, _DEFLATE
+        bound = _associated_data(metadata)
+        nonce = os.urandom(_NONCE_BYTES) if len(body) < _OUTSIDE_BYTES else self._nonce(key_id, bound, body)
+        sealed = self._cipher(key_id).encrypt(nonce, body, bound)
+        return Payload(metadata={**metadata, NONCE: nonce}, data=sealed)
 
     def decrypt(self, payload: Payload) -> Payload:
         """The payload that was encrypted; SealedValueError when a bit of it, or what it is bound to, was changed.
 
         ConfigurationError when its master key is not among those given.
         """
-        key_id, workflow_id = payload.metadata.get(KEY, b""), payload.metadata.get(WORKFLOW, b"")
-        cipher = self._cipher(key_id.decode(errors="replace"))
-        nonce, sealed = payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:]
+        metadata = dict(payload.metadata)
+        key_id = metadata.get(KEY, b"").decode(errors="replace")
+        cipher = self._cipher(key_id)
         try:
-            body = cipher.decrypt(nonce, sealed, _associated_data(key_id, workflow_id))
-            return Payload.FromString(_unpack(body))
+            body = cipher.decrypt(metadata.get(NONCE, b""), payload.data, _associated_data(metadata))
+            return Payload.FromString(zlib.decompress(body) if metadata.get(PACKING) == _DEFLATE else body)
         except (InvalidTag, ValueError, DecodeError, zlib.error) as error:
             detail = (
                 f"A payload of workflow {workflow_of(payload) or '(none)'} cannot be decrypted with master key "
-                f"{key_id.decode(errors='replace')}: it was changed, or another key has this id now. "
-                "Restore the master keys or the Temporal database from the same backup."
+                f"{key_id}: it was changed, or another key has this id now. Restore the master keys and the "
+                "Temporal database from the same backup."
             )
             raise SealedValueError(detail) from error
 
@@ -90,9 +92,10 @@ class PayloadCipher:
 
     def _nonce(self, key_id: str, bound: bytes, body: bytes) -> bytes:
         """The same for the same content: what is kept outside is stored once, however often it is encoded."""
-        digest = hmac.new(self._keys.derive(key_id, NONCE_PURPOSE), bound, "sha256")
+        key = self._keys.derive(key_id, NONCE_PURPOSE)
+        digest = hashlib.blake2b(bound, key=key, digest_size=_NONCE_BYTES)
         digest.update(body)
-        return digest.digest()[:_NONCE_BYTES]
+        return digest.digest()
 
 
 class EncryptingCodec(PayloadCodec, WithSerializationContext):
@@ -109,14 +112,14 @@ class EncryptingCodec(PayloadCodec, WithSerializationContext):
         """Encrypt."""
         return [
             self._cipher.encrypt(payload, self._workflow_id)
-            if len(payload.data) < _THREAD_BYTES
+            if payload.ByteSize() < _THREAD_BYTES
             else await asyncio.to_thread(self._cipher.encrypt, payload, self._workflow_id)
             for payload in payloads
         ]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Decrypt."""
-        return [payload if not is_encrypted(payload) else await self._decode(payload) for payload in payloads]
+        return [await self._decode(payload) if is_encrypted(payload) else payload for payload in payloads]
 
     async def _decode(self, payload: Payload) -> Payload:
         bound = workflow_of(payload)
@@ -127,24 +130,12 @@ class EncryptingCodec(PayloadCodec, WithSerializationContext):
                 "Terminate the workflow, and find out who can write to Temporal."
             )
             raise SealedValueError(detail)
-        if len(payload.data) < _THREAD_BYTES:
+        if payload.ByteSize() < _THREAD_BYTES:
             return self._cipher.decrypt(payload)
         return await asyncio.to_thread(self._cipher.decrypt, payload)
 
 
-def _associated_data(key_id: bytes, workflow_id: bytes) -> bytes:
-    return b"\0".join((ENCODING, key_id, workflow_id))
-
-
-def _pack(plain: bytes) -> bytes:
-    if len(plain) in COMPRESSED_BYTES:
-        deflated = zlib.compress(plain, 1)
-        if len(deflated) < len(plain) * 0.9:
-            return _DEFLATED + deflated
-    return _RAW + plain
-
-
-def _unpack(body: bytes) -> bytes:
-    if body[:1] != _DEFLATED:
-        return body[1:]
-    return zlib.decompressobj().decompress(body[1:], MAX_PAYLOAD_BYTES)
+def _associated_data(metadata: Mapping[str, bytes]) -> bytes:
+    """Unambiguous bytes of what stands beside the ciphertext: each after its length."""
+    parts = [metadata.get(name, b"") for name in ("encoding", KEY, WORKFLOW, PACKING)]
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)

@@ -15,8 +15,8 @@ from activities.failures import application_error
 from perdure.errors import PayloadTooLargeError, PerdureError
 from perdure.settings import MEBIBYTE
 
-# One payload, before compression. Twice what a text of 64 MiB can take as JSON with most of it escaped is not
-# needed; the worker holds several copies of it for a moment.
+# One payload, before compression: a text of 64 MiB even if JSON escapes all of its characters. A worker holds
+# several copies of it for a moment.
 MAX_PAYLOAD_BYTES = 128 * MEBIBYTE
 
 
@@ -27,9 +27,9 @@ class GuardedPayloadConverter(PydanticPayloadConverter):
         """See `PayloadConverter`."""
         payloads = super().to_payloads(values)
         for payload, value in zip(payloads, values, strict=True):
-            if len(payload.data) > MAX_PAYLOAD_BYTES:
+            if payload.ByteSize() > MAX_PAYLOAD_BYTES:
                 detail = (
-                    f"{type(value).__name__} takes {len(payload.data)} bytes as a payload; a workflow carries at "
+                    f"{type(value).__name__} takes {payload.ByteSize()} bytes as a payload; a workflow carries at "
                     f"most {MAX_PAYLOAD_BYTES}. Store it as an object and hand on its key."
                 )
                 raise PayloadTooLargeError(detail)

@@ -1,7 +1,6 @@
 """Payloads that are too large for Temporal lie in the object store; the history has a reference (claim check)."""
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 
 from google.protobuf.message import DecodeError
@@ -16,14 +15,14 @@ from temporalio.converter import (
 from perdure.domain.payload_keys import payload_key, split_payload_key
 from perdure.errors import InvalidInputError, NotFoundError, SealedValueError
 from perdure.ports.storage import ObjectStore
-from workflows.payload_codec import is_encrypted, workflow_of
+from workflows.payload_codec import NONCE, is_encrypted, workflow_of
 
 # Stands in every history with a large payload: it never changes.
 NAME = "perdure-objects"
 
 
 class PayloadStorage(StorageDriver):
-    """Keeps encrypted payloads under their workflow and their content's digest."""
+    """Keeps encrypted payloads under their workflow, named by their content."""
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
@@ -50,8 +49,8 @@ class PayloadStorage(StorageDriver):
                 "store it as an object and hand on its key."
             )
             raise InvalidInputError(detail)
-        content, sha256 = await asyncio.to_thread(_serialise, payload)
-        key = payload_key(workflow_id, sha256)
+        key = payload_key(workflow_id, payload.metadata[NONCE].hex())
+        content = await asyncio.to_thread(payload.SerializeToString)
         if await self._objects.size(key) != len(content):
             await self._objects.put(key, content)
         return StorageDriverClaim({"key": key})
@@ -68,29 +67,24 @@ class PayloadStorage(StorageDriver):
         if found is None:
             detail = f"A history refers to {key!r}, which is no payload of a workflow: it was changed."
             raise SealedValueError(detail)
-        workflow_id, sha256 = found
         try:
             content = await self._objects.get(key)
         except NotFoundError as error:
             detail = (
-                f"A payload of workflow {workflow_id} is gone from the object store ({key}): restore it from a "
+                f"A payload of workflow {found[0]} is gone from the object store ({key}): restore it from a "
                 "backup, or terminate the workflow and retry its operation."
             )
             raise SealedValueError(detail) from error
-        return await asyncio.to_thread(_parse, key, sha256, content)
+        return await asyncio.to_thread(_parse, key, content)
 
 
-def _serialise(payload: Payload) -> tuple[bytes, str]:
-    content = payload.SerializeToString(deterministic=True)
-    return content, hashlib.sha256(content).hexdigest()
-
-
-def _parse(key: str, sha256: str, content: bytes) -> Payload:
+def _parse(key: str, content: bytes) -> Payload:
+    """The payload of an object. What it says of itself must fit its place; the codec looks at every bit."""
     try:
-        if hashlib.sha256(content).hexdigest() == sha256:
-            return Payload.FromString(content)
-        cause = None
-    except DecodeError as error:
-        cause = error
-    detail = f"The object {key} is damaged: restore it from a backup."
-    raise SealedValueError(detail) from cause
+        payload = Payload.FromString(content)
+    except DecodeError:
+        payload = Payload()
+    if key != payload_key(workflow_of(payload), payload.metadata.get(NONCE, b"").hex()):
+        detail = f"The object {key} is damaged: restore it from a backup."
+        raise SealedValueError(detail)
+    return payload

@@ -4,7 +4,7 @@ import re
 from urllib.parse import quote, unquote
 
 FOLDER = "payloads"
-_KEY = re.compile(rf"{FOLDER}/(?P<workflow>[^/]+)/(?P<sha256>[0-9a-f]{{64}})")
+_KEY = re.compile(rf"{FOLDER}/(?P<workflow>[^/]+)/(?P<name>[0-9a-f]{{24}})")
 
 
 def payload_folder(workflow_id: str) -> str:
@@ -12,12 +12,12 @@ def payload_folder(workflow_id: str) -> str:
     return f"{FOLDER}/{quote(workflow_id, safe='')}"
 
 
-def payload_key(workflow_id: str, sha256: str) -> str:
-    """Key of a payload, by its content: storing it again writes the same bytes to the same place."""
-    return f"{payload_folder(workflow_id)}/{sha256}"
+def payload_key(workflow_id: str, name: str) -> str:
+    """Key of a payload. The name is made of its content: storing it again writes the same to the same place."""
+    return f"{payload_folder(workflow_id)}/{name}"
 
 
 def split_payload_key(key: str) -> tuple[str, str] | None:
-    """Workflow id and digest of a payload's key; None for every other key."""
+    """Workflow id and name in a payload's key; None for every other key."""
     match = _KEY.fullmatch(key)
-    return (unquote(match["workflow"]), match["sha256"]) if match else None
+    return (unquote(match["workflow"]), match["name"]) if match else None

@@ -12,6 +12,8 @@ from workflows.payload_codec import (
     COMPRESSED_BYTES,
     INLINE_BYTES,
     KEY,
+    NONCE,
+    PACKING,
     WORKFLOW,
     EncryptingCodec,
     PayloadCipher,
@@ -74,11 +76,30 @@ async def test_any_changed_bit_is_noticed() -> None:
             await codec("op_1").decode([Payload(metadata=stored.metadata, data=bytes(data))])
 
 
-@pytest.mark.parametrize("data", [b"", b"short", b"twenty-eight bytes are least"])
+@pytest.mark.parametrize("data", [b"", b"short", b"sixteen bytes and more"])
 async def test_bytes_that_were_never_encrypted_are_refused(data: bytes) -> None:
     stored = await encrypted()
     with pytest.raises(SealedValueError):
         await codec("op_1").decode([Payload(metadata=stored.metadata, data=data)])
+
+
+@pytest.mark.parametrize("name", [NONCE, PACKING, WORKFLOW])
+@pytest.mark.parametrize("value", [b"", b"deflate", b"another workflow"])
+async def test_what_stands_beside_cannot_be_changed(name: str, value: bytes) -> None:
+    stored = await encrypted()
+    stored.metadata[name] = value
+    if name == PACKING and not value:
+        assert await codec("op_1").decode([stored]) == [json_payload(MARK)]
+        return
+    with pytest.raises(SealedValueError):
+        await codec().decode([stored])
+
+
+async def test_a_payload_without_its_nonce_is_refused() -> None:
+    stored = await encrypted()
+    del stored.metadata[NONCE]
+    with pytest.raises(SealedValueError):
+        await codec().decode([stored])
 
 
 async def test_a_payload_cannot_be_passed_off_as_another_workflows() -> None:

@@ -93,11 +93,12 @@ async def test_a_payload_that_is_gone_names_its_workflow(objects: Puts) -> None:
         await converter(objects).decode([reference], [str])
 
 
-async def test_a_damaged_object_is_noticed(objects: Puts) -> None:
+@pytest.mark.parametrize("damage", [b"", b"half", b"\x00" * 100])
+async def test_a_damaged_object_is_noticed(objects: Puts, damage: bytes) -> None:
     (reference,) = await converter(objects).encode([LARGE])
     (key,) = await keys_of(objects)
-    await objects.put(key, (await objects.get(key))[:-1] + b"!")
-    with pytest.raises(SealedValueError, match="damaged"):
+    await objects.put(key, damage or (await objects.get(key))[:-1] + b"!")
+    with pytest.raises(SealedValueError, match=r"damaged|cannot be decrypted"):
         await converter(objects).decode([reference], [str])
 
 
@@ -115,13 +116,15 @@ async def test_a_payload_without_a_workflow_is_not_stored(objects: Puts) -> None
 
 
 async def test_more_than_a_workflow_carries_is_refused(objects: Puts) -> None:
-    with pytest.raises(PayloadTooLargeError, match=f"str takes {MAX_PAYLOAD_BYTES + 2} bytes"):
+    with pytest.raises(
+        PayloadTooLargeError, match=rf"str takes \d+ bytes as a payload; .* at most {MAX_PAYLOAD_BYTES}"
+    ):
         await converter(objects).encode(["x" * MAX_PAYLOAD_BYTES])
     assert objects.count == 0
 
 
 @pytest.mark.parametrize("workflow_id", ["op_1", "op_1.2", "a/b", "..%2f", "näher", "a#1"])
 def test_a_key_tells_its_workflow(workflow_id: str) -> None:
-    key = payload_key(workflow_id, "0" * 64)
-    assert split_payload_key(key) == (workflow_id, "0" * 64)
+    key = payload_key(workflow_id, "0" * 24)
+    assert split_payload_key(key) == (workflow_id, "0" * 24)
     assert key.count("/") == 2
