@@ -21,7 +21,7 @@ def actor_of(caller: Principal, request: Request) -> Actor:
     )
 
 
-def _actor(request: Request, caller: Caller) -> Actor:
+async def _actor(request: Request, caller: Caller) -> Actor:
     return actor_of(caller, request)
 
 

@@ -155,7 +155,8 @@ def require(*scopes: str) -> Any:
     return Depends(check)
 
 
-def _database(request: Request) -> Database:
+# These are coroutines, though they wait for nothing: FastAPI sends a plain function to a thread and back.
+async def _database(request: Request) -> Database:
     found: Database = request.app.state.database
     return found
 
@@ -163,27 +164,27 @@ def _database(request: Request) -> Database:
 DatabaseDependency = Annotated[Database, Depends(_database)]
 
 
-def _operations(request: Request) -> Operations:
+async def _operations(request: Request) -> Operations:
     found: Operations = request.app.state.operations
     return found
 
 
-def _objects(request: Request) -> ObjectStore:
+async def _objects(request: Request) -> ObjectStore:
     found: ObjectStore = request.app.state.objects
     return found
 
 
-def _embedders(request: Request) -> Embedders:
+async def _embedders(request: Request) -> Embedders:
     found: Embedders = request.app.state.embedders
     return found
 
 
-def _keyring(request: Request) -> Keyring:
+async def _keyring(request: Request) -> Keyring:
     found: Keyring = request.app.state.keyring
     return found
 
 
-def _content_links(request: Request) -> ContentLinks:
+async def _content_links(request: Request) -> ContentLinks:
     found: ContentLinks = request.app.state.content_links
     return found
 

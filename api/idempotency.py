@@ -97,7 +97,7 @@ def fingerprint(method: str, path: str, body: BaseModel | bytes | None, *, query
     return digest.hexdigest()
 
 
-def idempotency_key(
+async def idempotency_key(
     key: Annotated[
         str | None,
         Header(

@@ -74,7 +74,7 @@ class PageParameters:
         return int(self.after)
 
 
-def page_parameters(
+async def page_parameters(
     cursor: Annotated[
         str | None,
         Query(max_length=512, description="`next_cursor` of the page before; absent for the first."),

@@ -114,7 +114,7 @@ async def _accept_new(
                 "metadata": fields.metadata,
                 "operation_id": operation_id,
                 "version_id": version_id,
-                "source": {"name": source.name, "url": source.url, "titled": fields.title is not None},
+                "source": source.described(titled=fields.title is not None),
                 "object_key": source.object_key,
                 "sha256": source.sha256,
                 "size_bytes": source.size_bytes,
