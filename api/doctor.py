@@ -29,13 +29,18 @@ from temporalio.api.workflowservice.v1 import (
     GetClusterInfoRequest,
 )
 from temporalio.client import Client
+from temporalio.converter import DataConverter
 from temporalio.service import RPCError
 
-from perdure.db.guard import find_faults
+from perdure.db.guard import Fault, find_faults
+from perdure.db.master_key_check import examine_master_keys
 from perdure.db.session import Database
 from perdure.embedded import loopback, ports, temporal_server
 from perdure.embedded.stack_files import StackFiles
 from perdure.errors import PerdureError
+from perdure.kms_command import TIMEOUT_S as KMS_TIMEOUT_S
+from perdure.master_key_file import key_file_path, makes_key_file
+from perdure.master_keys import MasterKeys, load_master_keys
 from perdure.providers.minilm_export import is_exported
 from perdure.providers.obstore_object_store import ObstoreObjectStore
 from perdure.providers.tesseract import Tesseract, find_tesseract
@@ -183,7 +188,8 @@ async def check_temporal(settings: Settings) -> list[Finding]:
         return [warn("temporal", "not running", _NOT_RUNNING)]
     try:
         async with asyncio.timeout(_TIMEOUT.total_seconds()):
-            client = await connect(settings)
+            # Nothing here reads a payload, and looking must not make a master key.
+            client = await connect(settings, converter=DataConverter.default)
             return [
                 await _temporal_server(client),
                 *_tuning(settings),
@@ -292,6 +298,36 @@ async def check_keys(settings: Settings) -> list[Finding]:
     return findings
 
 
+async def check_encryption(settings: Settings) -> list[Finding]:
+    """The master keys: readable, and those that this database was used with."""
+    try:
+        keys, faults = await _examine_keys(settings)
+    except (SQLAlchemyError, OSError, TimeoutError):
+        return [warn("master keys", "cannot be compared with the database", "mend the database first")]
+    except PerdureError as error:
+        return [fail("master keys", "unusable", str(error))]
+    if faults:
+        return [fail("master keys", fault.what, fault.remedy) for fault in faults]
+    if keys is None:
+        return [ok("master keys", "made at the first start")]
+    found = f"{keys.current_id} encrypts, {len(keys.ids()) - 1} more for reading"
+    path = key_file_path(settings)
+    return [ok("master keys", f"{found}; back up {path}" if path.exists() else found)]
+
+
+async def _examine_keys(settings: Settings) -> tuple[MasterKeys | None, list[Fault]]:
+    if not settings.database_url:
+        if makes_key_file(settings) and not key_file_path(settings).exists():
+            return None, []
+        return await asyncio.to_thread(load_master_keys, settings, make=False), []
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        async with asyncio.timeout(_TIMEOUT.total_seconds() + KMS_TIMEOUT_S):
+            return await examine_master_keys(database, settings)
+    finally:
+        await database.aclose()
+
+
 def _readable_by_others(path: Path) -> bool:
     return path.exists() and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
@@ -327,6 +363,7 @@ CHECKS: tuple[Check, ...] = (
     check_ports,
     check_keys,
     check_database,
+    check_encryption,
     check_temporal,
     check_model,
     check_objects,

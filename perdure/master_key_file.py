@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perdure.errors import ConfigurationError
+from perdure.settings import Settings
 
 FILE_NAME = "master.keys"
 KEY_BYTES = 32
@@ -28,6 +29,16 @@ class KeyEntry:
 
     id: str
     content: bytes = field(repr=False)
+
+
+def key_file_path(settings: Settings) -> Path:
+    """Where the master key file is, or would be made."""
+    return settings.master_key_file or settings.home / FILE_NAME
+
+
+def makes_key_file(settings: Settings) -> bool:
+    """Whether a missing file is made at the first start: not where keys come from elsewhere."""
+    return not (settings.master_keys or settings.master_passphrase or settings.kms_command)
 
 
 def new_entry() -> KeyEntry:

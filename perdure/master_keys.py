@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from perdure.errors import ConfigurationError
 from perdure.kms_command import unwrap
 from perdure.master_key_file import (
-    FILE_NAME,
     KEY_BYTES,
     KeyEntry,
     by_id,
+    key_file_path,
     make_key_file,
+    makes_key_file,
     parse_entry,
     read_key_file,
     unique,
@@ -124,16 +125,6 @@ class WatchedFile:
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def key_file_path(settings: Settings) -> Path:
-    """Where the master key file is, or would be made."""
-    return settings.master_key_file or settings.home / FILE_NAME
-
-
-def makes_key_file(settings: Settings) -> bool:
-    """Whether a missing file is made at the first start: not where keys come from elsewhere."""
-    return not (settings.master_keys or settings.master_passphrase or settings.kms_command)
 
 
 def load_master_keys(settings: Settings, *, make: bool = True) -> MasterKeys:

@@ -61,7 +61,13 @@ def _interceptors() -> list[Interceptor]:
     return [TracingInterceptor(tracer)]
 
 
-async def connect(settings: Settings, *, lazy: bool = False, runtime: Runtime | None = None) -> Client:
+async def connect(
+    settings: Settings,
+    *,
+    lazy: bool = False,
+    runtime: Runtime | None = None,
+    converter: DataConverter | None = None,
+) -> Client:
     """Connect to the configured Temporal; lazily, an outage shows at the first call only."""
     tls: TLSConfig | bool = bool(settings.temporal_api_key)
     if settings.temporal_tls_cert and settings.temporal_tls_key:
@@ -74,7 +80,7 @@ async def connect(settings: Settings, *, lazy: bool = False, runtime: Runtime | 
         namespace=settings.temporal_namespace,
         api_key=settings.temporal_api_key or None,
         tls=tls,
-        data_converter=data_converter(settings),
+        data_converter=converter or data_converter(settings),
         interceptors=_interceptors(),
         lazy=lazy,
         runtime=runtime,

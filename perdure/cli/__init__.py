@@ -2,7 +2,7 @@
 
 import typer
 
-from perdure.cli import admin, documents, operations, up
+from perdure.cli import admin, documents, keys, operations, up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,4 +14,6 @@ app.command()(admin.doctor)
 app.command()(admin.migrate)
 app.command()(documents.ingest)
 app.command()(documents.search)
+app.command()(keys.rotate_keys)
 app.add_typer(operations.app, name="ops")
+app.add_typer(keys.master_key, name="master-key")

@@ -19,7 +19,14 @@ _EMAIL = "demo@perdure.example"
 _NAME = "Demo"
 _ORGANISATION = "Kestrel Harbour Instruments"
 _KEY_NAME = "demo"
-_SCOPES = ("documents:read", "documents:write", "search:read", "operations:read", "operations:write")
+_SCOPES = (
+    "documents:read",
+    "documents:write",
+    "search:read",
+    "operations:read",
+    "operations:write",
+    "encryption:rotate",
+)
 _LINE = re.compile(r"^(?P<name>[A-Z_]+)=(?P<value>.*)$", re.MULTILINE)
 _UNAUTHENTICATED, _CONFLICT = 401, 409
 

@@ -15,6 +15,7 @@ from perdure.cli.demo import Demo
 from perdure.cli.output import console, fail
 from perdure.embedded.supervisor import Stack
 from perdure.errors import PerdureError
+from perdure.master_key_file import key_file_path
 from perdure.settings import Settings
 
 _SAMPLES = Path(__file__).parents[2] / "samples"
@@ -86,6 +87,8 @@ async def _serve(stack: Stack, status: Status, samples: Path | None, *, once: bo
     succeeded = True
     async with stack:
         console.print(Text(f"Perdure is ready after {time.monotonic() - started:.1f} s.", style="bold green"))
+        if stack.made_master_key:
+            console.print(_key_notice(key_file_path(stack.settings)))
         demo = Demo(stack.settings.home, stack.url)
         if samples is not None:
             succeeded = await _show_demo(demo, status, samples)
@@ -93,6 +96,15 @@ async def _serve(stack: Stack, status: Status, samples: Path | None, *, once: bo
         if not once:
             await asyncio.Event().wait()
     return succeeded
+
+
+def _key_notice(key_file: Path) -> Text:
+    return Text.assemble(
+        ("Back up ", "bold yellow"),
+        (str(key_file), "bold"),
+        ", apart from the database: it holds the master key that was made just now, and without it nothing "
+        "that Perdure encrypts can be read again.",
+    )
 
 
 async def _show_demo(demo: Demo, status: Status, samples: Path) -> bool:

@@ -10,6 +10,7 @@ from perdure.db.guard import Fault
 from perdure.db.keyring import check_value, passes_check
 from perdure.db.session import Database
 from perdure.errors import ConfigurationError
+from perdure.master_key_file import key_file_path, makes_key_file
 from perdure.master_keys import MasterKeys, load_master_keys
 from perdure.settings import Settings
 
@@ -41,6 +42,22 @@ async def check_master_keys(database: Database, settings: Settings) -> MasterKey
             if key_id not in check_values:
                 await known.add(key_id, check_value(keys, key_id))
     return keys
+
+
+async def examine_master_keys(
+    database: Database, settings: Settings
+) -> tuple[MasterKeys | None, list[Fault]]:
+    """What a start would find, without making or noting anything; no keys before the first start."""
+    async with database.transaction(None) as session:
+        known = MasterKeyRepository(session)
+        is_first = not await known.check_values() and not await known.in_use()
+        if is_first and makes_key_file(settings) and not key_file_path(settings).exists():
+            return None, []
+        try:
+            keys = await asyncio.to_thread(load_master_keys, settings, make=False)
+        except ConfigurationError as error:
+            return None, [Fault(str(error), _RESTORE)]
+        return keys, await find_key_faults(session, keys)
 
 
 async def find_key_faults(session: AsyncSession, keys: MasterKeys) -> list[Fault]:

@@ -24,6 +24,7 @@ from perdure.embedded.processes import Report, end_leftovers
 from perdure.embedded.stack_files import StackFiles, write_private
 from perdure.embedded.stack_ports import StackPorts
 from perdure.errors import UnavailableError
+from perdure.master_key_file import key_file_path, makes_key_file
 from perdure.providers.obstore_object_store import remove_unfinished
 from perdure.settings import MEBIBYTE, Settings
 
@@ -57,6 +58,7 @@ class Stack:
         self._ports = StackPorts.configured(settings)
         self.environment: dict[str, str] = {}
         self.timings: dict[str, float] = {}
+        self.made_master_key = False
 
     @property
     def url(self) -> str:
@@ -106,9 +108,12 @@ class Stack:
             self._start_database(), self._start_temporal(), self._step("model", self._ensure_model)
         )
         self.files.write_environment(self.environment)
+        key_file = key_file_path(self.settings)
+        is_first = makes_key_file(self.settings) and not key_file.exists()
         workers = [self._child(_WORKERS, self._worker_spec(queue)) for queue in WORKER_QUEUES]
         children = [*workers, self._child(_API, self._api_spec())]
         await _together(*(self._step(child.spec.name, child.start) for child in children))
+        self.made_master_key = is_first and key_file.exists()
 
     async def _step(self, name: str, action: Callable[[], Awaitable[None]]) -> None:
         started = time.monotonic()
@@ -133,6 +138,7 @@ class Stack:
             "TEMPORAL_UI_URL": self.temporal_ui_url,
             "OBJECT_STORE_URL": settings.objects_url,
             "PERDURE_PUBLIC_URL": settings.public_url or self.url,
+            "PERDURE_MASTER_KEY_FILE": str(settings.master_key_file or ""),
         }
         return {name: value for name, value in values.items() if value}
 
