@@ -17,6 +17,7 @@ from api.reconciler import Reconciler
 from api.routes import (
     api_keys,
     auth,
+    codec,
     console_accounts,
     console_documents,
     console_operations,
@@ -63,6 +64,7 @@ ROUTERS = (
     search.router,
     secrets.router,
     encryption.router,
+    codec.router,
     health.router,
 )
 CONSOLE = (

@@ -21,6 +21,7 @@ from perdure.errors import QuotaExceededError
 # Load balancers and Prometheus ask often, from anywhere.
 _UNLIMITED = re.compile(r"/health(?:/\w+)?|/metrics")
 _LOG_IN = re.compile(r"/api/v1/auth/(?:register|login|refresh|logout)|/(?:register|login|logout)")
+_DECODE = re.compile(r"/codec/decode")
 _SEARCH = re.compile(r"/api/v1/search|/search")
 _UPLOAD = re.compile(r"/api/v1/documents(?:/batch)?")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -30,6 +31,8 @@ def class_for_caller(method: str, path: str) -> RouteClass:
     """What someone who is logged in asks for."""
     if _SEARCH.fullmatch(path):
         return RouteClass.SEARCH
+    if _DECODE.fullmatch(path):
+        return RouteClass.DECODE
     if method in _SAFE_METHODS:
         return RouteClass.READ
     return RouteClass.UPLOAD if _UPLOAD.fullmatch(path) else RouteClass.WRITE

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
+from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
+from temporalio.api.sdk.v1.external_storage_pb2 import ExternalStorageReference
 from temporalio.converter import (
     StorageDriver,
     StorageDriverClaim,
@@ -17,8 +19,20 @@ from perdure.errors import InvalidInputError, NotFoundError, SealedValueError
 from perdure.ports.storage import ObjectStore
 from workflows.payload_codec import NONCE, is_encrypted, workflow_of
 
+_REFERENCE = ExternalStorageReference.DESCRIPTOR.full_name.encode()
 # Stands in every history with a large payload: it never changes.
 NAME = "perdure-objects"
+
+
+def stored_key(payload: Payload) -> str | None:
+    """Key of the object that a reference in a history stands for; None for every other payload."""
+    if payload.metadata.get("messageType") != _REFERENCE:
+        return None
+    try:
+        reference = json_format.Parse(payload.data, ExternalStorageReference())
+    except (json_format.ParseError, UnicodeDecodeError):
+        return None
+    return reference.claim_data.get("key", "") if reference.driver_name == NAME else None
 
 
 class PayloadStorage(StorageDriver):

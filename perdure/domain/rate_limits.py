@@ -25,6 +25,7 @@ class RouteClass(StrEnum):
     UPLOAD = "upload"
     AUTH = "auth"
     OPEN = "open"
+    DECODE = "decode"
 
 
 # Well above what one API process can answer to one caller: they stop a runaway, and leave batches alone.
@@ -35,6 +36,8 @@ PER_MINUTE: Mapping[RouteClass, int] = {
     RouteClass.UPLOAD: 12_000,
     RouteClass.AUTH: 600,
     RouteClass.OPEN: 3_000,
+    # The Temporal UI asks once for each event of a history that it shows.
+    RouteClass.DECODE: 1_200,
 }
 
 

@@ -20,6 +20,7 @@ class Scope(StrEnum):
     SECRETS_READ = "secrets:read"
     SECRETS_WRITE = "secrets:write"
     ENCRYPTION_ROTATE = "encryption:rotate"
+    PAYLOADS_READ = "payloads:read"
 
 
 class Role(StrEnum):

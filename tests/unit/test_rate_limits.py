@@ -40,6 +40,7 @@ def test_a_setting_that_cannot_be_read_is_refused_with_the_classes_that_exist(se
         ("DELETE", "/api/v1/documents/doc_1", "write"),
         ("POST", "/api/v1/search", "search"),
         ("GET", "/search", "search"),
+        ("POST", "/codec/decode", "decode"),
         ("GET", "/operations", "read"),
         ("POST", "/api/v1/operations/op_1/pause", "write"),
     ],

@@ -41,3 +41,9 @@ def test_a_viewer_changes_nothing() -> None:
 def test_only_an_owner_touches_owners(actor: Role | None) -> None:
     assert may_grant(actor, Role.OWNER) is (actor is Role.OWNER)
     assert may_grant(actor, Role.ADMIN)
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.APPROVER, Role.VIEWER])
+def test_only_owners_and_admins_read_what_temporal_stores(role: Role) -> None:
+    assert Scope.PAYLOADS_READ not in scopes_of(role)
+    assert Scope.PAYLOADS_READ in scopes_of(Role.OWNER) & scopes_of(Role.ADMIN)
