@@ -25,7 +25,6 @@ GROUPS = {
     "batch_texts": "bench.batch_texts",
     "llama_index": "bench.llama_index_pipeline",
     "search": "bench.search_speed",
-    "quality": "bench.retrieval_quality",
     "idle_memory": "bench.idle_memory",
     "warm_start": "bench.warm_start",
     "pause": "bench.pause",
