@@ -2,6 +2,7 @@
 
 import asyncio
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,6 +14,8 @@ from perdure.errors import ConfigurationError
 from perdure.master_key_file import key_file_path, makes_key_file
 from perdure.master_keys import MasterKeys, load_master_keys
 from perdure.settings import Settings
+
+logger = structlog.get_logger("perdure.master_keys")
 
 # Arbitrary, and the same for ever: of processes that start together, one makes the key.
 _LOCK = 7_033_188_474
@@ -32,8 +35,15 @@ async def check_master_keys(database: Database, settings: Settings) -> MasterKey
         known = MasterKeyRepository(session)
         check_values = await known.check_values()
         is_first = not check_values and not await known.in_use()
+        makes = is_first and makes_key_file(settings) and not key_file_path(settings).exists()
         # A passphrase or a key service takes a moment.
         keys = await asyncio.to_thread(load_master_keys, settings, make=is_first)
+        if makes:
+            logger.warning(
+                "master_key_made",
+                back_up=str(key_file_path(settings)),
+                why="nothing encrypted opens without it",
+            )
         faults = await find_key_faults(session, keys)
         if faults:
             listed = " ".join(f"{n}. {fault.what} {fault.remedy}" for n, fault in enumerate(faults, 1))

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
+from temporalio.exceptions import ApplicationError
 
+from activities.encryption import EncryptionActivities
 from perdure.db.key_rotation import KeyRotation
 from perdure.db.keyring import Keyring
 from perdure.db.sealed_columns import SEALED_COLUMNS
@@ -14,6 +16,7 @@ from perdure.db.session import Database
 from perdure.domain.ids import new_id
 from perdure.embedded import postgres
 from perdure.master_keys import MasterKeys
+from perdure.schemas.encryption import KeyRotationJob, NewDataKey, ReencryptJob, SealedPosition
 from tests.sealed_secrets import (
     NEW,
     OLD,
@@ -191,3 +194,61 @@ async def test_a_value_that_does_not_open_is_named_and_keeps_its_key(
     assert (retirement.retired, retirement.still_needed) == (0, [old])
     assert await sealed_with(database, organisation_id) == {old, new}
     assert await value_of(database, organisation_id, keyring, good) == VALUE
+
+
+@pytest.fixture
+def activities(database: Database, keyring: Keyring) -> EncryptionActivities:
+    return EncryptionActivities(database.transaction, keyring)
+
+
+@pytest.mark.parametrize(
+    ("column", "count"), [("a.gone", 1), ("organisation_secrets.sealed", 0), ("z.gone", 0)]
+)
+async def test_a_position_of_another_version_starts_the_next_column_afresh(
+    database: Database,
+    organisation_id: str,
+    keyring: Keyring,
+    activities: EncryptionActivities,
+    column: str,
+    count: int,
+) -> None:
+    secret_id = await make_secret(database, organisation_id, keyring)
+    scope = {"organisation_id": organisation_id, "operation_id": new_id("op")}
+    await activities.make_data_key(KeyRotationJob(**scope))
+    position = SealedPosition(column=column, after_id=secret_id)
+    page = await activities.reencrypt_page(ReencryptJob(**scope, position=position))
+    assert (page.count, page.position) == (count, None)
+
+
+async def test_a_page_that_ran_and_was_not_heard_of_runs_again(
+    database: Database, organisation_id: str, keyring: Keyring, activities: EncryptionActivities
+) -> None:
+    for _ in range(3):
+        await make_secret(database, organisation_id, keyring)
+    scope = {"organisation_id": organisation_id, "operation_id": new_id("op")}
+    made = [await activities.make_data_key(KeyRotationJob(**scope)) for _ in range(2)]
+    assert made[0] == made[1] == NewDataKey(data_key_id=made[0].data_key_id, remaining=3)
+    assert [(await activities.reencrypt_page(ReencryptJob(**scope))).count for _ in range(2)] == [3, 0]
+    retired = [(await activities.retire_data_keys(KeyRotationJob(**scope))).retired for _ in range(2)]
+    assert retired == [1, 1]
+
+
+async def test_a_deleted_organisation_has_no_keys_to_retire(
+    database: Database, activities: EncryptionActivities
+) -> None:
+    job = KeyRotationJob(organisation_id=new_id("org"), operation_id=new_id("op"))
+    with pytest.raises(ApplicationError, match="was deleted") as failure:
+        await activities.retire_data_keys(job)
+    assert failure.value.non_retryable
+
+
+async def test_a_missing_master_key_ends_the_rotation_and_changes_nothing(
+    database: Database, organisation_id: str, keyring: Keyring
+) -> None:
+    secret_id = await make_secret(database, organisation_id, keyring)
+    stranger = EncryptionActivities(database.transaction, Keyring(MasterKeys({"test-new": NEW})))
+    job = KeyRotationJob(organisation_id=organisation_id, operation_id=new_id("op"))
+    with pytest.raises(ApplicationError, match="master key test-old is not given") as failure:
+        await stranger.rewrap_data_keys(job)
+    assert failure.value.non_retryable
+    assert await value_of(database, organisation_id, keyring, secret_id) == VALUE

@@ -5,13 +5,16 @@ import asyncio
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, text
+from temporalio.client import Client
 
 from perdure.db.models import DataKeyRow, IdempotencyKeyRow, OrganisationSecretRow
+from perdure.db.operation_repository import OperationRepository
 from perdure.db.secret_repository import SecretRepository
 from perdure.db.session import Database
 from perdure.domain.sealing import key_id_of
 from perdure.errors import NotFoundError
 from tests.accounts import Account
+from workflows.client import start_operation
 
 VALUE = "sk-proj-0123456789abcdef-WXYZ"
 SECRET = {"name": "OpenAI", "kind": "provider_key", "value": VALUE}
@@ -159,3 +162,30 @@ async def test_two_rotations_at_once_leave_one_key(
         assert list(keys) == [last["result"]["data_key_id"]]
     for secret in made:
         assert await value_of(product, caller.organisation_id, secret["id"]) == VALUE
+
+
+async def test_a_continued_workflow_goes_on_after_what_its_earlier_run_did(
+    database: Database, temporal: Client, caller: Account
+) -> None:
+    made = [
+        await caller.post("/secrets", 201, json=SECRET | {"name": f"secret {number}"}) for number in range(4)
+    ]
+    async with database.transaction(caller.organisation_id) as session:
+        row = await OperationRepository(session).create(
+            organisation_id=caller.organisation_id,
+            actor_id="usr_test",
+            kind="rotate_keys",
+            summary="Rotate",
+            input={
+                "position": {"column": "organisation_secrets.sealed", "after_id": made[1]["id"]},
+                "done": 2,
+                "reencrypted": 1,
+                "unreadable": ["elsewhere"],
+            },
+        )
+    await start_operation(temporal, row)
+    operation = await caller.ended({"id": row.id})
+    assert operation["progress"]["done"] == 4
+    result = operation["result"]
+    assert (result["reencrypted"], result["unreadable"]) == (3, ["elsewhere"])
+    assert len(result["still_needed"]) == 1
