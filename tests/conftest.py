@@ -54,17 +54,24 @@ async def organisation_id(database: Database) -> str:
     return organisation_id
 
 
+@pytest.fixture(scope="session")
+def temporal_database() -> Iterator[Path]:
+    """The file in which the Temporal server of this test run keeps everything."""
+    directory = Path(tempfile.mkdtemp(prefix="perdure-test-"))
+    yield directory / "temporal.db"
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 @pytest.fixture(scope="session", name="temporal_server")
-def running_temporal_server() -> Iterator[str]:
+def running_temporal_server(temporal_database: Path) -> Iterator[str]:
     """Address of a tuned Temporal dev server of this test run alone, its state in a file."""
     binary = temporal_server.find_binary(home_directory())
     if binary is None:
         pytest.fail("no `temporal` command: `make test` builds it into .perdure/bin")
-    directory = Path(tempfile.mkdtemp(prefix="perdure-test-"))
     listening = temporal_server.TemporalPorts(*ports.unused(4))
-    command = temporal_server.server_command(binary, listening, directory / "temporal.db")
+    command = temporal_server.server_command(binary, listening, temporal_database)
     with (
-        (directory / "temporal.log").open("wb") as log,
+        (temporal_database.parent / "temporal.log").open("wb") as log,
         subprocess.Popen(command, stdout=log, stderr=log) as process,
     ):
         try:
@@ -72,7 +79,6 @@ def running_temporal_server() -> Iterator[str]:
             yield listening.address
         finally:
             process.terminate()
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
