@@ -95,6 +95,8 @@ async def _tenant(account: Account, title: str) -> Tenant:
     text = f"# {title}\n\nThe pump of {title} was repaired on Tuesday."
     document = await account.ingested(json={"text": text, "title": title, "metadata": {"place": title}})
     key = await account.post("/api-keys", 201, json={"name": title, "scopes": ["documents:read"]})
+    hidden = {"name": title, "kind": "other", "value": f"The secret of {title}"}
+    secret = await account.post("/secrets", 201, json=hidden)
     me = await account.get("/auth/me")
     return Tenant(
         account,
@@ -102,6 +104,7 @@ async def _tenant(account: Account, title: str) -> Tenant:
             "document_id": document["id"],
             "operation_id": document["operation_id"],
             "api_key_id": key["id"],
+            "secret_id": secret["id"],
             "user_id": me["user"]["id"],
             "space": "default",
         },
