@@ -42,6 +42,7 @@ from perdure.scratch import scratch_directory
 from perdure.settings import Settings
 from workflows import queues
 from workflows.client import connect
+from workflows.progress import ProgressReporter
 from workflows.registry import WORKFLOWS
 from workflows.sdk_metrics import metered_runtime, outcome_counters
 
@@ -155,7 +156,7 @@ def build_workers(client: Client, dependencies: Dependencies, names: Sequence[st
             workflows=WORKFLOWS if name == queues.IO else [],
             activities=dependencies.io() if name == queues.IO else dependencies.cpu(),
             workflow_runner=sandbox(),
-            interceptors=[StepRecorder(dependencies.database.transaction)],
+            interceptors=[StepRecorder(dependencies.database.transaction), ProgressReporter()],
             workflow_failure_exception_types=[PerdureError],
             graceful_shutdown_timeout=DRAIN,
             max_concurrent_activities=50 if name == queues.IO else 2 * (os.cpu_count() or 1) + 2,

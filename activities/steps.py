@@ -13,13 +13,15 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from perdure.db.operation_repository import OperationRepository, StepRecord
 from perdure.db.session import Transaction
-from perdure.schemas.operations import OperationError, StepRead, StepState
+from perdure.schemas.operations import OperationError, Progress, StepRead, StepState
 
 logger = structlog.get_logger()
 
 # A step shorter than this is written once, at its end: half the writes, and nobody could have seen it run.
 QUIET = 0.1
 HEARTBEAT_EVERY = 2.0
+# How far the operation was when the activity was scheduled; `workflows.progress` writes it.
+PROGRESS_HEADER = "perdure-progress"
 
 Report = Callable[[StepRecord, str], Awaitable[None]]
 
@@ -60,6 +62,8 @@ class _RecordingInbound(ActivityInboundInterceptor):
         )
 
         started_at = datetime.now(UTC)
+        header = input.headers.get(PROGRESS_HEADER)
+        progress = activity.payload_converter().from_payload(header, Progress) if header else None
 
         def record(state: StepState, error: OperationError | None = None) -> StepRecord:
             ended = None if state in {StepState.RUNNING, StepState.RETRYING} else datetime.now(UTC)
@@ -67,6 +71,7 @@ class _RecordingInbound(ActivityInboundInterceptor):
                 operation_id=operation_id,
                 run_id=info.workflow_run_id or "",
                 activity_id=info.activity_id,
+                progress=progress,
                 step=StepRead(
                     name=info.activity_type,
                     state=state,

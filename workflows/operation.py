@@ -65,6 +65,11 @@ class Operation:
         self._updated_at: datetime | None = None
         self._recording = asyncio.Lock()
 
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return self._progress
+
     @workflow.signal
     async def pause(self) -> None:
         """Start no further activity until `resume`; what is under way ends."""

@@ -33,6 +33,8 @@ _RECORD_STEP = text(
             revision = revision + 1,
             updated_at = now(),
             run_id = COALESCE(run_id, :run_id),
+            progress_done = GREATEST(progress_done, CAST(:done AS integer)),
+            progress_total = GREATEST(progress_total, CAST(:total AS integer)),
             progress_step = CASE WHEN :state IN ('running', 'retrying') OR progress_step IS NULL
                 THEN :name ELSE progress_step END,
             status = CASE WHEN status = 'pending' THEN 'running' ELSE status END
@@ -63,6 +65,7 @@ class StepRecord:
     run_id: str
     activity_id: str
     step: StepRead
+    progress: Progress | None = None
 
 
 def workflow_id(operation_id: str, attempt: int) -> str:
@@ -275,6 +278,8 @@ class OperationRepository:
                 "ended_at": record.step.ended_at,
                 "error": step["error"],
                 "data": step,
+                "done": record.progress.done if record.progress else 0,
+                "total": record.progress.total if record.progress else 0,
             },
         )
 

@@ -18,6 +18,7 @@ from perdure.errors import PerdureError
 from tests.workflows.toy import Count, CountActivities, CountInput
 from worker import sandbox
 from workflows.client import ORGANISATION
+from workflows.progress import ProgressReporter
 
 
 @dataclass
@@ -54,7 +55,7 @@ async def counting(temporal: Client, database: Database) -> AsyncIterator[CountA
             OperationActivities(database.transaction).record_status,
         ],
         workflow_runner=sandbox(),
-        interceptors=[StepRecorder(database.transaction)],
+        interceptors=[StepRecorder(database.transaction), ProgressReporter()],
         workflow_failure_exception_types=[PerdureError],
     ):
         yield activities

@@ -32,6 +32,17 @@ async def test_the_record_follows_the_workflow_to_its_end(start_toy: StartToy) -
     assert row.closed_at is not None
 
 
+async def test_the_record_shows_the_progress_while_it_runs(start_toy: StartToy) -> None:
+    toy = await start_toy(goal=4, pause_s=0.4)
+    async with asyncio.timeout(10):
+        while (await toy.row()).progress_done < 2:  # noqa: ASYNC110  # the record is in another process's hands
+            await asyncio.sleep(0.02)
+    row = await toy.row()
+    assert (row.status, row.progress_total) == ("running", 4)
+    assert row.progress_done < 4
+    await toy.handle.result()
+
+
 async def test_each_activity_is_a_step_with_its_times(start_toy: StartToy) -> None:
     toy = await start_toy(goal=2, pause_s=0.15)
     await toy.handle.result()
