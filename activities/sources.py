@@ -31,8 +31,11 @@ def upload_key(organisation_id: str, name: str) -> str:
 
 
 def file_name_of(url: str) -> str:
-    """Last segment of a URL's path, or its host."""
-    parts = urlsplit(url)
+    """Last segment of a URL's path, or its host. The URL may be none: who fetches it says so."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "document"
     return unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.hostname or "document"
 
 

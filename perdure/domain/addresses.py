@@ -117,7 +117,11 @@ def check_redirect(current: Target, location: str, rules: AddressRules) -> Targe
     """The target of a redirect, under the same rules as the first URL."""
     if _FORBIDDEN_CHARACTERS.search(location):
         raise forbidden("The server redirects to a malformed URL.")
-    return check_url(urljoin(current.url, location), rules)
+    try:
+        following = urljoin(current.url, location)
+    except ValueError as error:
+        raise forbidden(f"The server redirects to a malformed URL: {error}.") from error
+    return check_url(following, rules)
 
 
 def check_addresses(target: Target, addresses: list[str], rules: AddressRules) -> list[str]:

@@ -34,7 +34,13 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WORTH_RETRYING = frozenset({408, 425, 429})
 _CONNECT_TIMEOUT_S = 10.0
 _PIECE = 64 * 1024
+_LOCATION = "perdure.location"
 _UNSAFE = re.compile(r'[/\\<>:"|?*\x00-\x1f\x7f]')
+
+
+async def _set_location_aside(response: httpx.Response) -> None:
+    """Keep where a redirect leads from httpx, which reads it before we do and fails on what is no URL."""
+    response.extensions[_LOCATION] = response.headers.pop("location", "")
 
 
 async def resolve_by_system(host: str, port: int) -> list[str]:
@@ -69,6 +75,7 @@ class HttpFetcher:
             # connections are kept by address, and two names may share one: none is used twice
             limits=httpx.Limits(max_keepalive_connections=0),
             headers={"User-Agent": "Perdure/0.1", "Accept": "*/*", "Accept-Encoding": "identity"},
+            event_hooks={"response": [_set_location_aside]},
         )
 
     async def aclose(self) -> None:
@@ -96,7 +103,7 @@ class HttpFetcher:
                 if response.status_code not in _REDIRECTS:
                     _check_status(response, target)
                     return await self._save(response, target, path)
-                location = response.headers.get("location", "")
+                location = str(response.extensions.get(_LOCATION, ""))
             if not location:
                 raise _unreachable(f"{target.host} redirects without saying where to.")
             target = check_redirect(target, location, self._rules)

@@ -98,8 +98,8 @@ class DocumentCreate(DocumentFields):
     )
 
     text: str | None = Field(default=None, min_length=1)
-    url: str | None = Field(default=None, max_length=2048)
-    object_key: str | None = Field(default=None, max_length=1024)
+    url: str | None = Field(default=None, min_length=1, max_length=2048)
+    object_key: str | None = Field(default=None, min_length=1, max_length=1024)
 
     @model_validator(mode="after")
     def _one_source(self) -> "DocumentCreate":

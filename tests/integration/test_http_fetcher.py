@@ -19,7 +19,6 @@ from perdure.errors import DocumentRejectedError, UpstreamError
 from perdure.ports.parsing import Fetcher
 from perdure.providers.http_fetcher import HttpFetcher, Resolve
 from perdure.settings import Settings
-from tests.hostile_urls import HOSTILE_URLS
 
 Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
@@ -99,18 +98,6 @@ async def reason(fetcher: HttpFetcher, url: str, path: Path) -> str:
     await fetcher.aclose()
     assert not left_behind(path)
     return rejection.value.reason
-
-
-async def test_no_hostile_url_reaches_a_server_on_loopback(site: Site, tmp_path: Path) -> None:
-    site.says("/", b"secret")
-    # the port is opened and every name leads home, so that only the rules on hosts and addresses are in the way
-    fetcher = a_fetcher(resolve=to_loopback, ports=frozenset({80, 443, site.port}))
-    for template in HOSTILE_URLS:
-        with pytest.raises(DocumentRejectedError) as rejection:
-            await fetcher.fetch(template.replace("PORT", str(site.port)), tmp_path / "got")
-        assert rejection.value.reason == "forbidden_address", template
-    await fetcher.aclose()
-    assert site.connections == 0
 
 
 async def test_a_public_name_that_resolves_to_loopback_is_refused(site: Site, tmp_path: Path) -> None:

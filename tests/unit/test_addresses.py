@@ -85,6 +85,8 @@ def test_one_inner_address_among_public_ones_refuses_the_host() -> None:
         "ftp://example.com/",
         "http://example.com:22/",
         "/a b\r\nX: y",
+        "http://[127.0.0.1]/",
+        "//[::1",
     ],
 )
 def test_a_redirect_obeys_the_same_rules(location: str) -> None:
