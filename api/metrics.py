@@ -2,13 +2,15 @@
 
 import json
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.process_collector import ProcessCollector
 
 from perdure import __version__
 from perdure.db.outcomes import OperationEnded, Outcome
 from workflows.sdk_metrics import DOCUMENTS_SETTLED, OPERATIONS_CLOSED
+
+disable_created_metrics()  # a second series for each, of when it began: nobody asks for it
 
 
 class Metrics:

@@ -39,6 +39,8 @@ class Observed(Installation):
             **super().environment,
             "OTEL_EXPORTER_OTLP_ENDPOINT": self._collector.url,
             "OTEL_BSP_SCHEDULE_DELAY": "200",
+            # Where nothing listens: to fetch from there fails, and is tried again.
+            "PERDURE_FETCH_ALLOW_HOSTS": "localhost",
             "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test",
         }
 
