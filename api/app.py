@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 from temporalio.client import Client
 
 from api import dependencies, problems
+from api.anchorer import Anchorer
 from api.content_links import ContentLinks
 from api.middleware import RequestMiddleware
 from api.observations import Observations
@@ -16,9 +17,11 @@ from api.operations import Operations
 from api.reconciler import Reconciler
 from api.routes import (
     api_keys,
+    audit,
     auth,
     codec,
     console_accounts,
+    console_audit,
     console_documents,
     console_operations,
     console_reference,
@@ -36,6 +39,7 @@ from api.routes import (
 from api.routes.console_rendering import STATIC_FOLDER, VersionedStaticFiles
 from api.sweeper import Sweeper
 from perdure import __version__, tracing
+from perdure.audit_anchors import AuditAnchors
 from perdure.db.guard import check_app_role
 from perdure.db.keyring import Keyring
 from perdure.db.master_key_check import check_master_keys
@@ -65,6 +69,7 @@ ROUTERS = (
     secrets.router,
     encryption.router,
     codec.router,
+    audit.router,
     health.router,
 )
 CONSOLE = (
@@ -74,6 +79,7 @@ CONSOLE = (
     console_search.router,
     console_reference.router,
     console_settings.router,
+    console_audit.router,
 )
 
 
@@ -176,7 +182,10 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     state.observations = Observations(
         parts.database, parts.temporal, settings, state.metrics, lambda: health.parts_up(state)
     )
+    state.audit_anchors = AuditAnchors.of(settings, parts.objects)
+    anchorer = Anchorer(parts.database, state.audit_anchors, settings.audit_anchor_interval_s)
     background = [
+        asyncio.create_task(anchorer.run()),
         asyncio.create_task(Reconciler(parts.database, parts.temporal, state.operations, settings).run()),
         asyncio.create_task(Sweeper(parts.database, parts.objects).run()),
     ]
@@ -186,5 +195,6 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await state.logins.aclose()
+        await anchorer.finish()
 
     stack.push_async_callback(end)

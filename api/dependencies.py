@@ -19,6 +19,7 @@ from api.metrics import Metrics
 from api.operations import Operations
 from api.rate_limiter import RateLimiter
 from api.rate_limits import RateLimits
+from perdure.audit_anchors import AuditAnchors
 from perdure.db.keyring import Keyring
 from perdure.db.rate_limit_store import PostgresRateStore
 from perdure.db.session import Database
@@ -35,6 +36,7 @@ from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
 
 __all__ = [
+    "AnchorsDependency",
     "Caller",
     "ContentLinksDependency",
     "DatabaseDependency",
@@ -184,6 +186,11 @@ async def _keyring(request: Request) -> Keyring:
     return found
 
 
+async def _anchors(request: Request) -> AuditAnchors:
+    found: AuditAnchors = request.app.state.audit_anchors
+    return found
+
+
 async def _content_links(request: Request) -> ContentLinks:
     found: ContentLinks = request.app.state.content_links
     return found
@@ -193,6 +200,7 @@ OperationsDependency = Annotated[Operations, Depends(_operations)]
 ObjectsDependency = Annotated[ObjectStore, Depends(_objects)]
 EmbeddersDependency = Annotated[Embedders, Depends(_embedders)]
 KeyringDependency = Annotated[Keyring, Depends(_keyring)]
+AnchorsDependency = Annotated[AuditAnchors, Depends(_anchors)]
 ContentLinksDependency = Annotated[ContentLinks, Depends(_content_links)]
 LoginsDependency = Annotated[Logins, Depends(sessions.logins)]
 AuthenticatorDependency = Annotated[Authenticator, Depends(sessions.authenticator)]

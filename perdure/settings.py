@@ -89,6 +89,9 @@ class Settings(BaseSettings):
 
     reconcile_interval_s: float = 0.5
 
+    audit_anchor_url: str = ""
+    audit_anchor_interval_s: float = Field(default=10.0, gt=0)
+
     @field_validator("master_key_file", mode="before")
     @classmethod
     def _unset_when_empty(cls, value: object) -> object:

@@ -69,6 +69,11 @@ class Viewer:
         """Whether members can be changed."""
         return Scope.MEMBERS_WRITE in self.scopes
 
+    @property
+    def may_audit(self) -> bool:
+        """Whether the audit trail is shown."""
+        return Scope.AUDIT_READ in self.scopes
+
 
 @dataclass(frozen=True)
 class Notice:

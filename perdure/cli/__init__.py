@@ -2,7 +2,7 @@
 
 import typer
 
-from perdure.cli import admin, documents, keys, operations, up
+from perdure.cli import admin, audit, documents, keys, operations, up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -12,6 +12,7 @@ app = typer.Typer(
 app.command()(up.up)
 app.command()(admin.doctor)
 app.command()(admin.migrate)
+app.command()(audit.verify_audit)
 app.command()(documents.ingest)
 app.command()(documents.search)
 app.command()(keys.rotate_keys)

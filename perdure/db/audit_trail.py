@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import RowMapping, Select, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.models import AuditEventRow, AuditHeadRow, AuditPersonKeyRow
@@ -24,6 +24,7 @@ from perdure.domain.audit import (
     ChainedEvent,
     canonical_json,
     event_hash,
+    microseconds,
 )
 from perdure.domain.audit_anchors import Anchor
 from perdure.domain.audit_origins import new_person_key, open_origin, seal_origin
@@ -78,9 +79,16 @@ class AuditFilter:
     until: datetime | None = None
 
 
-def _stored(row: AuditEventRow) -> ChainedEvent:
-    names = AuditEvent.__dataclass_fields__
-    return ChainedEvent(AuditEvent(**{name: getattr(row, name) for name in names}), row.hash)
+# PostgreSQL counts from 2000, and goes further than Python can follow.
+_YEAR_2000_US = 946_684_800_000_000
+_COLUMNS = tuple(column for column in AuditEventRow.__table__.columns if column.name not in {"at", "hash"})
+_EVENTS = select(*_COLUMNS, AuditEventRow.hash, func.timestamptz_send(AuditEventRow.at).label("at"))
+
+
+def _stored(row: RowMapping) -> ChainedEvent:
+    values = {column.name: row[column.name] for column in _COLUMNS}
+    at_us = int.from_bytes(row["at"], "big", signed=True) + _YEAR_2000_US
+    return ChainedEvent(AuditEvent(**values, at_us=at_us), row["hash"])
 
 
 class AuditTrail:
@@ -110,7 +118,7 @@ class AuditTrail:
         event = AuditEvent(
             organisation_id=self._organisation_id,
             sequence=head.sequence + 1,
-            at=head.at,
+            at_us=microseconds(head.at),
             actor_kind=actor.kind.value,
             actor_id=actor.id,
             person_id=actor.person_id,
@@ -122,7 +130,7 @@ class AuditTrail:
             details=canonical_json(details or {}),
             previous_hash=head.hash,
         )
-        await self._session.execute(_APPEND, {**event.__dict__, "hash": event_hash(event)})
+        await self._session.execute(_APPEND, {**event.__dict__, "at": head.at, "hash": event_hash(event)})
         return event.sequence
 
     async def _origin(self, actor: Actor, key: str | None, sequence: int) -> str | None:
@@ -143,10 +151,10 @@ class AuditTrail:
 
     async def list(
         self, wanted: AuditFilter, *, before: int | None = None, limit: int = 50
-    ) -> Sequence[AuditEventRow]:
+    ) -> Sequence[ChainedEvent]:
         """Events, newest first; `before` is the sequence that the page before ended with."""
         row = AuditEventRow
-        statement = select(row).order_by(row.sequence.desc()).limit(limit)
+        statement = self._events().order_by(row.sequence.desc()).limit(limit)
         if before is not None:
             statement = statement.where(row.sequence < before)
         if wanted.action is not None:
@@ -159,14 +167,21 @@ class AuditTrail:
             statement = statement.where(row.at >= wanted.since)
         if wanted.until is not None:
             statement = statement.where(row.at < wanted.until)
-        return (await self._session.scalars(statement)).all()
+        return await self._read(statement)
 
     async def page(self, after: int | None = None, limit: int = PAGE) -> Sequence[ChainedEvent]:
         """Events in the order of the chain, from the beginning or after a sequence number."""
-        statement = select(AuditEventRow).order_by(AuditEventRow.sequence).limit(limit)
+        statement = self._events().order_by(AuditEventRow.sequence).limit(limit)
         if after is not None:
             statement = statement.where(AuditEventRow.sequence > after)
-        return [_stored(row) for row in await self._session.scalars(statement)]
+        return await self._read(statement)
+
+    def _events(self) -> Select[Any]:
+        # Also without row level security, as a superuser reads, a trail is one organisation's.
+        return _EVENTS.where(AuditEventRow.organisation_id == self._organisation_id)
+
+    async def _read(self, statement: Select[Any]) -> Sequence[ChainedEvent]:
+        return [_stored(row) for row in (await self._session.execute(statement)).mappings()]
 
     async def head(self) -> AuditHeadRow | None:
         """The end of the chain."""
@@ -174,18 +189,22 @@ class AuditTrail:
 
     async def hash_at(self, sequence: int) -> str | None:
         """The stored hash of one event."""
-        statement = select(AuditEventRow.hash).where(AuditEventRow.sequence == sequence)
+        statement = select(AuditEventRow.hash).where(
+            AuditEventRow.organisation_id == self._organisation_id, AuditEventRow.sequence == sequence
+        )
         return await self._session.scalar(statement)
 
-    async def addresses(self, rows: Sequence[AuditEventRow]) -> dict[int, str]:
+    async def addresses(self, events: Sequence[AuditEvent]) -> dict[int, str]:
         """Where events came from, by sequence; those of erased people are not among them."""
-        people = {row.person_id for row in rows if row.origin is not None}
+        people = {event.person_id for event in events if event.origin is not None}
         statement = select(AuditPersonKeyRow).where(AuditPersonKeyRow.user_id.in_(people))
         keys = {row.user_id: row.key for row in await self._session.scalars(statement)}
         opened = {
-            row.sequence: open_origin(row.origin, keys[row.person_id], row.organisation_id, row.sequence)
-            for row in rows
-            if row.origin is not None and row.person_id in keys
+            event.sequence: open_origin(
+                event.origin, keys[event.person_id], event.organisation_id, event.sequence
+            )
+            for event in events
+            if event.origin is not None and event.person_id in keys
         }
         return {sequence: address for sequence, address in opened.items() if address is not None}
 

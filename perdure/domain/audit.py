@@ -72,11 +72,14 @@ SYSTEM = Actor(ActorKind.SYSTEM)
 
 @dataclass(frozen=True)
 class AuditEvent:
-    """One event as it is stored. `origin` is the client's address under the person's own key; `details` is JSON."""
+    """One event as it is stored. `origin` is the client's address under the person's own key; `details` is JSON.
+
+    `at_us` counts microseconds since 1970, as exactly as it is stored, also when somebody made a year 20,000 of it.
+    """
 
     organisation_id: str
     sequence: int
-    at: datetime
+    at_us: int
     actor_kind: str
     actor_id: str | None
     person_id: str | None
@@ -116,8 +119,16 @@ def encode(values: Iterable[str | int | None]) -> bytes:
 
 
 def microseconds(instant: datetime) -> int:
-    """An instant as PostgreSQL keeps it: a whole number, whatever the zone it is shown in."""
+    """An instant as a whole number, whatever the zone it is shown in."""
     return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def instant_of(at_us: int) -> datetime | None:
+    """The instant again; None when no calendar of ours reaches it."""
+    try:
+        return _EPOCH + timedelta(microseconds=at_us)
+    except OverflowError:
+        return None
 
 
 def event_hash(event: AuditEvent) -> str:
@@ -125,7 +136,7 @@ def event_hash(event: AuditEvent) -> str:
     values = (
         event.organisation_id,
         event.sequence,
-        microseconds(event.at),
+        event.at_us,
         event.actor_kind,
         event.actor_id,
         event.person_id,

@@ -21,6 +21,7 @@ class Scope(StrEnum):
     SECRETS_WRITE = "secrets:write"
     ENCRYPTION_ROTATE = "encryption:rotate"
     PAYLOADS_READ = "payloads:read"
+    AUDIT_READ = "audit:read"
 
 
 class Role(StrEnum):

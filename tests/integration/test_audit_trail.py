@@ -10,7 +10,16 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from perdure.db.audit_trail import AuditFilter, AuditTrail, heads_since
 from perdure.db.session import Database
-from perdure.domain.audit import GENESIS, SYSTEM, Action, Actor, ActorKind, ChainVerifier, event_hash
+from perdure.domain.audit import (
+    GENESIS,
+    SYSTEM,
+    Action,
+    Actor,
+    ActorKind,
+    ChainVerifier,
+    event_hash,
+    instant_of,
+)
 from perdure.domain.ids import new_id
 from perdure.embedded import postgres
 from perdure.schemas.operations import Subject
@@ -67,14 +76,15 @@ async def test_an_event_says_who_did_what_to_what(database: Database, organisati
         assert await trail.record(Action.USER_LOGGED_OUT, actor) == 2
     async with database.transaction(organisation_id) as session:
         trail = AuditTrail(session, organisation_id)
-        newest, event = await trail.list(AuditFilter())
-        addresses = await trail.addresses([newest, event])
+        newest, first = await trail.list(AuditFilter())
+        event = first.event
+        addresses = await trail.addresses([newest.event, event])
     assert (event.actor_kind, event.actor_id, event.person_id) == ("api_key", "key_1", user_id)
     assert (event.action, event.subject_type, event.subject_id) == ("document.deleted", "document", "doc_1")
     assert (event.request_id, event.details) == ("req-1", '{"a":"é","b":1}')
     assert event.previous_hash == GENESIS
-    assert newest.previous_hash == event.hash
-    assert newest.at > event.at
+    assert newest.event.previous_hash == first.hash
+    assert newest.event.at_us > event.at_us
     assert "192.0.2.7" not in str(event.origin)
     assert addresses == {1: "192.0.2.7", 2: "192.0.2.7"}
 
@@ -101,7 +111,7 @@ async def test_racing_writers_make_one_chain_without_gaps(database: Database, or
         chain = await AuditTrail(session, organisation_id).page()
     assert [stored.event.sequence for stored in chain] == list(range(1, 121))
     assert all(event_hash(stored.event) == stored.hash for stored in chain)
-    times = [stored.event.at for stored in chain]
+    times = [stored.event.at_us for stored in chain]
     assert times == sorted(times)
     assert await is_sound(database, organisation_id)
 
@@ -190,9 +200,9 @@ async def test_whoever_was_erased_is_unreadable_in_a_trail_that_stays_sound(
     await record(database, organisation_id, 1, actor)
     async with database.transaction(organisation_id) as session:
         trail = AuditTrail(session, organisation_id)
-        rows = await trail.list(AuditFilter())
-        assert await trail.addresses(rows) == {}
-    assert [row.origin is None for row in rows] == [True, False, False]
+        events = [stored.event for stored in await trail.list(AuditFilter())]
+        assert await trail.addresses(events) == {}
+    assert [event.origin is None for event in events] == [True, False, False]
     assert await is_sound(database, organisation_id)
 
 
@@ -204,19 +214,21 @@ async def test_events_are_filtered(database: Database, organisation_id: str) -> 
         await trail.record(Action.USER_LOGGED_IN, ada)
         await trail.record(Action.DOCUMENT_DELETED, key, subject=Subject(type="document", id="doc_1"))
         await trail.record(Action.DOCUMENT_DELETED, SYSTEM, subject=Subject(type="document", id="doc_2"))
-        first, second, third = reversed(await trail.list(AuditFilter()))
+        first, second, third = (
+            instant_of(stored.event.at_us) for stored in reversed(await trail.list(AuditFilter()))
+        )
 
         async def found(**wanted: object) -> list[int]:
-            return [row.sequence for row in await trail.list(AuditFilter(**wanted))]  # type: ignore[arg-type]  # any of its fields
+            return [stored.event.sequence for stored in await trail.list(AuditFilter(**wanted))]  # type: ignore[arg-type]  # any of its fields
 
         assert await found(action="document.deleted") == [3, 2]
         assert await found(actor="usr_ada") == [2, 1]
         assert await found(actor="key_of_ada") == [2]
         assert await found(subject="doc_2") == [3]
-        assert await found(since=second.at) == [3, 2]
-        assert await found(until=second.at) == [1]
-        assert await found(since=first.at, until=third.at, actor="usr_ada", action="user.logged_in") == [1]
-        assert [row.sequence for row in await trail.list(AuditFilter(), before=3, limit=1)] == [2]
+        assert await found(since=second) == [3, 2]
+        assert await found(until=second) == [1]
+        assert await found(since=first, until=third, actor="usr_ada", action="user.logged_in") == [1]
+        assert [stored.event.sequence for stored in await trail.list(AuditFilter(), before=3, limit=1)] == [2]
 
 
 async def test_heads_tell_how_far_each_trail_is_and_nothing_else(
