@@ -18,7 +18,7 @@ from perdure.db.models import DocumentRow, DocumentVersionRow
 from perdure.db.session import Transaction
 from perdure.domain import media_types
 from perdure.domain.chunking import ChunkSpan, chunk, contextual_text
-from perdure.domain.source_text import parse_source
+from perdure.domain.source_text import read_source
 from perdure.errors import DocumentRejectedError, NotFoundError
 from perdure.ports.models import Embedders, Tokenizer, Vectors
 from perdure.ports.parsing import ParseJob, Parser
@@ -371,7 +371,9 @@ def _is_plain(version: DocumentVersionRow) -> bool:
 
 def _parse_plain(version: DocumentVersionRow, source: str) -> ParsedText | DocumentRejectedError:
     try:
-        return parse_source(source, version.media_type or media_types.TEXT, version.language)
+        return ParsedText.of_source(
+            read_source(source, version.media_type or media_types.TEXT, version.language)
+        )
     except DocumentRejectedError as error:
         return error
 

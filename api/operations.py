@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -34,6 +34,7 @@ EFFECT_POLL_S = 0.02
 RPC_TIMEOUT = timedelta(seconds=3)
 
 Build = Callable[[AsyncSession, str], Awaitable[OperationRow]]
+BuildAtOnce = Callable[[AsyncConnection, str, str | None], Awaitable[OperationRow | None]]
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,26 @@ class Operations:
         """Render with the address in the Temporal UI."""
         return to_read(row, ui_url(self._settings.temporal_ui_url, self._settings.temporal_namespace, row))
 
-    async def accept(self, caller: Principal, key: str | None, request_sha256: str, build: Build) -> Accepted:
+    async def accept(
+        self,
+        caller: Principal,
+        key: str | None,
+        request_sha256: str,
+        build: Build,
+        build_at_once: BuildAtOnce | None = None,
+    ) -> Accepted:
         """Commit what `build` writes, then start the workflow: from the commit on nothing is lost.
 
         If this process dies in between, or Temporal is down, the reconciler starts the workflow later.
+        `build_at_once` is tried first where there is no key to claim: one statement, which is its own transaction.
         """
         operation_id = new_id("op")
         trace_parent = tracing.current()
+        if key is None and build_at_once is not None:
+            async with self._database.statement() as connection:
+                written = await build_at_once(connection, operation_id, trace_parent)
+            if written is not None:
+                return await self._accepted(written)
         async with self._database.transaction(caller.organisation_id) as session:
             if key is not None:
                 seen = await claim(session, caller.organisation_id, key, request_sha256, operation_id)
@@ -71,6 +85,9 @@ class Operations:
                     )
             row = await build(session, operation_id)
             await self._record_trace(session, row, trace_parent)
+        return await self._accepted(row)
+
+    async def _accepted(self, row: OperationRow) -> Accepted:
         self._metrics.operations.labels(row.kind).inc()
         await self.launch(row)
         return Accepted(self.read(row), replayed=False)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from api.actors import ActorDependency
 from api.dependencies import (
@@ -20,7 +20,7 @@ from api.intake import Inbox
 from api.operations import Accepted
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
-from perdure.db.acceptance import accept_document
+from perdure.db.acceptance import accept_document, accept_new_document
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
@@ -120,7 +120,22 @@ async def create_document(
                 operation_id=operation_id,
             )
 
-        accepted = await operations.accept(caller, key, intake.request_sha256, build)
+        async def build_at_once(
+            connection: AsyncConnection, operation_id: str, trace_parent: str | None
+        ) -> OperationRow | None:
+            return await accept_new_document(
+                connection,
+                caller.organisation_id,
+                caller.actor_id,
+                intake.fields,
+                intake.source,
+                title=intake.title,
+                fetch=intake.fetch,
+                operation_id=operation_id,
+                trace_parent=trace_parent,
+            )
+
+        accepted = await operations.accept(caller, key, intake.request_sha256, build, build_at_once)
         if not accepted.replayed:
             inbox.keep()
     return answer(response, accepted)

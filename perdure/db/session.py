@@ -6,7 +6,13 @@ from typing import Protocol
 
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 
 from perdure import tracing
 from perdure.db.outcomes import Observer, noted
@@ -53,6 +59,7 @@ class Database:
             hide_parameters=True,
             connect_args={"server_settings": {"application_name": "perdure"}},
         )
+        self._each_by_itself = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self._observer: Observer | None = None
 
@@ -75,6 +82,13 @@ class Database:
             if self._observer is not None:
                 for outcome in noted(session):
                     self._observer(outcome)
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which every statement is a transaction of its own, as no organisation."""
+        with tracing.span("database", **{"db.system.name": "postgresql"}):
+            async with self._each_by_itself.connect() as connection:
+                yield connection
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -17,7 +17,7 @@ from perdure.domain.languages import detect_language, known_tag
 from perdure.domain.media_types import HEAD_BYTES
 from perdure.domain.pdf_layout import add_page, join_hyphens, match_headings, place_tables
 from perdure.domain.pdf_tables import PdfTable, find_tables
-from perdure.domain.source_text import parse_source
+from perdure.domain.source_text import read_source
 from perdure.domain.structured_text import StructuredText
 from perdure.domain.text_blocks import (
     add_source,
@@ -139,7 +139,7 @@ class KreuzbergParser:
         return decode(job.path.read_bytes())
 
     def _parse_source(self, job: ParseJob, media_type: str) -> ParsedText:
-        parsed = parse_source(self._decoded(job), media_type, job.language)
+        parsed = ParsedText.of_source(read_source(self._decoded(job), media_type, job.language))
         if len(parsed.text.encode()) > self._limits.max_text_bytes:
             raise rejections.too_much_text(self._limits.max_text_bytes)
         return parsed

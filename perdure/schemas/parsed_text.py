@@ -1,9 +1,10 @@
 """What a parser makes of a file; stored as JSON in the object store, so that re-chunking parses nothing."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
+from perdure.domain.source_text import SourceText
 from perdure.schemas.base import Contract
 
 
@@ -52,3 +53,18 @@ class ParsedText(Contract):
     )
     cleaned_characters: int = 0
     metadata: dict[str, str] = Field(default_factory=dict)
+
+    @classmethod
+    def of_source(cls, source: SourceText) -> Self:
+        """A text that was read as it is written."""
+        return cls(
+            text=source.text,
+            media_type=source.media_type,
+            title=source.title,
+            language=source.language,
+            blocks=[
+                BlockSpan(kind=block.kind, start=block.start, end=block.end, level=block.level)
+                for block in source.blocks
+            ],
+            cleaned_characters=source.cleaned_characters,
+        )
