@@ -74,6 +74,7 @@ async def start_session(request: Request, response: Response, who: LoggedIn) -> 
     """Begin a session under a fresh token, so that one planted before log-in is worth nothing."""
     database: Database = request.app.state.database
     settings: Settings = request.app.state.settings
+    before = await current_session(request)
     token = new_secret()
     async with database.transaction(who.organisation.id) as session:
         repository = LoginRepository(session)
@@ -85,7 +86,7 @@ async def start_session(request: Request, response: Response, who: LoggedIn) -> 
         actor = logged_in_as(visitor(request), who.user.id)
         trail = AuditTrail(session, who.organisation.id)
         await trail.record(Action.USER_LOGGED_IN, actor, details={"via": "console"})
-    authenticator(request).forget(who.user.id)
+    authenticator(request).forget(who.user.id, *([before.user_id] if before else []))
     response.set_cookie(
         COOKIE,
         token,
@@ -136,9 +137,18 @@ def check_same_origin(request: Request) -> None:
     allowed = {request.headers.get("host", "")}
     if settings.public_url:
         allowed.add(urlsplit(settings.public_url).netloc)
-    if origin is not None and urlsplit(origin).netloc not in allowed:
+    says_so = request.headers.get("sec-fetch-site") == "cross-site"
+    if says_so or (origin is not None and _host_of(origin) not in allowed):
         detail = "This request came from a page of another site; open the console itself and try again."
         raise PermissionDeniedError(detail)
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port of an origin; None for `null` and for what is none."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 async def check_csrf(request: Request, principal: Principal) -> None:

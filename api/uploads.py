@@ -11,6 +11,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from perdure.domain.ids import new_id
 from perdure.errors import FieldError, InvalidInputError, MalformedRequestError
 from perdure.ports.storage import ObjectStore, StoredObject
+from perdure.schemas.base import storable
 
 MAX_FIELD_BYTES = 1024 * 1024
 MAX_FIELDS = 50
@@ -122,7 +123,7 @@ async def receive_upload(request: Request, objects: ObjectStore, prefix: str, ma
                 detail = "send exactly one file, in a part named 'file'; several files are a batch"
                 raise InvalidInputError(detail, [FieldError("/body/file", detail)])
             else:
-                file_name = value.file_name.replace("\\", "/").rpartition("/")[2][:255]
+                file_name = storable(value.file_name).replace("\\", "/").rpartition("/")[2][:255]
                 key = f"{prefix}/{new_id('obj')}"
                 stored = await objects.put_stream(key, _pieces(events), max_bytes=max_bytes)
         if stored is None:

@@ -122,9 +122,9 @@ async def download_document(
     database: DatabaseDependency,
     links: ContentLinksDependency,
 ) -> Response:
-    """Go to the signed link that the API makes."""
+    """Go to the signed link that the API makes; to one of our own by its path, whatever `Host` says."""
     link = await documents.get_content(document_id, request, caller, database, links)
-    return RedirectResponse(link.url, status_code=303)
+    return RedirectResponse(link.url.removeprefix(str(request.base_url).rstrip("/")), status_code=303)
 
 
 @router.post("/{document_id}/delete")
