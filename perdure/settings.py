@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PERDURE_", extra="ignore", populate_by_name=True)
 
     home: Path = Field(default_factory=home_directory)
+    model_home: Path | None = None
 
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
     database_owner_url: str = Field(default="", validation_alias="DATABASE_OWNER_URL")
@@ -92,12 +93,12 @@ class Settings(BaseSettings):
     audit_anchor_url: str = ""
     audit_anchor_interval_s: float = Field(default=10.0, gt=0)
 
-    @field_validator("master_key_file", mode="before")
+    @field_validator("master_key_file", "model_home", mode="before")
     @classmethod
     def _unset_when_empty(cls, value: object) -> object:
         return value or None  # an empty path would be the working directory
 
-    @field_validator("home", "master_key_file")
+    @field_validator("home", "master_key_file", "model_home")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.absolute() if value else None
@@ -115,8 +116,8 @@ class Settings(BaseSettings):
 
     @property
     def model_directory(self) -> Path:
-        """Where the exported ONNX models lie."""
-        return self.home / "models"
+        """Where the exported ONNX models lie; an image brings its own."""
+        return self.model_home or self.home / "models"
 
     @classmethod
     def load(cls) -> "Settings":

@@ -101,18 +101,19 @@ def _translated(key: str) -> Iterator[None]:
 class ObstoreObjectStore:
     """The port over `obstore`. A put appears wholly or not at all, also when the process dies."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    def __init__(self, store: ObjectStore, *, signs: bool = True) -> None:
+        self._store, self._signs = store, signs
 
     @classmethod
     def from_url(cls, url: str) -> "ObstoreObjectStore":
         """Open `file:///dir`, `s3://bucket/prefix`, `gs://…`, `az://…` or `memory://`.
 
         Credentials come from the vendor's environment variables (`AWS_ACCESS_KEY_ID`, …). An S3 address may
-        name another server: `s3://bucket?endpoint=http://127.0.0.1:9000&region=us-east-1`.
+        name another server: `s3://bucket?endpoint=http://127.0.0.1:9000&region=us-east-1`. With `links=api`
+        downloads go through the API, for a store that browsers cannot reach.
         """
         try:
-            return cls(_open(url))
+            return cls(_open(url), signs=_parse_address(url).options.get("links") != "api")
         except (BaseError, ValueError, OSError) as error:
             msg = f"OBJECT_STORE_URL {url!r} cannot be opened: {error}"
             raise UnavailableError(msg) from error
@@ -208,7 +209,7 @@ class ObstoreObjectStore:
 
     async def sign(self, key: str, expires_in: timedelta) -> str | None:
         check_key(key)
-        if not isinstance(self._store, S3Store | GCSStore | AzureStore):
+        if not self._signs or not isinstance(self._store, S3Store | GCSStore | AzureStore):
             return None
         with _translated(key):
             return await obstore.sign_async(self._store, "GET", key, expires_in)

@@ -208,6 +208,15 @@ async def test_an_s3_address_signs_with_expiry(monkeypatch: pytest.MonkeyPatch) 
     assert "eu-west-1" in url
 
 
+async def test_an_s3_address_that_browsers_cannot_reach_signs_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    objects = ObstoreObjectStore.from_url("s3://bucket?endpoint=http://objects:7070&links=api")
+    assert await objects.sign("doc.pdf", timedelta(minutes=5)) is None
+
+
 async def test_check_leaves_no_probe(tmp_path: Path) -> None:
     await ObstoreObjectStore.from_url(tmp_path.as_uri()).check()
     assert files_under(tmp_path) == []
