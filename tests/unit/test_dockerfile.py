@@ -148,7 +148,13 @@ def test_what_the_image_sets_is_read() -> None:
 def test_a_lock_without_cuda_keeps_everything_else_with_its_hashes(tmp_path: Path) -> None:
     lock = ROOT / "requirements" / "run.txt"
     rest_file, torch_file = tmp_path / "rest.txt", tmp_path / "torch.txt"
-    command = [sys.executable, ROOT / "scripts/image_lock.py", lock, rest_file, torch_file]
+    command = [
+        sys.executable,
+        str(ROOT / "scripts/image_lock.py"),
+        str(lock),
+        str(rest_file),
+        str(torch_file),
+    ]
     subprocess.run(command, check=True)
     torch = torch_file.read_text().split()
     assert [line.partition("==")[0] for line in torch] == ["torch", "torchaudio"]
