@@ -22,7 +22,7 @@ from bench import product
 from bench.report import Figure, Options, Target
 from perdure.db.chunk_repository import ChunkRepository, IndexedContent
 from perdure.db.models import DocumentRow, SpaceRow
-from perdure.db.search_repository import SearchRepository, vector_literal
+from perdure.db.search_repository import TUNING, SearchRepository, vector_literal
 from perdure.db.session import Database
 from perdure.db.statistics_repository import StatisticsRepository
 from perdure.domain.chunking import ChunkSpan
@@ -232,7 +232,7 @@ async def overlap(
 ) -> float:
     """Mean share of the exact ten nearest that the product's vector search has among its ten nearest."""
     shares = []
-    async with database.transaction(running.organisation_id) as session:
+    async with database.transaction(running.organisation_id, settings=TUNING) as session:
         indexed = SearchRepository(session, running.settings.exact_search_below)
         exact = SearchRepository(session, 10**9)
         spaces = list((await indexed.spaces([SPACE])).values())

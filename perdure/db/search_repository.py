@@ -27,12 +27,13 @@ _MAX_SCAN_TUPLES = 40_000
 
 _HNSW = "(chunk_embeddings.embedding::halfvec({0})) <=> CAST(:vector AS halfvec({0}))"
 _EXACT = "chunk_embeddings.embedding <=> CAST(:vector AS halfvec)"
-_TUNE = text(
-    """
-    SELECT set_config('hnsw.ef_search', :ef_search, true), set_config('hnsw.iterative_scan', 'relaxed_order', true),
-           set_config('hnsw.max_scan_tuples', :tuples, true), set_config('jit', 'off', true)
-    """
-)
+# What a transaction with a search by vector starts with.
+TUNING = {
+    "hnsw.ef_search": str(_EF_SEARCH),
+    "hnsw.iterative_scan": "relaxed_order",
+    "hnsw.max_scan_tuples": str(_MAX_SCAN_TUPLES),
+    "jit": "off",
+}
 _LEXEMES = text(
     """
     SELECT u.lexeme, u.positions, (
@@ -160,11 +161,9 @@ class SearchRepository:
         return Scope(tuple(spaces), None, documents, chunk_count)
 
     async def by_vector(self, scope: Scope, model: EmbeddingModel, vector: Vectors) -> Sequence[str]:
-        """The nearest chunks, at most `CANDIDATES`; `vector` has `dimension` numbers."""
+        """The nearest chunks, at most `CANDIDATES`; `vector` has `dimension` numbers. Set `TUNING` before."""
         spaces = [space for space in scope.spaces if space.model == model.name]
         if scope.document_ids is None and sum(space.chunk_count for space in spaces) > self._exact_below:
-            tuning = {"ef_search": str(_EF_SEARCH), "tuples": str(_MAX_SCAN_TUPLES)}
-            await self._session.execute(_TUNE, tuning)
             found = await self._nearest(scope, spaces, model, vector, _HNSW.format(int(model.dimension)))
             if len(found) >= CANDIDATES:
                 return found

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perdure.db.filter_sql import compiled
-from perdure.db.search_repository import Passage, Scope, SearchedSpace, SearchRepository
+from perdure.db.search_repository import TUNING, Passage, Scope, SearchedSpace, SearchRepository
 from perdure.db.session import Transaction
 from perdure.domain.filters import Filter, parse_filters
 from perdure.domain.highlighting import highlight
@@ -45,6 +45,40 @@ class _Question:
     vector: Vectors
 
 
+class _Asked:
+    """A query, and its vectors under the models that have been asked for."""
+
+    def __init__(self, embedders: Embedders, query: str) -> None:
+        self.query = query
+        self._embedders = embedders
+        self._vectors: dict[str, asyncio.Task[_Question]] = {}
+
+    def begin(self, model: str) -> None:
+        """Start to embed; a fault shows in `under`."""
+        if model not in self._vectors:
+            self._vectors[model] = asyncio.create_task(asyncio.to_thread(self._embed, model))
+
+    async def under(self, model: str) -> _Question:
+        """The vector under a model. ConflictError when this server does not have the model."""
+        self.begin(model)
+        return await self._vectors[model]
+
+    async def aclose(self) -> None:
+        """Wait for what nobody asked for in the end."""
+        await asyncio.gather(*self._vectors.values(), return_exceptions=True)
+
+    def _embed(self, model: str) -> _Question:
+        try:
+            embedder = self._embedders.get(model)
+        except InvalidInputError as error:
+            msg = (
+                f"The space is served by the embedding model '{model}', which this server does not have. "
+                "Re-embed the space (POST /api/v1/spaces/{name}/reembed), or search with mode 'keyword'."
+            )
+            raise ConflictError(msg) from error
+        return _Question(embedder.model, embedder.embed([self.query[:_EMBEDDED_CHARACTERS]])[0])
+
+
 class SearchService:
     """Searches the documents of an organisation."""
 
@@ -57,10 +91,17 @@ class SearchService:
         started = time.perf_counter()
         filters = parse_filters(request.filters)
         query = request.query.replace("\0", " ")
-        scope = await self._scope(organisation_id, request.space_names, filters)
-        items: list[SearchHit] = []
-        if scope is not None:
-            items = await self._items(organisation_id, scope, query, request)
+        # Nearly every space is served by the default model: its vector is there when the scope is known.
+        asked = _Asked(self._embedders, query)
+        if request.mode is not SearchMode.KEYWORD:
+            asked.begin(self._embedders.default.name)
+        try:
+            scope = await self._scope(organisation_id, request.space_names, filters)
+            items: list[SearchHit] = []
+            if scope is not None:
+                items = await self._items(organisation_id, scope, asked, request)
+        finally:
+            await asked.aclose()
         return SearchAnswer(items=items, took_ms=round((time.perf_counter() - started) * 1000, 2))
 
     async def _scope(
@@ -81,12 +122,12 @@ class SearchService:
             return scope if scope.chunk_count else None
 
     async def _items(
-        self, organisation_id: str, scope: Scope, query: str, request: SearchRequest
+        self, organisation_id: str, scope: Scope, asked: _Asked, request: SearchRequest
     ) -> list[SearchHit]:
-        mode = request.mode
+        mode, query = request.mode, asked.query
         # Each part has a transaction of its own and waits for no other, so a full pool cannot lock up.
         by_vector, by_words = await asyncio.gather(
-            self._by_vector(organisation_id, scope, query, mode),
+            self._by_vector(organisation_id, scope, asked, mode),
             self._by_words(organisation_id, scope, query, mode),
         )
         questions, near = by_vector
@@ -123,31 +164,17 @@ class SearchService:
         ]
 
     async def _by_vector(
-        self, organisation_id: str, scope: Scope, query: str, mode: SearchMode
+        self, organisation_id: str, scope: Scope, asked: _Asked, mode: SearchMode
     ) -> tuple[dict[str, _Question], list[str]]:
         if mode is SearchMode.KEYWORD:
             return {}, []
-        questions = {model: await self._question(model, query) for model in _by_model(scope.spaces)}
+        questions = {model: await asked.under(model) for model in _by_model(scope.spaces)}
         near: list[str] = []
-        async with self._transaction(organisation_id) as session:
+        async with self._transaction(organisation_id, settings=TUNING) as session:
             repository = SearchRepository(session, self._exact_below)
             for question in questions.values():
                 near += await repository.by_vector(scope, question.model, question.vector)
         return questions, near
-
-    async def _question(self, model: str, query: str) -> _Question:
-        def embed() -> _Question:
-            try:
-                embedder = self._embedders.get(model)
-            except InvalidInputError as error:
-                msg = (
-                    f"The space is served by the embedding model '{model}', which this server does not have. "
-                    "Re-embed the space (POST /api/v1/spaces/{name}/reembed), or search with mode 'keyword'."
-                )
-                raise ConflictError(msg) from error
-            return _Question(embedder.model, embedder.embed([query[:_EMBEDDED_CHARACTERS]])[0])
-
-        return await asyncio.to_thread(embed)
 
     async def _by_words(self, organisation_id: str, scope: Scope, query: str, mode: SearchMode) -> _Found:
         if mode is SearchMode.VECTOR:

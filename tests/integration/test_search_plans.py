@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from perdure.db.chunk_repository import ChunkRepository, IndexedContent
 from perdure.db.models import DocumentRow, SpaceRow
-from perdure.db.search_repository import CANDIDATES, SearchRepository, vector_literal
+from perdure.db.search_repository import CANDIDATES, TUNING, SearchRepository, vector_literal
 from perdure.db.session import Database
 from perdure.domain.chunking import ChunkSpan
 from perdure.domain.ids import new_id
@@ -64,7 +64,7 @@ async def nearest(
     database: Database, organisation_id: str, vector: Vectors, exact_below: int
 ) -> tuple[list[str], int]:
     """What the vector search offers, and how many chunks the organisation has."""
-    async with database.transaction(organisation_id) as session:
+    async with database.transaction(organisation_id, settings=TUNING) as session:
         repository = SearchRepository(session, exact_below)
         scope = await repository.scope(list((await repository.spaces(["default"])).values()), None)
         return list(await repository.by_vector(scope, MODEL, vector)), scope.chunk_count

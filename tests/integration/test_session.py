@@ -1,0 +1,78 @@
+"""A transaction is of its organisation, and nothing of it stays on the pooled connection."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from perdure.db.models import SpaceRow
+from perdure.db.session import Database
+from perdure.domain.ids import new_id
+
+ORGANISATION = text("SELECT current_setting('app.organisation', true)")
+
+
+@pytest.fixture
+async def narrow(database: Database) -> Database:
+    """One connection for everybody, so that what lingers is met."""
+    return Database(database.engine.url.render_as_string(hide_password=False), 1)
+
+
+async def test_the_first_statement_of_a_transaction_knows_the_organisation(narrow: Database) -> None:
+    async with narrow.transaction("org_1", durable=False, settings={"jit": "off"}) as session:
+        assert (await session.execute(ORGANISATION)).scalar() == "org_1"
+        assert (await session.execute(text("SHOW synchronous_commit"))).scalar() == "off"
+        assert (await session.execute(text("SHOW jit"))).scalar() == "off"
+    await narrow.aclose()
+
+
+async def test_nothing_lingers_after_a_transaction_in_which_nothing_was_said(narrow: Database) -> None:
+    async with narrow.transaction(None) as session:
+        first = (await session.execute(text("SELECT pg_backend_pid()"))).scalar()
+    async with narrow.transaction("org_1"):
+        pass
+    async with narrow.transaction(None) as session:
+        assert (await session.execute(ORGANISATION)).scalar() in (None, "")
+        assert (await session.execute(text("SELECT pg_backend_pid()"))).scalar() == first
+    await narrow.aclose()
+
+
+async def test_nothing_lingers_after_a_rollback(narrow: Database) -> None:
+    with pytest.raises(DBAPIError):
+        async with narrow.transaction("org_1") as session:
+            await session.execute(text("SELECT 1 / 0"))
+    async with narrow.statement() as connection:
+        assert (await connection.execute(ORGANISATION)).scalar() in (None, "")
+    async with narrow.transaction("org_2") as session:
+        assert (await session.execute(ORGANISATION)).scalar() == "org_2"
+    await narrow.aclose()
+
+
+@pytest.mark.parametrize("said", ["org_1'; DROP TABLE documents; --", "org 1", "org_1\n"])
+async def test_what_is_no_id_never_reaches_the_server(narrow: Database, said: str) -> None:
+    with pytest.raises(ValueError, match="is no id"):
+        async with narrow.transaction(said):
+            pytest.fail("the transaction began")
+    await narrow.aclose()
+
+
+async def test_what_is_no_setting_never_reaches_the_server(narrow: Database) -> None:
+    with pytest.raises(ValueError, match="is no setting"):
+        async with narrow.transaction("org_1", settings={"jit": "off', true); SELECT set_config('role"}):
+            pytest.fail("the transaction began")
+    await narrow.aclose()
+
+
+async def test_what_is_written_only_when_the_transaction_ends_is_of_the_organisation(
+    database: Database, organisation_id: str
+) -> None:
+    space = SpaceRow(
+        id=new_id("spc"),
+        organisation_id=organisation_id,
+        name="late",
+        embedding_model="m",
+        embedding_dimension=384,
+    )
+    async with database.transaction(organisation_id) as session:
+        session.add(space)
+    async with database.transaction(organisation_id) as session:
+        assert await session.get(SpaceRow, space.id) is not None
