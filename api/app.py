@@ -187,7 +187,7 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     background = [
         asyncio.create_task(anchorer.run()),
         asyncio.create_task(Reconciler(parts.database, parts.temporal, state.operations, settings).run()),
-        asyncio.create_task(Sweeper(parts.database, parts.objects).run()),
+        asyncio.create_task(Sweeper(parts.database, parts.objects, parts.temporal).run()),
     ]
 
     async def end() -> None:

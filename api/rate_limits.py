@@ -21,7 +21,7 @@ from perdure.errors import QuotaExceededError
 # Load balancers and Prometheus ask often, from anywhere.
 _UNLIMITED = re.compile(r"/health(?:/\w+)?|/metrics")
 _LOG_IN = re.compile(r"/api/v1/auth/(?:register|login|refresh|logout)|/(?:register|login|logout)")
-_DECODE = re.compile(r"/codec/decode")
+_DECODE = re.compile(r"/codec/(?:de|en)code")
 _SEARCH = re.compile(r"/api/v1/search|/search")
 _UPLOAD = re.compile(r"/api/v1/documents(?:/batch)?")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -1,4 +1,7 @@
-"""Deletes stored bytes that nothing refers to: those of requests whose API process died before it had accepted them."""
+"""Deletes stored bytes that nothing refers to: those of requests whose API process died before it had accepted them.
+
+What Temporal kept outside of its histories goes the same way; see `payload_sweeper`.
+"""
 
 import asyncio
 import re
@@ -7,7 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from temporalio.client import Client
+from temporalio.service import RPCError
 
+from api.payload_sweeper import PayloadSweeper
 from perdure.db.object_repository import ObjectRepository
 from perdure.db.session import Database
 from perdure.domain.ids import made_at
@@ -29,8 +35,9 @@ _KEY = re.compile(r"(?P<organisation>org_[0-9a-z]{26})/originals/(?P<id>(?:obj|v
 class Sweeper:
     """A loop in the background of the API; several may run."""
 
-    def __init__(self, database: Database, objects: ObjectStore) -> None:
+    def __init__(self, database: Database, objects: ObjectStore, client: Client) -> None:
         self._database, self._objects = database, objects
+        self._payloads = PayloadSweeper(database, objects, client)
 
     async def run(self) -> None:
         """Until cancelled. What an outage prevents is done the next day."""
@@ -38,7 +45,8 @@ class Sweeper:
         while True:
             try:
                 await self.sweep(UNUSED_FOR)
-            except (SQLAlchemyError, OSError, UnavailableError) as error:
+                await self._payloads.sweep(UNUSED_FOR)
+            except (SQLAlchemyError, OSError, RPCError, UnavailableError) as error:
                 logger.warning("sweeper_waits", error=f"{type(error).__name__}: {error}"[:300])
             await asyncio.sleep(EVERY.total_seconds())
 

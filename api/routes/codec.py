@@ -1,7 +1,7 @@
 """The codec server: shows payloads in the Temporal UI and CLI to those who may see them.
 
-Temporal's remote codec protocol has `decode` and `encode`; nothing is to be written past the API, so there is no
-`encode`.
+Temporal's remote codec protocol has `decode` and `encode`. The CLI asks for `encode` also when it has nothing to send,
+as in a query; anything else is to be written through the API, which knows whose it is.
 """
 
 import base64
@@ -49,15 +49,15 @@ class EncodedPayloads(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    payloads: list[EncodedPayload] = Field(max_length=MAX_PAYLOADS)
+    payloads: list[EncodedPayload] = Field(default_factory=list, max_length=MAX_PAYLOADS)
 
 
 async def _reader(request: Request) -> PayloadReader:
     return PayloadReader(request.app.state.temporal, request.app.state.objects)
 
 
-@router.options("/decode", include_in_schema=False)
-async def decode_preflight(request: Request) -> Response:
+@router.options("/{verb:path}", include_in_schema=False)
+async def read_preflight(request: Request) -> Response:
     """Tell a browser what it may send."""
     return preflight(request)
 
@@ -83,6 +83,18 @@ async def decode_payloads(
     ]
     await _record(database, caller, actor, [operation_of(owner) for owner in owners if owner is not None])
     return EncodedPayloads(payloads=read)
+
+
+@router.post("/encode", responses=problem_responses(), operation_id="encode_payloads")
+async def encode_payloads(body: EncodedPayloads, caller: Operator) -> EncodedPayloads:
+    """Encrypt nothing: the answer to the `temporal` CLI when it sends a query or a signal without input."""
+    if body.payloads:
+        detail = (
+            "Input for workflows is taken by Perdure's API alone, which binds it to its operation; send signals, "
+            "queries and updates without input, or use /api/v1/operations."
+        )
+        raise InvalidInputError(detail)
+    return body
 
 
 async def _authorise(database: Database, caller: Principal, workflow_ids: set[str]) -> None:

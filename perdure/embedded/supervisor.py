@@ -220,9 +220,10 @@ class Stack:
         database = self.settings.home / "temporal" / "temporal.db"
         database.parent.mkdir(parents=True, exist_ok=True)
         listening = self._ports.temporal
+        codec_endpoint = f"{self.environment['PERDURE_PUBLIC_URL'].rstrip('/')}/codec"
         spec = ChildSpec(
             name="temporal",
-            command=tuple(temporal_server.server_command(binary, listening, database)),
+            command=tuple(temporal_server.server_command(binary, listening, database, codec_endpoint)),
             log=self.files.logs / "temporal.log",
             is_ready=lambda: temporal_server.answers(listening.http_url),
             stop_timeout_s=10.0,

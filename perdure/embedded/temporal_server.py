@@ -116,14 +116,21 @@ def ensure_binary(home: Path, report: Callable[[str], None]) -> Path:
     return find_binary(home) or build_binary(home, report)
 
 
-def server_command(binary: Path, ports: TemporalPorts, database: Path | None) -> list[str]:
-    """The command line; without `database` the state is gone when the server ends."""
+def server_command(
+    binary: Path, ports: TemporalPorts, database: Path | None, codec_endpoint: str | None = None
+) -> list[str]:
+    """The command line; without `database` the state is gone when the server ends.
+
+    `codec_endpoint` is where pages of the UI have payloads decrypted.
+    """
     command = [str(binary), "server", "start-dev", "--namespace", NAMESPACE, "--log-level", "warn"]
     command += ["--ip", LOOPBACK, "--ui-ip", LOOPBACK]
     command += ["--port", str(ports.grpc), "--ui-port", str(ports.ui)]
     command += ["--http-port", str(ports.http), "--metrics-port", str(ports.metrics)]
     if database is not None:
         command += ["--db-filename", str(database)]
+    if codec_endpoint is not None:
+        command += ["--ui-codec-endpoint", codec_endpoint]
     for flag, value in TUNED_FLAGS:
         if database is not None or flag != "--sqlite-pragma":
             command += [flag, value]

@@ -18,6 +18,7 @@ from tests.faults.checks import (
 )
 from tests.faults.files import archive, text_of
 from tests.faults.installation import Installation, eventually
+from workflows.client import connect
 
 POSTS = 60
 
@@ -79,8 +80,9 @@ async def test_what_an_api_accepted_before_its_death_is_done_once(
     # What was stored for requests that were never accepted goes within a day; here it goes at once.
     database = installation.database()
     try:
-        objects = ObstoreObjectStore.from_url(installation.settings().objects_url)
-        await Sweeper(database, objects).sweep(timedelta(0))
+        settings = installation.settings()
+        objects = ObstoreObjectStore.from_url(settings.objects_url)
+        await Sweeper(database, objects, await connect(settings)).sweep(timedelta(0))
     finally:
         await database.aclose()
     await assert_no_leftovers(installation, account)

@@ -297,5 +297,10 @@ async def test_decoding_is_limited(caller: Account, payloads: list[Encoded]) -> 
     assert answer.headers["ratelimit"].startswith('"decode"')
 
 
-async def test_there_is_no_encoding(caller: Account) -> None:
-    assert (await caller.http.post("/codec/encode", json={"payloads": []})).status_code == 404
+async def test_nothing_is_encoded_but_nothing(caller: Account) -> None:
+    nothing: dict[str, Any]
+    for nothing in ({"payloads": []}, {}):
+        answer = await caller.http.post("/codec/encode", json=nothing)
+        assert (answer.status_code, answer.json()) == (200, {"payloads": []})
+    answer = await caller.http.post("/codec/encode", json={"payloads": [plain_payload("x")]})
+    assert answer.status_code == 422

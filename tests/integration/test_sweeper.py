@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 from fastapi import FastAPI
+from temporalio.client import Client
 
 from api import sweeper
 from api.sweeper import Sweeper
@@ -25,7 +26,7 @@ async def keys_of(objects: ObjectStore, organisation_id: str) -> set[str]:
 
 
 async def test_what_an_api_that_died_had_stored_goes_and_all_else_stays(
-    caller: Account, stranger: Account, objects: ObjectStore, database: Database
+    caller: Account, stranger: Account, objects: ObjectStore, database: Database, temporal: Client
 ) -> None:
     for account in (caller, stranger):
         await account.ingested(json={"text": "Keep this text."})
@@ -37,7 +38,7 @@ async def test_what_an_api_that_died_had_stored_goes_and_all_else_stays(
     own = f"{caller.organisation_id}/inbox/own-name.txt"
     for key in (unused, own):
         await objects.put(key, b"bytes")
-    sweeping = Sweeper(database, objects)
+    sweeping = Sweeper(database, objects, temporal)
 
     assert await sweeping.sweep(timedelta(hours=1)) == 0
     assert await objects.size(unused) == 5
@@ -49,11 +50,11 @@ async def test_what_an_api_that_died_had_stored_goes_and_all_else_stays(
 
 
 async def test_many_objects_are_looked_at_page_by_page(
-    caller: Account, database: Database, monkeypatch: pytest.MonkeyPatch
+    caller: Account, database: Database, temporal: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweeper, "PAGE", 3)
     objects = ObstoreObjectStore.from_url("memory://")
     for _ in range(8):
         await objects.put(f"{caller.organisation_id}/originals/{new_id('obj')}", b"bytes")
-    assert await Sweeper(database, objects).sweep(AT_ONCE) == 8
+    assert await Sweeper(database, objects, temporal).sweep(AT_ONCE) == 8
     assert await keys_of(objects, "") == set()

@@ -172,6 +172,12 @@ def test_grafana_finds_its_datasource_and_its_dashboards(compose: dict[str, Any]
         assert source["uid"] in asked
 
 
+def test_the_temporal_ui_has_payloads_decrypted_by_the_api(compose: dict[str, Any]) -> None:
+    ui, api = (compose["services"][name]["environment"] for name in ("temporal-ui", "api"))
+    assert ui["TEMPORAL_CODEC_ENDPOINT"] == f"{api['PERDURE_PUBLIC_URL']}/codec"
+    assert ui["TEMPORAL_CODEC_INCLUDE_CREDENTIALS"] == "true"
+
+
 def test_the_search_attributes_are_those_of_the_dev_server(compose: dict[str, Any]) -> None:
     command = compose["services"]["search-attributes"]["command"]
     names = [value for flag, value in pairwise(command) if flag == "--name"]

@@ -36,6 +36,12 @@ def test_every_listener_is_bound_to_loopback() -> None:
     assert "--db-filename" not in command
 
 
+def test_the_ui_is_told_where_payloads_are_decrypted() -> None:
+    endpoint = "http://127.0.0.1:8000/codec"
+    command = temporal_server.server_command(Path("temporal"), PORTS, None, endpoint)
+    assert command[command.index("--ui-codec-endpoint") + 1] == endpoint
+
+
 def test_a_temporal_on_path_wins_over_a_built_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built = executable(tmp_path / "home" / "bin" / "temporal", "exit 0")
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
