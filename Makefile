@@ -60,3 +60,4 @@ setup-dev:
 tools: setup-dev
 	@scripts/temporal.sh
 	@scripts/test_server.sh
+	@scripts/helm.sh
