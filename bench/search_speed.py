@@ -238,7 +238,7 @@ async def overlap(
         spaces = list((await indexed.spaces([SPACE])).values())
         scope = await indexed.scope(spaces, None)
         for vector in vectors:
-            near = set((await indexed.by_vector(scope, model, vector))[:10])
-            true = set((await exact.by_vector(scope, model, vector))[:10])
+            near = set((await indexed.by_vector(scope, model, vector_literal(vector)))[:10])
+            true = set((await exact.by_vector(scope, model, vector_literal(vector)))[:10])
             shares.append(len(near & true) / 10)
     return float(np.mean(shares))

@@ -1,13 +1,28 @@
 """Candidates by vector and by word, and what their scores are made of; the caller owns the transaction."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import ARRAY, ColumnElement, Double, Text, any_, cast, func, literal_column, select, text
+from pydantic_core import to_json
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ColumnElement,
+    Double,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from perdure.db.models import ChunkEmbeddingRow, ChunkRow, DocumentRow, SpaceRow
+from perdure.db.models import ChunkEmbeddingRow, ChunkRow, DocumentRow
 from perdure.db.statistics_repository import RARE_FREQUENCY
 from perdure.domain.ranking import Candidate, QueryWord
 from perdure.domain.text_search import FALLBACK_CONFIGURATION, searchable, words
@@ -57,6 +72,75 @@ _SCORES = text(
     WHERE c.id = ANY(CAST(:chunks AS text[])) AND c.space_id = ANY(CAST(:spaces AS text[]))
     """
 )
+
+
+_SPACES = text(
+    """
+    SELECT id, name, embedding_model, embedding_dimension, chunk_count, text_configurations, mean_chunk_tokens
+    FROM spaces WHERE name = ANY(CAST(:names AS text[]))
+    """
+)
+_PASSAGES = text(
+    """
+    SELECT c.id, c.document_id, d.title, c.text, c.heading_path, c.page, c.start_offset, c.end_offset
+    FROM chunks c JOIN documents d ON d.id = c.document_id WHERE c.id = ANY(CAST(:chunks AS text[]))
+    """
+)
+_TEXTS = ARRAY(Text)
+
+
+# Statements that a filter may be added to are built once: to build them takes as long as to run them.
+@cache
+def _nearest(dimension: int, *, exact: bool) -> Select[str]:
+    distance = _EXACT if exact else _HNSW.format(dimension)
+    return (
+        select(ChunkEmbeddingRow.chunk_id)
+        .where(
+            ChunkEmbeddingRow.space_id == any_(bindparam("spaces", type_=_TEXTS)),
+            ChunkEmbeddingRow.model == bindparam("model"),
+            # A constant, because the planner must see that the partial index fits.
+            ChunkEmbeddingRow.dimension == literal_column(str(dimension)),
+        )
+        .order_by(text(distance))
+        .limit(CANDIDATES)
+    )
+
+
+@cache
+def _by_words() -> Select[dict[str, int], list[str]]:
+    return _filtered_by_words(None)
+
+
+def _filtered_by_words(documents: ColumnElement[bool] | None) -> Select[dict[str, int], list[str]]:
+    hits = (
+        func.find_chunks_by_words(
+            bindparam("spaces", type_=_TEXTS),
+            bindparam("documents", type_=_TEXTS),
+            bindparam("words", type_=_TEXTS),
+            bindparam("few", type_=Boolean),
+            WORD_HITS,
+        )
+        .table_valued("chunk_id", "document_id", "word", "token_count")
+        .alias("hit")
+    )
+    found = select(hits.c.chunk_id, hits.c.document_id, hits.c.word, hits.c.token_count).cte("found")
+    counts = select(found.c.word, func.count().label("chunks")).group_by(found.c.word).cte("counts")
+    all_chunks = bindparam("all_chunks", type_=Double)
+    rarity = func.sum(func.ln(1 + (all_chunks + 0.5) / (cast(counts.c.chunks, Double) + 0.5), type_=Double))
+    best = (
+        select(found.c.chunk_id)
+        .join(counts, counts.c.word == found.c.word)
+        .group_by(found.c.chunk_id, found.c.token_count)
+        .order_by(rarity.desc(), found.c.token_count, found.c.chunk_id)
+        .limit(CANDIDATES)
+    )
+    if documents is not None:
+        best = best.join(DocumentRow, DocumentRow.id == found.c.document_id).where(documents)
+    chosen = best.subquery()
+    return select(
+        select(func.json_object_agg(counts.c.word, counts.c.chunks)).scalar_subquery(),
+        select(func.array_agg(chosen.c.chunk_id)).scalar_subquery(),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +212,8 @@ class SearchRepository:
 
     async def spaces(self, names: Sequence[str]) -> dict[str, SearchedSpace]:
         """Spaces by name; one that does not exist is missing."""
-        rows = await self._session.execute(
-            select(
-                SpaceRow.id,
-                SpaceRow.name,
-                SpaceRow.embedding_model,
-                SpaceRow.embedding_dimension,
-                SpaceRow.chunk_count,
-                SpaceRow.text_configurations,
-                SpaceRow.mean_chunk_tokens,
-            ).where(SpaceRow.name.in_(names))
-        )
-        found = [SearchedSpace(*row[:5], tuple(row[5]), row[6]) for row in rows]
+        rows = await self._session.execute(_SPACES, {"names": list(names)})
+        found = [SearchedSpace(*row[:5], configurations=tuple(row[5]), mean_tokens=row[6]) for row in rows]
         return {space.name: space for space in found}
 
     async def scope(self, spaces: Sequence[SearchedSpace], documents: ColumnElement[bool] | None) -> Scope:
@@ -160,38 +234,29 @@ class SearchRepository:
             return Scope(tuple(spaces), tuple(row.id for row in rows), None, left)
         return Scope(tuple(spaces), None, documents, chunk_count)
 
-    async def by_vector(self, scope: Scope, model: EmbeddingModel, vector: Vectors) -> Sequence[str]:
-        """The nearest chunks, at most `CANDIDATES`; `vector` has `dimension` numbers. Set `TUNING` before."""
+    async def by_vector(self, scope: Scope, model: EmbeddingModel, vector: str) -> Sequence[str]:
+        """The nearest chunks, at most `CANDIDATES`; `vector` is a literal. Set `TUNING` before."""
         spaces = [space for space in scope.spaces if space.model == model.name]
         if scope.document_ids is None and sum(space.chunk_count for space in spaces) > self._exact_below:
-            found = await self._nearest(scope, spaces, model, vector, _HNSW.format(int(model.dimension)))
+            found = await self._nearest(scope, spaces, model, vector, exact=False)
             if len(found) >= CANDIDATES:
                 return found
         # Few chunks, or a filter so narrow that the index gave up before it had found enough.
-        return await self._nearest(scope, spaces, model, vector, _EXACT)
+        return await self._nearest(scope, spaces, model, vector, exact=True)
 
     async def _nearest(
         self,
         scope: Scope,
         spaces: Sequence[SearchedSpace],
         model: EmbeddingModel,
-        vector: Vectors,
-        distance: str,
+        vector: str,
+        *,
+        exact: bool,
     ) -> Sequence[str]:
-        statement = (
-            select(ChunkEmbeddingRow.chunk_id)
-            .where(
-                ChunkEmbeddingRow.space_id.in_([space.id for space in spaces]),
-                ChunkEmbeddingRow.model == model.name,
-                # A constant, because the planner must see that the partial index fits.
-                ChunkEmbeddingRow.dimension == literal_column(str(int(model.dimension))),
-            )
-            .order_by(text(distance).bindparams(vector=vector_literal(vector)))
-            .limit(CANDIDATES)
-        )
+        statement = _nearest(int(model.dimension), exact=exact)
         if scope.document_ids is not None:
             statement = statement.join(ChunkRow, ChunkRow.id == ChunkEmbeddingRow.chunk_id).where(
-                ChunkRow.document_id == any_(cast(list(scope.document_ids), ARRAY(Text)))
+                ChunkRow.document_id == any_(cast(list(scope.document_ids), _TEXTS))
             )
         elif scope.documents is not None:
             statement = (
@@ -199,7 +264,8 @@ class SearchRepository:
                 .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
                 .where(scope.documents)
             )
-        return (await self._session.scalars(statement)).all()
+        values = {"spaces": [space.id for space in spaces], "model": model.name, "vector": vector}
+        return (await self._session.scalars(statement, values)).all()
 
     async def words(self, scope: Scope, query: str) -> list[QueryWord]:
         """The words of a query, as the languages of the spaces stem them; counts come from the statistics."""
@@ -228,40 +294,15 @@ class SearchRepository:
         sought = _rarest(query_words, scope)
         if not sought:
             return WordCandidates(query_words, ())
-        hits = (
-            func.find_chunks_by_words(
-                cast(scope.space_ids, ARRAY(Text)),
-                cast(None if scope.document_ids is None else list(scope.document_ids), ARRAY(Text)),
-                cast([word.word.tsquery for word in sought], ARRAY(Text)),
-                few,
-                WORD_HITS,
-            )
-            .table_valued("chunk_id", "document_id", "word", "token_count")
-            .alias("hit")
-        )
-        found = select(hits.c.chunk_id, hits.c.document_id, hits.c.word, hits.c.token_count).cte("found")
-        counts = select(found.c.word, func.count().label("chunks")).group_by(found.c.word).cte("counts")
-        rarity = func.sum(
-            func.ln(1 + (scope.chunk_count + 0.5) / (cast(counts.c.chunks, Double) + 0.5), type_=Double)
-        )
-        best = (
-            select(found.c.chunk_id)
-            .join(counts, counts.c.word == found.c.word)
-            .group_by(found.c.chunk_id, found.c.token_count)
-            .order_by(rarity.desc(), found.c.token_count, found.c.chunk_id)
-            .limit(CANDIDATES)
-        )
-        if scope.documents is not None:
-            best = best.join(DocumentRow, DocumentRow.id == found.c.document_id).where(scope.documents)
-        chosen = best.subquery()
-        row = (
-            await self._session.execute(
-                select(
-                    select(func.json_object_agg(counts.c.word, counts.c.chunks)).scalar_subquery(),
-                    select(func.array_agg(chosen.c.chunk_id)).scalar_subquery(),
-                )
-            )
-        ).one()
+        statement = _by_words() if scope.documents is None else _filtered_by_words(scope.documents)
+        values = {
+            "spaces": scope.space_ids,
+            "documents": None if scope.document_ids is None else list(scope.document_ids),
+            "words": [word.word.tsquery for word in sought],
+            "few": few,
+            "all_chunks": scope.chunk_count,
+        }
+        row = (await self._session.execute(statement, values)).one()
         counted: dict[str, int] = row[0] or {}
         by_word = {word.word: float(counted.get(str(at), 0)) for at, word in enumerate(sought, start=1)}
         return WordCandidates(
@@ -275,7 +316,7 @@ class SearchRepository:
         chunk_ids: Sequence[str],
         query_words: Sequence[QueryWord],
         model: EmbeddingModel | None,
-        vector: Vectors | None,
+        vector: str | None,
     ) -> list[Candidate]:
         """All that the score of these chunks needs: likeness to the vector, and how often each word stands in it."""
         rows = await self._session.execute(
@@ -285,7 +326,7 @@ class SearchRepository:
                 "chunks": list(chunk_ids),
                 "lexemes": sorted({lexeme for word in query_words for lexeme in word.word.lexemes}),
                 "model": model.name if model else "",
-                "vector": None if vector is None else vector_literal(vector),
+                "vector": vector,
             },
         )
         return [
@@ -307,26 +348,13 @@ class SearchRepository:
 
     async def passages(self, chunk_ids: Sequence[str]) -> dict[str, Passage]:
         """What is shown of chunks; one that is gone by now is missing."""
-        statement = (
-            select(
-                ChunkRow.id,
-                ChunkRow.document_id,
-                DocumentRow.title,
-                ChunkRow.text,
-                ChunkRow.heading_path,
-                ChunkRow.page,
-                ChunkRow.start_offset,
-                ChunkRow.end_offset,
-            )
-            .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
-            .where(ChunkRow.id == any_(cast(list(chunk_ids), ARRAY(Text))))
-        )
-        return {row.id: Passage(*row) for row in await self._session.execute(statement)}
+        rows = await self._session.execute(_PASSAGES, {"chunks": list(chunk_ids)})
+        return {row.id: Passage(*row) for row in rows}
 
 
 def vector_literal(vector: Vectors) -> str:
     """A vector as PostgreSQL reads it."""
-    return json.dumps(vector.astype(float).round(6).tolist())
+    return to_json(vector.astype(float).round(6).tolist()).decode()
 
 
 def _rarest(query_words: Sequence[QueryWord], scope: Scope) -> list[QueryWord]:

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perdure.db.filter_sql import compiled
-from perdure.db.search_repository import TUNING, Passage, Scope, SearchedSpace, SearchRepository
+from perdure.db.search_repository import (
+    TUNING,
+    Passage,
+    Scope,
+    SearchedSpace,
+    SearchRepository,
+    vector_literal,
+)
 from perdure.db.session import Transaction
 from perdure.domain.filters import Filter, parse_filters
 from perdure.domain.highlighting import highlight
@@ -20,7 +27,7 @@ from perdure.domain.ranking import (
     Ranking,
 )
 from perdure.errors import ConflictError, InvalidInputError, NotFoundError
-from perdure.ports.models import Embedders, EmbeddingModel, Vectors
+from perdure.ports.models import Embedders, EmbeddingModel
 from perdure.schemas.search import Highlight, ScoreTerm, SearchAnswer, SearchHit, SearchMode, SearchRequest
 from perdure.settings import Settings
 
@@ -42,7 +49,7 @@ class _Question:
     """A query's vector under one of the models that serve the spaces asked."""
 
     model: EmbeddingModel
-    vector: Vectors
+    vector: str
 
 
 class _Asked:
@@ -76,7 +83,8 @@ class _Asked:
                 "Re-embed the space (POST /api/v1/spaces/{name}/reembed), or search with mode 'keyword'."
             )
             raise ConflictError(msg) from error
-        return _Question(embedder.model, embedder.embed([self.query[:_EMBEDDED_CHARACTERS]])[0])
+        vectors = embedder.embed([self.query[:_EMBEDDED_CHARACTERS]])
+        return _Question(embedder.model, vector_literal(vectors[0]))
 
 
 class SearchService:

@@ -67,7 +67,7 @@ async def nearest(
     async with database.transaction(organisation_id, settings=TUNING) as session:
         repository = SearchRepository(session, exact_below)
         scope = await repository.scope(list((await repository.spaces(["default"])).values()), None)
-        return list(await repository.by_vector(scope, MODEL, vector)), scope.chunk_count
+        return list(await repository.by_vector(scope, MODEL, vector_literal(vector))), scope.chunk_count
 
 
 async def test_the_index_on_vectors_finds_what_an_exact_search_finds(
