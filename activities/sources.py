@@ -12,8 +12,10 @@ from temporalio import activity
 from activities.failures import failures
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import DocumentRow, DocumentVersionRow
+from perdure.db.quota_repository import QuotaRepository
 from perdure.db.session import Transaction
 from perdure.domain.media_types import detect
+from perdure.domain.quotas import Quota
 from perdure.errors import DocumentRejectedError, NotFoundError, UpstreamError
 from perdure.ports.parsing import Fetcher
 from perdure.ports.storage import ObjectStore
@@ -71,6 +73,7 @@ class SourceActivities:
         values: dict[str, object] = {}
         with tempfile.TemporaryDirectory(prefix="perdure-fetch-") as directory:
             if url:
+                await self._check_room(job)
                 path = Path(directory) / "content"
                 fetched = await self._fetcher.fetch(url, path)
                 key = upload_key(job.organisation_id, job.version_id)
@@ -87,6 +90,14 @@ class SourceActivities:
         async with self._transaction(job.organisation_id) as session:
             documents = DocumentRepository(session, job.organisation_id)
             await documents.update_version(job.version_id, values)
+
+    async def _check_room(self, job: DocumentJob) -> None:
+        """Nothing is fetched for an organisation that may store nothing more."""
+        async with self._transaction(job.organisation_id) as session:
+            room = await QuotaRepository(session, job.organisation_id).room(Quota.STORED_BYTES)
+        if room == 0:
+            detail = f"the organisation's quota '{Quota.STORED_BYTES}' leaves no room for it"
+            raise DocumentRejectedError(Reason.QUOTA_EXCEEDED, detail)
 
     async def _hash(self, key: str) -> dict[str, object]:
         digest, size = hashlib.sha256(), 0

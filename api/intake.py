@@ -14,6 +14,7 @@ from api.bodies import content_type, json_field, read_json, validate
 from api.idempotency import fingerprint
 from api.uploads import Upload, receive_upload, store_text
 from perdure.db.document_repository import Source
+from perdure.db.quota_repository import Named
 from perdure.errors import FieldError, InvalidInputError, MalformedRequestError
 from perdure.ports.storage import ObjectStore
 from perdure.schemas.documents import (
@@ -43,12 +44,14 @@ class Intake:
 
 @dataclass(frozen=True)
 class BatchIntake:
-    """Many documents, stored as one object."""
+    """Many documents, stored as one object. What a zip holds is known later."""
 
     source: BatchSource
     total: int
     summary: str
     request_sha256: str
+    named: tuple[Named, ...] = ()
+    text_bytes: int = 0
 
 
 class Inbox:
@@ -105,7 +108,14 @@ class Inbox:
             self._stored.append(stored.key)
             source = BatchSource(kind="json", object_key=stored.key)
             summary = f"Ingest {len(body.items)} documents"
-            return BatchIntake(source, len(body.items), summary, self._fingerprint(stored.sha256))
+            return BatchIntake(
+                source,
+                len(body.items),
+                summary,
+                self._fingerprint(stored.sha256),
+                named=tuple((item.space, item.external_id) for item in body.items),
+                text_bytes=sum(len((item.text or "").encode("utf-8", "replace")) for item in body.items),
+            )
         raise _unknown_type(kind)
 
     async def _receive(self) -> Upload:

@@ -18,9 +18,11 @@ from perdure.db.audit_trail import AuditTrail
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository, to_read, ui_url, workflow_id
+from perdure.db.quota_repository import QuotaRepository
 from perdure.db.session import Database
 from perdure.domain.audit import Action, Actor
 from perdure.domain.ids import new_id
+from perdure.domain.quotas import Quota
 from perdure.errors import ConflictError, NotFoundError
 from perdure.schemas.operations import TERMINAL, OperationRead, OperationStatus, Subject
 from perdure.settings import Settings
@@ -63,11 +65,15 @@ class Operations:
         request_sha256: str,
         build: Build,
         build_at_once: BuildAtOnce | None = None,
+        *,
+        counts: bool = True,
     ) -> Accepted:
         """Commit what `build` writes, then start the workflow: from the commit on nothing is lost.
 
         If this process dies in between, or Temporal is down, the reconciler starts the workflow later.
-        `build_at_once` is tried first where there is no key to claim: one statement, which is its own transaction.
+        `build_at_once` is tried first where there is no key to claim: one statement, which is its own transaction;
+        it leaves organisations with quotas to `build`. Without `counts`, no quota of operations stands in the way:
+        for what takes things away, and for what everybody has a right to.
         """
         operation_id = new_id("op")
         trace_parent = tracing.current()
@@ -83,6 +89,8 @@ class Operations:
                     return Accepted(
                         self.read(await self._row(session, seen.operation_id or "")), replayed=True
                     )
+            if counts:
+                await QuotaRepository(session, caller.organisation_id).admit({Quota.OPERATIONS_PER_DAY: 1})
             row = await build(session, operation_id)
             await self._record_trace(session, row, trace_parent)
         return await self._accepted(row)

@@ -25,6 +25,7 @@ from perdure.db.audit_trail import AuditTrail
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository
+from perdure.db.quota_repository import QuotaRepository
 from perdure.domain.audit import Action
 from perdure.domain.ids import ID_PATTERN
 from perdure.errors import NotFoundError
@@ -155,6 +156,8 @@ async def create_batch(
         intake = await inbox.batch()
 
         async def build(session: AsyncSession, operation_id: str) -> OperationRow:
+            quotas = QuotaRepository(session, caller.organisation_id)
+            await quotas.admit_documents(intake.named or [("", None)], intake.text_bytes)
             return await OperationRepository(session).create(
                 organisation_id=caller.organisation_id,
                 actor_id=caller.actor_id,
@@ -290,7 +293,7 @@ async def delete_document(
         return row
 
     sha256 = fingerprint(request.method, request.url.path, None)
-    return answer(response, await operations.accept(caller, key, sha256, build))
+    return answer(response, await operations.accept(caller, key, sha256, build, counts=False))
 
 
 spaces = APIRouter(prefix="/api/v1/spaces", tags=["spaces"])

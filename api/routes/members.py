@@ -15,7 +15,9 @@ from perdure.db.api_key_repository import ApiKeyRepository
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.identity_repository import IdentityRepository, Member
 from perdure.db.login_repository import LoginRepository
+from perdure.db.quota_repository import QuotaRepository
 from perdure.domain.audit import Action
+from perdure.domain.quotas import Quota
 from perdure.domain.roles import Role, may_grant, scopes_of
 from perdure.errors import ConflictError, FieldError, InvalidInputError, NotFoundError, PermissionDeniedError
 from perdure.schemas.auth import MemberCreate, MemberRead, MemberUpdate
@@ -106,6 +108,7 @@ async def add_member(
         if user is None:
             detail = "Nobody with this e-mail has an account; ask them to register first."
             raise InvalidInputError(detail, [FieldError("/body/email", detail)])
+        await QuotaRepository(session, caller.organisation_id).admit({Quota.MEMBERS: 1})
         if not await identities.add_member(caller.organisation_id, user.id, body.role):
             raise ConflictError(f"{body.email} is a member already; change the role with PATCH.")
         member = await identities.member(caller.organisation_id, user.id)

@@ -2,7 +2,7 @@
 
 import typer
 
-from perdure.cli import admin, audit, documents, keys, operations, up
+from perdure.cli import admin, audit, documents, keys, operations, quotas, up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,5 +16,6 @@ app.command()(audit.verify_audit)
 app.command()(documents.ingest)
 app.command()(documents.search)
 app.command()(keys.rotate_keys)
+app.command()(quotas.quota)
 app.add_typer(operations.app, name="ops")
 app.add_typer(keys.master_key, name="master-key")

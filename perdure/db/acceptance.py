@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from perdure.db.document_repository import DocumentRepository, Source
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository
+from perdure.db.quota_repository import QuotaRepository
 from perdure.domain.ids import new_id
 from perdure.ports.models import EmbeddingModel
 from perdure.schemas.documents import DocumentFields
@@ -33,7 +34,12 @@ async def accept_document(
     model: EmbeddingModel,
     operation_id: str,
 ) -> OperationRow:
-    """Insert document, version and pending operation. With an `external_id`, perhaps a further version."""
+    """Insert document, version and pending operation. With an `external_id`, perhaps a further version.
+
+    Raises `QuotaExceededError` where the organisation has no room for it.
+    """
+    named = [(fields.space, fields.external_id)]
+    await QuotaRepository(session, organisation_id).admit_documents(named, source.size_bytes or 0)
     documents = DocumentRepository(session, organisation_id)
     space = await documents.ensure_space(fields.space, model)
     document = await documents.accept(

@@ -11,10 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.document_repository import DocumentRepository, Source
 from perdure.db.models import DocumentRow, DocumentVersionRow, OperationItemRow
+from perdure.db.quota_repository import QuotaRepository
 from perdure.domain.ids import new_id
+from perdure.domain.quotas import Quota
 from perdure.schemas.documents import SETTLED, BatchItem, DocumentJob, DocumentStatus, Reason
 
 _SETTLED = [status.value for status in SETTLED]
+_REFUSE = text(
+    "UPDATE operation_items SET status = 'failed', reason = :reason, detail = :detail, updated_at = now() "
+    "WHERE operation_id = :operation_id AND ordinal = :ordinal"
+)
 _LINK = text(
     """
     UPDATE operation_items i SET document_id = r.document_id, version_id = r.version_id
@@ -94,9 +100,12 @@ class BatchRepository:
         open_items: list[OpenItem] = []
         new: list[OpenItem] = []
         documents = DocumentRepository(self._session, self._organisation_id)
-        for item in items:
+        unsettled = [item for item in items if DocumentStatus(rows[item.ordinal].status) not in SETTLED]
+        fresh = [item for item in unsettled if not rows[item.ordinal].document_id]
+        refused = await self._refuse(operation_id, fresh)
+        for item in unsettled:
             row = rows[item.ordinal]
-            if DocumentStatus(row.status) in SETTLED:
+            if item.ordinal in refused:
                 continue
             if row.document_id and row.version_id:
                 open_items.append(OpenItem(item, self._job(operation_id, row.document_id, row.version_id)))
@@ -117,6 +126,42 @@ class BatchRepository:
             await self._insert(operation_id, new, spaces)
             await self._link(operation_id, new)
         return sorted([*open_items, *new], key=lambda entry: entry.item.ordinal)
+
+    async def _refuse(self, operation_id: str, items: Sequence[BatchItem]) -> set[int]:
+        """Settle the items for which the organisation's quotas leave no room; their ordinals."""
+        quotas = QuotaRepository(self._session, self._organisation_id)
+        if not items or not await quotas.limits():
+            return set()
+        places, room = await quotas.room(Quota.DOCUMENTS), await quotas.room(Quota.STORED_BYTES)
+        known = await quotas.known((item.fields.space, item.fields.external_id) for item in items)
+        refused: dict[int, str] = {}
+        for item in items:
+            named = (item.fields.space, item.fields.external_id)
+            size_bytes = max(1, len((item.text or "").encode()))
+            is_new = named not in known
+            if is_new and places is not None and places < 1:
+                refused[item.ordinal] = Quota.DOCUMENTS.value
+            elif room is not None and room < size_bytes:
+                refused[item.ordinal] = Quota.STORED_BYTES.value
+            else:
+                places = places - is_new if places is not None else None
+                room = room - size_bytes if room is not None else None
+                known |= {named} if named[1] is not None else set()
+        if refused:
+            connection = await self._session.connection()
+            await connection.execute(
+                _REFUSE,
+                [
+                    {
+                        "operation_id": operation_id,
+                        "ordinal": ordinal,
+                        "reason": Reason.QUOTA_EXCEEDED.value,
+                        "detail": f"the organisation's quota '{quota}' leaves no room for it",
+                    }
+                    for ordinal, quota in refused.items()
+                ],
+            )
+        return set(refused)
 
     def _job(self, operation_id: str, document_id: str, version_id: str) -> DocumentJob:
         return DocumentJob(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
+from perdure.domain.quotas import Quota
 from perdure.domain.roles import Role, Scope
 from perdure.schemas.base import Contract, Id, Instant, RequestBody
 
@@ -89,6 +90,25 @@ class OrganisationUpdate(RequestBody):
     """Changeable fields of the caller's organisation."""
 
     name: Name
+
+
+class QuotaRead(Contract):
+    """One thing that is counted for an organisation."""
+
+    name: Quota
+    used: int = Field(
+        description="`stored_bytes` counts the originals of all versions, `operations_per_day` those of this UTC day."
+    )
+    limit: int | None = Field(default=None, description="Null is no limit. Operators set it.")
+    resets_at: Instant | None = Field(
+        default=None, description="When the count starts afresh, if it ever does."
+    )
+
+
+class UsageRead(Contract):
+    """What the organisation uses of its quotas."""
+
+    quotas: list[QuotaRead]
 
 
 class MembershipRead(Contract):

@@ -54,6 +54,7 @@ class Reason(StrEnum):
     FORBIDDEN_ADDRESS = "forbidden_address"
     OBJECT_NOT_FOUND = "object_not_found"
     LEFT_OUT = "left_out"
+    QUOTA_EXCEEDED = "quota_exceeded"
     DUPLICATE = "duplicate"
     UNCHANGED = "unchanged"
     SUPERSEDED = "superseded"

@@ -74,6 +74,10 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Nothing is stored under this object key.",
         "Check the key, and that the object was uploaded before.",
     ),
+    Reason.QUOTA_EXCEEDED: Explanation(
+        "The organisation has no room for it under its quota.",
+        "Delete documents, or ask your operator for a higher quota, then retry the operation.",
+    ),
     Reason.DUPLICATE: Explanation(
         "The same content is already in this space.",
         "Nothing to do: the document that holds it is found by search.",
