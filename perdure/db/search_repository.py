@@ -31,13 +31,13 @@ from perdure.ports.models import EmbeddingModel, Vectors
 # Passages that each part offers; the best `limit` of both together are shown.
 CANDIDATES = 100
 # Chunks that the search by words may visit: its rarest words are looked for first, until they are used up.
-WORD_HITS = 6_000
+WORD_HITS = 4_000
 # Share of the chunks of a space too small to be sampled that a word is expected in.
 UNCOUNTED_FREQUENCY = 0.05
 # Documents that a filter may leave before it is applied to candidates instead of giving them.
 FILTERED_DOCUMENTS = 2_000
 # Measured at 100,000 chunks: the index's top 10 are those of an exact search.
-_EF_SEARCH = 120
+_EF_SEARCH = 100
 _MAX_SCAN_TUPLES = 40_000
 
 _HNSW = "(chunk_embeddings.embedding::halfvec({0})) <=> CAST(:vector AS halfvec({0}))"
