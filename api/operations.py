@@ -23,8 +23,16 @@ from perdure.db.session import Database
 from perdure.domain.audit import Action, Actor
 from perdure.domain.ids import new_id
 from perdure.domain.quotas import Quota
-from perdure.errors import ConflictError, NotFoundError
-from perdure.schemas.operations import TERMINAL, OperationRead, OperationStatus, Subject
+from perdure.errors import ConflictError, NotFoundError, PerdureError, UnavailableError
+from perdure.schemas.documents import Reason
+from perdure.schemas.operations import (
+    TERMINAL,
+    OperationError,
+    OperationRead,
+    OperationStatus,
+    StatusChange,
+    Subject,
+)
 from perdure.settings import Settings
 from workflows.client import start_operation
 
@@ -126,8 +134,24 @@ class Operations:
         try:
             with tracing.continued(row.trace_parent):
                 row.run_id = await start_operation(self._client, row)
-        except RPCError as error:
+        except (RPCError, UnavailableError) as error:  # Temporal, or the store that a large input goes to
             logger.warning("operation_not_started_yet", operation_id=row.id, error=str(error))
+        except PerdureError as error:  # the input itself: starting it again would end the same way
+            logger.warning("operation_cannot_start", operation_id=row.id, error=str(error))
+            await self._fail_unstarted(row, error)
+
+    async def _fail_unstarted(self, row: OperationRow, error: PerdureError) -> None:
+        change = StatusChange(
+            organisation_id=row.organisation_id,
+            operation_id=row.id,
+            run_id=row.run_id or "",
+            status=OperationStatus.FAILED,
+            error=OperationError(type=error.slug, detail=str(error)),
+        )
+        async with self._database.transaction(row.organisation_id) as session:
+            await OperationRepository(session).record_status(change)
+            documents = DocumentRepository(session, row.organisation_id)
+            await documents.settle_all(row.id, Reason.INTERNAL_ERROR, str(error))
 
     @staticmethod
     async def _record_trace(session: AsyncSession, row: OperationRow, trace_parent: str | None) -> None:

@@ -18,6 +18,7 @@ from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository, operation_of, workflow_id
 from perdure.db.session import Database
+from perdure.errors import PerdureError, UnavailableError
 from perdure.schemas.documents import Reason
 from perdure.schemas.operations import OperationError, OperationStatus, StatusChange, StepState
 from perdure.settings import Settings
@@ -71,7 +72,7 @@ class Reconciler:
         while True:
             try:
                 await self.tick()
-            except (RPCError, SQLAlchemyError, OSError) as error:
+            except (RPCError, SQLAlchemyError, OSError, UnavailableError) as error:
                 logger.warning("reconciler_waits", error=f"{type(error).__name__}: {error}"[:300])
                 await asyncio.sleep(1.0)
             await asyncio.sleep(self._interval)
@@ -183,8 +184,12 @@ class Reconciler:
         handle = self._client.get_workflow_handle(execution.id, run_id=execution.run_id)
         try:
             result = await handle.result(follow_runs=False)
-        except WorkflowFailureError as failure:
-            error = describe_failure(failure.cause, None)
+        except UnavailableError:
+            raise
+        except (WorkflowFailureError, PerdureError) as failure:
+            # One of ours: what the workflow left cannot be decrypted any more.
+            cause = failure.cause if isinstance(failure, WorkflowFailureError) else failure
+            error = describe_failure(cause, None)
             await self._write(
                 organisation_id,
                 operation_id,
