@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from google.protobuf.json_format import MessageToDict, ParseDict
 from rich.console import Console
+from temporalio.api.common.v1 import Payload
 
 from perdure.embedded import ports
 from perdure.embedded.supervisor import Stack
+from perdure.master_keys import load_master_keys
 from perdure.settings import Settings, home_directory
 from tests.recording import MASTER_KEYS
 from workflows.client import connect
+from workflows.payload_codec import PayloadCipher, workflow_of
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -72,6 +76,10 @@ class Recording:
         await asyncio.sleep(1)
         return await self.ended(await self.post(f"/operations/{operation['id']}/resume"))
 
+    async def whole_batch(self) -> dict[str, Any]:
+        """A batch of several pages that nobody touched."""
+        return await self.ended(await self.batch(items=250))
+
     async def cancelled_batch(self) -> dict[str, Any]:
         """A batch that was cancelled half-way."""
         operation = await self.batch(items=400)
@@ -106,8 +114,12 @@ def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[st
         "ingest_document-pdf": lambda: recording.upload("lease.pdf"),
         "ingest_document-attachments": lambda: recording.upload("warranty-claim.eml"),
         "ingest_document-rejected": lambda: recording.upload("broken/zip-bomb.docx"),
+        # Those above are older than the encryption of payloads.
+        "ingest_document-encrypted": lambda: recording.text("# Letter\n\nA text with one paragraph."),
+        "ingest_document-encrypted-rejected": lambda: recording.upload("broken/truncated.pdf"),
         "ingest_batch-paused": recording.paused_batch,
         "ingest_batch-cancelled": recording.cancelled_batch,
+        "ingest_batch-in-turn": recording.whole_batch,
         "delete_document": recording.deletion,
         "reembed_space": recording.reembedding,
         "rotate_keys": recording.rotation,
@@ -115,12 +127,13 @@ def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[st
 
 
 async def record(home: Path, names: Sequence[str]) -> None:
-    """Start the product, make these behaviours (every one when none is named), save the histories."""
+    """Start the product, make these behaviours (those that have no history when none is named), save the histories."""
     os.environ["PERDURE_MASTER_KEYS"] = MASTER_KEYS  # the processes of the stack take it, too
     (home / "models").symlink_to(home_directory() / "models")
     (home / "bin").symlink_to(home_directory() / "bin")
     api, temporal, ui = ports.unused(3)
     settings = Settings(home=home, api_port=api, temporal_port=temporal, temporal_ui_port=ui)
+    cipher = PayloadCipher(load_master_keys(settings))
 
     def report(part: str, what: str, *, passing: bool = False) -> None:
         if not passing:
@@ -132,25 +145,36 @@ async def record(home: Path, names: Sequence[str]) -> None:
         http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         client = await connect(Settings(home=home, temporal_address=stack.environment["TEMPORAL_ADDRESS"]))
         for name, make in behaviours(Recording(http)).items():
-            if names and name not in names:
+            path = HISTORIES / f"{name}.json"
+            if name not in names if names else path.exists():
                 continue
             operation = await make()
             handle = client.get_workflow_handle(operation["workflow_id"], run_id=operation["run_id"])
             history = json.loads((await handle.fetch_history()).to_json())
-            HISTORIES.mkdir(parents=True, exist_ok=True)
-            (HISTORIES / f"{name}.json").write_text(json.dumps(_anonymous(history), indent=1) + "\n")
+            path.write_text(json.dumps(_anonymous(history, cipher), indent=1) + "\n")
             console.print(f"{name}: {operation['status']}, {len(history['events'])} events")
 
 
-def _anonymous(value: Any) -> Any:
+def _anonymous(value: Any, cipher: PayloadCipher) -> Any:
     """Without names of the machine that made it, and without its stack traces, which name folders."""
     if isinstance(value, dict):
-        return {key: "" if key == "stackTrace" else _anonymous(inner) for key, inner in value.items()}
+        return {key: _anonymous_field(key, inner, cipher) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_anonymous(inner) for inner in value]
+        return [_anonymous(inner, cipher) for inner in value]
     if isinstance(value, str) and _IDENTITY.search(value):
         return _IDENTITY.sub("recorder", value)
     return value
+
+
+def _anonymous_field(key: str, value: Any, cipher: PayloadCipher) -> Any:
+    if key == "stackTrace":
+        return ""
+    if key != "encodedAttributes":
+        return _anonymous(value, cipher)
+    stored = ParseDict(value, Payload())
+    attributes = cipher.decrypt(stored)
+    attributes.data = json.dumps({**json.loads(attributes.data), "stack_trace": ""}).encode()
+    return MessageToDict(cipher.encrypt(attributes, workflow_of(stored)))
 
 
 if __name__ == "__main__":
