@@ -10,7 +10,8 @@ from perdure import __version__
 from perdure.db.outcomes import OperationEnded, Outcome
 from workflows.sdk_metrics import DOCUMENTS_SETTLED, OPERATIONS_CLOSED
 
-disable_created_metrics()  # a second series for each, of when it began: nobody asks for it
+# A second series for each, of when it began: nobody asks for it.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types
 
 
 class Metrics:

@@ -213,7 +213,18 @@ class SearchRepository:
     async def spaces(self, names: Sequence[str]) -> dict[str, SearchedSpace]:
         """Spaces by name; one that does not exist is missing."""
         rows = await self._session.execute(_SPACES, {"names": list(names)})
-        found = [SearchedSpace(*row[:5], configurations=tuple(row[5]), mean_tokens=row[6]) for row in rows]
+        found = [
+            SearchedSpace(
+                id=row.id,
+                name=row.name,
+                model=row.embedding_model,
+                dimension=row.embedding_dimension,
+                chunk_count=row.chunk_count,
+                configurations=tuple(row.text_configurations),
+                mean_tokens=row.mean_chunk_tokens,
+            )
+            for row in rows
+        ]
         return {space.name: space for space in found}
 
     async def scope(self, spaces: Sequence[SearchedSpace], documents: ColumnElement[bool] | None) -> Scope:
