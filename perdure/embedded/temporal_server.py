@@ -4,6 +4,8 @@ import asyncio
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +20,9 @@ from perdure.errors import UnavailableError
 
 CLI_VERSION = "v1.5.1"
 CLI_MODULE = f"github.com/temporalio/cli/cmd/temporal@{CLI_VERSION}"
+# The SDK is not imported here: only workers and API load it.
+DOWNLOAD = (sys.executable, "-m", "workflows.download_cli")
+DOWNLOAD_TIMEOUT_S = 120.0
 NAMESPACE = "default"
 RETENTION = timedelta(days=7)
 
@@ -85,8 +90,8 @@ def build_binary(home: Path, report: Callable[[str], None]) -> Path:
     go = shutil.which("go")
     if go is None:
         msg = (
-            "no `temporal` command and no Go to build it: install the Temporal CLI, or Go 1.24 or newer, "
-            "or set TEMPORAL_ADDRESS to a running server"
+            "no `temporal` command, no way to download it, and no Go to build it: install the Temporal CLI, "
+            "or Go 1.24 or newer, or set TEMPORAL_ADDRESS to a running server"
         )
         raise UnavailableError(msg)
     directory = home / "bin"
@@ -111,9 +116,26 @@ def build_binary(home: Path, report: Callable[[str], None]) -> Path:
     return binary
 
 
-def ensure_binary(home: Path, report: Callable[[str], None]) -> Path:
-    """Find the CLI, or build it, which takes minutes on a machine that never did."""
-    return find_binary(home) or build_binary(home, report)
+def download_binary(home: Path, command: Sequence[str] = DOWNLOAD) -> Path | None:
+    """Have the SDK download the CLI into `<home>/bin`, once; None when its download cannot be reached."""
+    directory = home / "bin"
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="temporal-", dir=directory) as downloads:
+        try:
+            subprocess.run(  # noqa: S603  # fixed arguments
+                [*command, downloads], check=True, capture_output=True, timeout=DOWNLOAD_TIMEOUT_S
+            )
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            return None  # Go builds it then; where there is no Go either, the message names all ways
+        for found in Path(downloads).glob("temporal-*"):
+            if os.access(found, os.X_OK):
+                return found.replace(directory / "temporal")
+    return None
+
+
+def ensure_binary(home: Path, report: Callable[[str], None], download: Sequence[str] = DOWNLOAD) -> Path:
+    """Find the CLI, or download it, or build it, which takes minutes on a machine that never did."""
+    return find_binary(home) or download_binary(home, download) or build_binary(home, report)
 
 
 def server_command(

@@ -55,7 +55,7 @@ def test_without_temporal_and_go_the_message_names_the_three_ways(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UnavailableError, match=r"(?s)Temporal CLI.*Go.*TEMPORAL_ADDRESS"):
-        temporal_server.ensure_binary(tmp_path, lambda _: None)
+        temporal_server.ensure_binary(tmp_path, lambda _: None, ["/bin/false"])
 
 
 def test_a_build_reports_each_line_and_gives_the_binary(
@@ -67,9 +67,19 @@ def test_a_build_reports_each_line_and_gives_the_binary(
     )
     monkeypatch.setenv("PATH", f"{tmp_path / 'path'}{os.pathsep}/bin")
     lines: list[str] = []
-    binary = temporal_server.ensure_binary(tmp_path / "home", lines.append)
+    binary = temporal_server.ensure_binary(tmp_path / "home", lines.append, ["/bin/false"])
     assert binary == tmp_path / "home" / "bin" / "temporal"
     assert lines == ["package one", temporal_server.CLI_MODULE]
+
+
+def test_a_download_wins_over_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    downloading = executable(
+        tmp_path / "download", 'printf "#!/bin/sh" > "$1/temporal-9.9.9"; chmod 755 "$1/temporal-9.9.9"'
+    )
+    monkeypatch.setenv("PATH", "/bin")
+    binary = temporal_server.ensure_binary(tmp_path / "home", pytest.fail, [str(downloading)])
+    assert binary == tmp_path / "home" / "bin" / "temporal"
+    assert [path.name for path in binary.parent.iterdir()] == ["temporal"]
 
 
 def test_a_failed_build_shows_the_last_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
