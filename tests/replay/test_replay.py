@@ -18,6 +18,7 @@ from perdure.settings import Settings
 from tests.recording import MASTER_KEYS
 from worker import sandbox
 from workflows.client import data_converter
+from workflows.payload_codec import ENCODING
 from workflows.registry import KINDS, WORKFLOWS
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
@@ -53,6 +54,13 @@ async def test_recorded_workflows_replay(path: Path, converter: DataConverter) -
 def test_every_kind_has_a_history() -> None:
     recorded = {path.stem.partition("-")[0] for path in HISTORIES}
     assert recorded == set(KINDS)
+
+
+def test_histories_of_before_and_after_the_encryption_are_replayed() -> None:
+    encoding = base64.b64encode(ENCODING).decode()
+    encrypted = {path.stem for path in HISTORIES if encoding in path.read_text()}
+    assert {"ingest_document-encrypted", "ingest_document-encrypted-rejected"} <= encrypted
+    assert {"ingest_document-text", "ingest_document-rejected"}.isdisjoint(encrypted)
 
 
 def _payload_sizes(value: Any) -> Iterator[int]:
