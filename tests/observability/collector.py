@@ -47,11 +47,9 @@ class Collector:
             bodies = list(self.bodies)
         return [span for body in bodies for span in _spans(ExportTraceServiceRequest.FromString(body))]
 
-    def trace_of(self, span_name: str) -> list[Span]:
-        """All spans of the latest trace that has a span of this name."""
-        found = self.spans
-        traces = [span.trace_id for span in found if span.name == span_name]
-        return [span for span in found if traces and span.trace_id == traces[-1]]
+    def trace(self, trace_id: str) -> list[Span]:
+        """What has arrived of a trace."""
+        return [span for span in self.spans if span.trace_id == trace_id]
 
 
 def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:

@@ -46,7 +46,7 @@ async def test_every_metric_of_ours_is_documented_and_every_documented_one_is_sh
     eventful: None, account: Account, observed: Observed
 ) -> None:
     await account.ended(await account.post("/documents", json={"text": "The valve is open."}))
-    await account.post("/documents", json={"url": "http://localhost:9/nobody-listens.pdf"})
+    await account.post("/documents", json={"url": "http://localhost/nobody-listens.pdf"})
     await settled(observed, "api", "temporal_request_failure_total")
     await settled(observed, "worker io", "temporal_workflow_task_execution_failed_total")
     await settled(observed, "worker io", "temporal_activity_execution_failed_total")
