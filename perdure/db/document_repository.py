@@ -39,7 +39,7 @@ _FINISH = (
         UPDATE document_versions v SET
             status = r.status, reason = r.reason, detail = r.detail, chunk_count = r.chunk_count
         FROM {_FINISHED} WHERE v.id = r.version_id
-        """
+        """  # nosec B608  # constants only
     ),
     text(
         f"""
@@ -49,13 +49,13 @@ _FINISH = (
             language = v.language, page_count = v.page_count, char_count = v.char_count,
             operation_id = v.operation_id, updated_at = now()
         FROM document_versions v, {_FINISHED} WHERE v.id = r.version_id AND d.id = v.document_id
-        """
+        """  # nosec B608  # constants only
     ),
     text(
         f"""
         UPDATE operation_items i SET status = r.status, reason = r.reason, detail = r.detail, updated_at = now()
         FROM {_FINISHED} WHERE i.operation_id = r.operation_id AND i.version_id = r.version_id
-        """
+        """  # nosec B608  # constants only
     ),
 )
 _ADD_VERSION = text(
@@ -89,7 +89,7 @@ _WRITE_FACTS = (
         UPDATE document_versions v SET page_count = r.page_count, char_count = r.char_count, language = r.language,
             text_key = r.text_key, reason = r.reason, detail = r.detail
         FROM {_FACTS} WHERE v.id = r.version_id
-        """
+        """  # nosec B608  # constants only
     ),
     text(
         f"""
@@ -97,7 +97,7 @@ _WRITE_FACTS = (
             language = v.language, media_type = v.media_type, size_bytes = v.size_bytes, sha256 = v.sha256
         FROM document_versions v, {_FACTS}
         WHERE v.id = r.version_id AND d.id = v.document_id AND d.version = 0
-        """
+        """  # nosec B608  # constants only
     ),
 )
 _FAMILY = """
