@@ -103,6 +103,7 @@ async def idempotency_key(
         Header(
             alias="Idempotency-Key",
             description="1 to 255 visible ASCII characters. The same key and request have one effect.",
+            json_schema_extra={"pattern": f"^{_VISIBLE_ASCII.pattern}$"},
         ),
     ] = None,
 ) -> str | None:

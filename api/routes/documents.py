@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
+from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from api.actors import ActorDependency
@@ -32,9 +33,11 @@ from perdure.errors import NotFoundError
 from perdure.schemas.base import Page
 from perdure.schemas.documents import (
     BatchCreate,
+    BatchFields,
     ChunkRead,
     ContentLink,
     DocumentCreate,
+    DocumentFields,
     DocumentRead,
     DocumentStatus,
     DocumentUpdate,
@@ -61,10 +64,20 @@ ACCEPTED: dict[str, Any] = {
 }
 
 
-def _form(properties: dict[str, Any], model: type[Any]) -> dict[str, Any]:
-    """OpenAPI of a body that is JSON or a form with a file."""
-    file = {"type": "string", "format": "binary"}
-    schema = {"type": "object", "required": ["file"], "properties": {"file": file, **properties}}
+def _form(fields: type[BaseModel], model: type[BaseModel]) -> dict[str, Any]:
+    """OpenAPI of a body that is JSON or a form with a file and fields; an object is a part with JSON."""
+    given = fields.model_json_schema()["properties"]
+    schema = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {
+            "file": {"type": "string", "format": "binary"},
+            **{
+                name: each.get("anyOf", [each])[0] for name, each in given.items()
+            },  # nothing in a form is null
+        },
+        "additionalProperties": False,
+    }
     return {
         "requestBody": {
             "required": True,
@@ -78,12 +91,6 @@ def _form(properties: dict[str, Any], model: type[Any]) -> dict[str, Any]:
     }
 
 
-_TEXT = {"type": "string"}
-_DOCUMENT_FORM = dict.fromkeys(
-    ("title", "space", "metadata", "language", "source_type", "external_id"), _TEXT
-)
-
-
 def answer(response: Response, accepted: Accepted) -> OperationRead:
     """202 with `Location`, or 200 with `Idempotent-Replay` for a known key."""
     operation = accepted.operation
@@ -94,7 +101,7 @@ def answer(response: Response, accepted: Accepted) -> OperationRead:
     return operation
 
 
-@router.post("", **ACCEPTED, openapi_extra=_form(_DOCUMENT_FORM, DocumentCreate))
+@router.post("", **ACCEPTED, openapi_extra=_form(DocumentFields, DocumentCreate))
 async def create_document(
     request: Request,
     response: Response,
@@ -142,7 +149,7 @@ async def create_document(
     return answer(response, accepted)
 
 
-@router.post("/batch", **ACCEPTED, openapi_extra=_form({"space": _TEXT, "metadata": _TEXT}, BatchCreate))
+@router.post("/batch", **ACCEPTED, openapi_extra=_form(BatchFields, BatchCreate))
 async def create_batch(
     request: Request,
     response: Response,

@@ -95,7 +95,12 @@ class DocumentCreate(DocumentFields):
     """A document by `text`, `url` or `object_key`: exactly one of them."""
 
     model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": [name]} for name in ("text", "url", "object_key")]}
+        json_schema_extra={  # null is not given
+            "oneOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}}
+                for name in ("text", "url", "object_key")
+            ]
+        }
     )
 
     text: str | None = Field(default=None, min_length=1)

@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +32,8 @@ from perdure.embedded import ports
 from tests.accounts import Account, registered
 
 SCALE = int(os.environ.get("PERDURE_TEST_FUZZ", "1"))
-EXAMPLES = {GenerationMode.POSITIVE: 20, GenerationMode.NEGATIVE: 12}
+# By each of the two organisations.
+EXAMPLES = {GenerationMode.POSITIVE: 14, GenerationMode.NEGATIVE: 8}
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -39,7 +41,9 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-MARKER = "Zanzibar"
+# Words that stand in the data of one organisation each, and in no made-up request.
+NAMES = ("Heligoland", "Zanzibar")
+WHOSE = ("nobody", "own", "own", "own", "foreign")
 ORDER = ("get", "put", "patch", "post", "delete")
 # What no made-up request brings to an end that is a success, and why.
 UNREACHABLE = {
@@ -64,9 +68,10 @@ ANSWER_S = 30.0
 
 @dataclass(frozen=True)
 class Tenant:
-    """An organisation with data, and the ids by which it could be reached."""
+    """An organisation with data that bears its name, and the ids by which it could be reached."""
 
     account: Account
+    name: str
     ids: dict[str, str]
 
     @property
@@ -75,7 +80,7 @@ class Tenant:
 
     def marks(self) -> set[str]:
         """What stands in this organisation's data alone."""
-        return {*self.ids.values(), self.account.organisation_id, MARKER} - {"default"}
+        return {*self.ids.values(), self.account.organisation_id, self.name} - {"default"}
 
 
 @dataclass
@@ -84,6 +89,7 @@ class Findings:
 
     lines: list[str] = field(default_factory=list)
     answers: defaultdict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    shown: Counter[str] = field(default_factory=Counter)  # answers in which an organisation saw its own data
 
     def note(self, case: Any, message: str) -> None:
         line = f"{case.operation.label}: {message}"
@@ -100,6 +106,7 @@ async def _tenant(account: Account, title: str) -> Tenant:
     me = await account.get("/auth/me")
     return Tenant(
         account,
+        title,
         {
             "document_id": document["id"],
             "operation_id": document["operation_id"],
@@ -127,9 +134,9 @@ async def served(product: FastAPI) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def tenants(product: FastAPI) -> AsyncIterator[tuple[Tenant, Tenant]]:
-    """The caller, and somebody else."""
+    """Two organisations, both of which send requests."""
     async with registered(product) as own, registered(product) as foreign:
-        yield await _tenant(own, "Harbour"), await _tenant(foreign, MARKER)
+        yield await _tenant(own, NAMES[0]), await _tenant(foreign, NAMES[1])
 
 
 def _operations(product: FastAPI, url: str) -> list[Any]:
@@ -144,13 +151,15 @@ def _operations(product: FastAPI, url: str) -> list[Any]:
     return sorted(operations, key=lambda operation: ORDER.index(operation.method.lower()))
 
 
-def _fuzz(
-    operation: Any, mode: GenerationMode, url: str, own: Tenant, foreign: Tenant, found: Findings
-) -> int:
-    """Send made-up requests of one operation; how many."""
+def _fuzz(operation: Any, mode: GenerationMode, url: str, tenants: Sequence[Tenant], found: Findings) -> int:
+    """Send made-up requests of one operation, each as both organisations at the same moment; how many."""
     sent = 0
-    http = requests.Session()
-    http.trust_env = False
+    http = [requests.Session() for _ in tenants]
+    for each in http:
+        each.trust_env = False
+
+    def send_as(number: int, request: dict[str, Any]) -> requests.Response:
+        return http[number].request(**request, timeout=ANSWER_S)
 
     @hypothesis.seed(7)
     @hypothesis.settings(
@@ -165,33 +174,48 @@ def _fuzz(
     def send(data: strategies.DataObject) -> None:
         nonlocal sent
         case = data.draw(operation.as_strategy(generation_mode=mode))
-        for name in list(case.path_parameters or {}):
-            known = [tenant.ids[name] for tenant in (own, foreign) if name in tenant.ids]
-            case.path_parameters[name] = data.draw(
-                strategies.sampled_from([case.path_parameters[name], *known, *known[:1], *known[:1]])
-            )
-        answer = case.call(base_url=url, session=http, headers={"Authorization": own.token}, timeout=ANSWER_S)
-        sent += 1
-        found.answers[operation.label][answer.status_code] += 1
-        try:
-            case.validate_response(answer, checks=CHECKS)
-        except (FailureGroup, AssertionError) as failure:
-            causes = getattr(failure, "exceptions", [failure])
-            for cause in causes:
-                found.note(
-                    case, f"{cause}\n  {case.as_curl_command()}\n  {answer.status_code} {answer.text[:600]}"
-                )
-        asked = f"{answer.request.url} {answer.request.body!r} {answer.request.headers}"
-        leaked = [mark for mark in foreign.marks() if mark in answer.text and mark not in asked]
-        if leaked:
-            found.note(case, f"shows {leaked} of another organisation: {answer.text[:300]}")
+        # Whose ids stand in the path: nobody's, the sender's, or the other's.
+        whose = {name: data.draw(strategies.sampled_from(WHOSE)) for name in case.path_parameters or {}}
+        paths = [_path(case, whose, *pair) for pair in (tenants, tenants[::-1])]
+        made: list[dict[str, Any]] = []
+        for tenant, path in zip(tenants, paths, strict=True):
+            case.path_parameters = path
+            made.append(case.as_transport_kwargs(base_url=url, headers={"Authorization": tenant.token}))
+        for number, answer in enumerate(at_once.map(send_as, range(len(tenants)), made)):
+            sent += 1
+            case.path_parameters = paths[number]
+            _judge(case, answer, tenants[number], tenants[1 - number], found)
 
-    try:
-        send()
-    except Unsatisfiable:
-        assert mode is GenerationMode.NEGATIVE, operation.label
-        assert sent == 0, operation.label  # it takes nothing that could be wrong
+    with ThreadPoolExecutor(len(tenants)) as at_once:
+        try:
+            send()
+        except Unsatisfiable:
+            assert mode is GenerationMode.NEGATIVE, operation.label
+            assert sent == 0, operation.label  # it takes nothing that could be wrong
     return sent
+
+
+def _path(case: Any, whose: dict[str, str], own: Tenant, foreign: Tenant) -> dict[str, Any]:
+    """Path parameters as one of the two sees them."""
+    known = {"own": own.ids, "foreign": foreign.ids, "nobody": {}}
+    made_up = case.path_parameters or {}
+    return {name: known[whose[name]].get(name, value) for name, value in made_up.items()}
+
+
+def _judge(case: Any, answer: Any, own: Tenant, foreign: Tenant, found: Findings) -> None:
+    found.answers[case.operation.label][answer.status_code] += 1
+    try:
+        case.validate_response(answer, checks=CHECKS)
+    except (FailureGroup, AssertionError) as failure:
+        for cause in getattr(failure, "exceptions", [failure]):
+            found.note(
+                case, f"{cause}\n  {case.as_curl_command()}\n  {answer.status_code} {answer.text[:600]}"
+            )
+    asked = f"{answer.request.url} {answer.request.body!r} {answer.request.headers}"
+    found.shown[own.name] += any(mark in answer.text and mark not in asked for mark in own.marks())
+    leaked = [mark for mark in foreign.marks() if mark in answer.text and mark not in asked]
+    if leaked:
+        found.note(case, f"shows {leaked} of another organisation: {answer.text[:300]}")
 
 
 @pytest.mark.timeout(400)
@@ -200,11 +224,10 @@ async def test_made_up_requests_get_described_answers(
     product: FastAPI, served: str, tenants: tuple[Tenant, Tenant], mode: GenerationMode
 ) -> None:
     load_all_checks()
-    own, foreign = tenants
     found = Findings()
     sent = walked = 0
     for operation in _operations(product, served):
-        sent += await asyncio.to_thread(_fuzz, operation, mode, served, own, foreign, found)
+        sent += await asyncio.to_thread(_fuzz, operation, mode, served, tenants, found)
         walked += 1
     assert not found.lines, "\n\n".join(found.lines)
     if mode is GenerationMode.POSITIVE:
@@ -214,5 +237,6 @@ async def test_made_up_requests_get_described_answers(
         assert refused <= set(UNREACHABLE), {
             label: found.answers[label] for label in refused - set(UNREACHABLE)
         }
+        assert all(found.shown[name] >= 10 for name in NAMES), found.shown  # so a leak would have been seen
     assert walked >= 30
     assert sent >= walked * 5
