@@ -20,6 +20,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.batches import BatchActivities
 from activities.encryption import EncryptionActivities
+from activities.erasure import ErasureActivities
 from activities.indexing import IndexActivities
 from activities.operations import OperationActivities
 from activities.reembedding import ReembeddingActivities
@@ -31,6 +32,7 @@ from perdure.db.guard import check_app_role
 from perdure.db.keyring import Keyring
 from perdure.db.master_key_check import check_master_keys
 from perdure.db.session import Database
+from perdure.domain.signatures import receipt_signer
 from perdure.errors import PerdureError, UnavailableError
 from perdure.master_keys import load_master_keys
 from perdure.providers.embedders import LocalEmbedders
@@ -39,6 +41,7 @@ from perdure.providers.minilm_embedder import MiniLMTokenizer
 from perdure.providers.obstore_object_store import ObstoreObjectStore
 from perdure.providers.parser_pool import ParserPool
 from perdure.scratch import scratch_directory
+from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
 from workflows import queues
 from workflows.client import connect
@@ -90,6 +93,8 @@ class Dependencies:
         operations = OperationActivities(self.database.transaction)
         batches = self._batches(None)
         encryption = EncryptionActivities(self.database.transaction, Keyring(load_master_keys(self.settings)))
+        signer = receipt_signer(load_secret_key(self.settings))
+        erasure = ErasureActivities(self.database.transaction, self.objects, signer)
         return [
             operations.record_status,
             self.sources.fetch_document,
@@ -105,6 +110,14 @@ class Dependencies:
             encryption.rewrap_data_keys,
             encryption.reencrypt_page,
             encryption.retire_data_keys,
+            erasure.begin_erasure,
+            erasure.end_work,
+            erasure.take_inventory,
+            erasure.erase_histories,
+            erasure.erase_objects,
+            erasure.erase_rows,
+            erasure.look_again,
+            erasure.conclude_erasure,
         ]
 
     def cpu(self) -> Activities:

@@ -11,6 +11,7 @@ from temporalio.client import Client
 from api import dependencies, problems
 from api.anchorer import Anchorer
 from api.content_links import ContentLinks
+from api.erasure_receipts import ErasureReceipts
 from api.middleware import RequestMiddleware
 from api.observations import Observations
 from api.operations import Operations
@@ -33,6 +34,7 @@ from api.routes import (
     members,
     operations,
     organisation,
+    privacy,
     search,
     secrets,
 )
@@ -70,6 +72,9 @@ ROUTERS = (
     encryption.router,
     codec.router,
     audit.router,
+    privacy.users,
+    privacy.organisation,
+    privacy.erasures,
     health.router,
 )
 CONSOLE = (
@@ -182,6 +187,7 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     state.observations = Observations(
         parts.database, parts.temporal, settings, state.metrics, lambda: health.parts_up(state)
     )
+    state.receipts = ErasureReceipts(parts.database, load_secret_key(settings), settings.public_url)
     state.audit_anchors = AuditAnchors.of(settings, parts.objects)
     anchorer = Anchorer(parts.database, state.audit_anchors, settings.audit_anchor_interval_s)
     background = [

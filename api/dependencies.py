@@ -14,6 +14,7 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 from api import rate_limits, sessions
 from api.authentication import Authenticator, Principal
 from api.content_links import ContentLinks
+from api.erasure_receipts import ErasureReceipts
 from api.logins import Logins
 from api.metrics import Metrics
 from api.operations import Operations
@@ -46,6 +47,7 @@ __all__ = [
     "ObjectsDependency",
     "OperationsDependency",
     "Principal",
+    "ReceiptsDependency",
     "install",
     "require",
 ]
@@ -186,6 +188,11 @@ async def _keyring(request: Request) -> Keyring:
     return found
 
 
+async def _receipts(request: Request) -> ErasureReceipts:
+    found: ErasureReceipts = request.app.state.receipts
+    return found
+
+
 async def _anchors(request: Request) -> AuditAnchors:
     found: AuditAnchors = request.app.state.audit_anchors
     return found
@@ -200,6 +207,7 @@ OperationsDependency = Annotated[Operations, Depends(_operations)]
 ObjectsDependency = Annotated[ObjectStore, Depends(_objects)]
 EmbeddersDependency = Annotated[Embedders, Depends(_embedders)]
 KeyringDependency = Annotated[Keyring, Depends(_keyring)]
+ReceiptsDependency = Annotated[ErasureReceipts, Depends(_receipts)]
 AnchorsDependency = Annotated[AuditAnchors, Depends(_anchors)]
 ContentLinksDependency = Annotated[ContentLinks, Depends(_content_links)]
 LoginsDependency = Annotated[Logins, Depends(sessions.logins)]

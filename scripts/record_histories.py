@@ -9,7 +9,8 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from rich.console import Console
 from temporalio.api.common.v1 import Payload
 
+from perdure.domain.ids import new_id
 from perdure.embedded import ports
 from perdure.embedded.supervisor import Stack
 from perdure.master_keys import load_master_keys
@@ -105,6 +107,36 @@ class Recording:
             (await self._http.post("/api/v1/secrets", json=secret)).raise_for_status()
         return await self.ended(await self.post("/keys/rotation"))
 
+    @asynccontextmanager
+    async def somebody(self) -> AsyncIterator[tuple["Recording", dict[str, Any]]]:
+        """Someone else, with a text of their own in an organisation of their own, and what registering answered."""
+        async with httpx.AsyncClient(base_url=self._http.base_url, timeout=60) as http:
+            person = {"email": f"{new_id('usr')}@example.com", "name": "S", "organisation": "S"}
+            answer = await http.post("/api/v1/auth/register", json=person | {"password": "a fine password"})
+            grant = answer.json()
+            http.headers["Authorization"] = f"Bearer {grant['access_token']}"
+            recording = Recording(http)
+            await recording.text("Soon to be forgotten.")
+            yield recording, grant
+
+    async def erased_member(self) -> dict[str, Any]:
+        """A member whose data went."""
+        async with self.somebody() as (_, grant):
+            member = {"email": grant["user"]["email"], "role": "member"}
+            (await self._http.post("/api/v1/members", json=member)).raise_for_status()
+            return await self.ended(await self.post(f"/users/{grant['user']['id']}/erasure"))
+
+    async def erased_organisation(self) -> dict[str, Any]:
+        """An organisation that went, and its owner with it: only the receipt tells when."""
+        async with self.somebody() as (recording, _):
+            operation = await recording.post("/organisation/erasure", json={"confirm": "S"})
+            receipt = operation
+            while receipt["status"] != "completed":
+                await asyncio.sleep(0.1)
+                receipt = (await self._http.get(operation["receipt_url"])).json()
+            await asyncio.sleep(2)  # the receipt is written by the last activity, before the workflow ends
+            return operation
+
 
 def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[str, Any]]]]:
     """What is recorded, by name."""
@@ -123,6 +155,8 @@ def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[st
         "delete_document": recording.deletion,
         "reembed_space": recording.reembedding,
         "rotate_keys": recording.rotation,
+        "delete_user_data-user": recording.erased_member,
+        "delete_user_data-organisation": recording.erased_organisation,
     }
 
 

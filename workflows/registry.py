@@ -11,8 +11,10 @@ from perdure.schemas.documents import (
 )
 from perdure.schemas.encryption import RotateKeysInput
 from perdure.schemas.operations import OperationInput
+from perdure.schemas.privacy import DeleteUserDataInput
 from workflows import queues
 from workflows.delete_document import DeleteDocument
+from workflows.delete_user_data import DeleteUserData
 from workflows.ingest_batch import IngestBatch
 from workflows.ingest_document import IngestDocument
 from workflows.reembed_space import ReembedSpace
@@ -37,6 +39,7 @@ KINDS = {
         Kind("reembed_space", ReembedSpace, ReembedSpaceInput),
         Kind("delete_document", DeleteDocument, DeleteDocumentInput),
         Kind("rotate_keys", RotateKeys, RotateKeysInput),
+        Kind("delete_user_data", DeleteUserData, DeleteUserDataInput),
     )
 }
 WORKFLOWS = [kind.workflow for kind in KINDS.values()]

@@ -68,6 +68,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "ingest_batch": ("Ingest batch", "layers"),
     "reembed_space": ("Re-embed space", "refresh"),
     "delete_document": ("Delete document", "trash"),
+    "delete_user_data": ("Erase data", "trash"),
+    "export_user_data": ("Export data", "download"),
     "rotate_keys": ("Rotate keys", "key"),
 }
 

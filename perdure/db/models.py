@@ -491,6 +491,25 @@ class AuditHeadRow(Row):
     at: Mapped[datetime]
 
 
+class ErasureRow(Row):
+    """An erasure: whose data go, what was found, and when it is over, the signed receipt, which nobody can change."""
+
+    __tablename__ = "erasures"
+    __table_args__ = (Index("erasures_organisation", "organisation_id", "operation_id"),)
+
+    operation_id: Mapped[str] = mapped_column(primary_key=True)
+    organisation_id: Mapped[str]
+    subject_type: Mapped[str]
+    subject_id: Mapped[str]
+    actors: Mapped[list[str]]
+    people: Mapped[list[str]]
+    found: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    completed_at: Mapped[datetime | None]
+    receipt: Mapped[dict[str, Any] | None]
+    signature: Mapped[str | None]
+
+
 class AuditPersonKeyRow(Tenant, Row):
     """The key under which the trail keeps where a person acted from; it goes with the person."""
 

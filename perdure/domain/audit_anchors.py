@@ -1,12 +1,10 @@
 """Signed notes of how far an audit trail had come: kept outside its table, they miss what is cut off its end."""
 
-import hashlib
-import hmac
 import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from perdure.domain.tokens import derive_key
+from perdure.domain.signatures import Signer
 
 _PURPOSE = "perdure audit anchor v1"
 
@@ -22,10 +20,10 @@ class Anchor:
 
 
 class AnchorSigner:
-    """Writes anchors as JSON that only who has the installation's secret can make."""
+    """Writes anchors as signed JSON."""
 
     def __init__(self, secret: bytes) -> None:
-        self._key = derive_key(secret, _PURPOSE)
+        self._signer = Signer(secret, _PURPOSE)
 
     def seal(self, anchor: Anchor) -> bytes:
         """The anchor with its signature."""
@@ -35,14 +33,14 @@ class AnchorSigner:
             "hash": anchor.hash,
             "at": anchor.at.isoformat(),
         }
-        return json.dumps(fields | {"signature": self._sign(fields)}).encode()
+        return json.dumps(fields | {"signature": self._signer.sign(fields)}).encode()
 
     def open(self, data: bytes) -> Anchor | None:
         """The anchor inside; None when it is not one of ours, or not as we wrote it."""
         try:
             fields = json.loads(data)
             signature = fields.pop("signature")
-            if not hmac.compare_digest(str(signature).encode(), self._sign(fields).encode()):
+            if not self._signer.is_ours(fields, signature):
                 return None
             return Anchor(
                 organisation_id=fields["organisation_id"],
@@ -52,7 +50,3 @@ class AnchorSigner:
             )
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
-
-    def _sign(self, fields: dict[str, object]) -> str:
-        message = json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
-        return hmac.new(self._key, message, hashlib.sha256).hexdigest()

@@ -22,6 +22,7 @@ class Scope(StrEnum):
     ENCRYPTION_ROTATE = "encryption:rotate"
     PAYLOADS_READ = "payloads:read"
     AUDIT_READ = "audit:read"
+    PRIVACY_WRITE = "privacy:write"
 
 
 class Role(StrEnum):
@@ -39,7 +40,7 @@ _WORKING = _READING | {Scope.DOCUMENTS_WRITE, Scope.OPERATIONS_WRITE}
 
 _SCOPES: dict[Role, frozenset[Scope]] = {
     Role.OWNER: frozenset(Scope),
-    Role.ADMIN: frozenset(Scope) - {Scope.ENCRYPTION_ROTATE},
+    Role.ADMIN: frozenset(Scope) - {Scope.ENCRYPTION_ROTATE, Scope.PRIVACY_WRITE},
     Role.MEMBER: _WORKING,
     Role.APPROVER: _READING | {Scope.APPROVALS_WRITE},
     Role.VIEWER: _READING,

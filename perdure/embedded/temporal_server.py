@@ -38,6 +38,9 @@ _DYNAMIC_CONFIG = {
     "history.transferProcessorMaxPollRPS": 2000,
     "history.timerProcessorMaxPollRPS": 2000,
     "history.visibilityProcessorMaxPollRPS": 2000,
+    # A history that is to be deleted waits for the queues to note how far they are: untuned, half a minute.
+    "history.transferProcessorUpdateAckInterval": '"5s"',
+    "history.visibilityProcessorUpdateAckInterval": '"5s"',
     # A worker that ends a workflow task gets the activities of its own queue in the answer, without a poll.
     "system.enableActivityEagerExecution": "true",
 }

@@ -31,6 +31,7 @@ REFUSED = {
     "audit_events": {"update", "delete"},
     "audit_heads": {"delete"},
     "audit_person_keys": {"update"},
+    "erasures": {"delete"},
 }
 
 _NOT_ALLOWED = "42501"
