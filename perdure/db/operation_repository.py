@@ -57,6 +57,14 @@ _RECORD_STEP = text(
 ).bindparams(bindparam("error", type_=JSONB), bindparam("data", type_=JSONB))
 
 
+_END_STEPS = text(
+    """
+    UPDATE operation_steps SET state = :state, ended_at = COALESCE(ended_at, now())
+    WHERE operation_id = :operation_id AND run_id = :run_id AND state IN ('running', 'retrying')
+    """
+)
+
+
 @dataclass(frozen=True)
 class StepRecord:
     """What a worker saw of one activity."""
@@ -298,9 +306,18 @@ class OperationRepository:
             row.progress_step = change.progress.step or row.progress_step
         await self._touch(row, closed=change.status in TERMINAL)
         if change.status in TERMINAL:
+            await self._end_steps(change)
             reason = change.error.type if change.error else ""
             note(self._session, OperationEnded(row.kind, row.status, reason))
         return row
+
+    async def _end_steps(self, change: StatusChange) -> None:
+        """End the steps whose own end could not be written: the database was down at that moment."""
+        completed = change.status is OperationStatus.COMPLETED
+        state = StepState.COMPLETED if completed else StepState.CANCELLED
+        await self._session.execute(
+            _END_STEPS, {"operation_id": change.operation_id, "run_id": change.run_id, "state": state.value}
+        )
 
     async def record_progress(self, operation_id: str, done: int, total: int) -> None:
         """Write how many of how many items are settled."""

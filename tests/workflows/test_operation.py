@@ -1,13 +1,14 @@
 """What every kind of operation gets from the base class, on a real dev server and a real database."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError
 
-from perdure.db.operation_repository import OperationRepository
-from perdure.schemas.operations import OperationRead
+from perdure.db.operation_repository import OperationRepository, StepRecord
+from perdure.schemas.operations import OperationRead, StepRead, StepState
 from tests.workflows.conftest import StartToy, Toy
 from tests.workflows.toy import Count, CountActivities
 
@@ -53,6 +54,19 @@ async def test_each_activity_is_a_step_with_its_times(start_toy: StartToy) -> No
         assert step.started_at is not None
         assert step.ended_at is not None
         assert (step.ended_at - step.started_at).total_seconds() >= 0.15
+
+
+async def test_a_step_whose_end_was_never_written_ends_with_its_operation(start_toy: StartToy) -> None:
+    toy = await start_toy(goal=1, pause_s=0.5)
+    run_id = toy.handle.first_execution_run_id or ""
+    lost = StepRead(name="lost", state=StepState.RUNNING, attempts=1, started_at=datetime.now(UTC))
+    async with toy.database.transaction(toy.organisation_id) as session:
+        await OperationRepository(session).record_step(StepRecord(toy.operation_id, run_id, "99", lost))
+    await toy.handle.result()
+    async with toy.database.transaction(toy.organisation_id) as session:
+        steps = await OperationRepository(session).steps(toy.operation_id)
+    assert {step.name: step.state for step in steps} == {"lost": "completed", "count_one": "completed"}
+    assert all(step.ended_at is not None for step in steps)
 
 
 async def test_an_outage_is_retried_and_shown(start_toy: StartToy, counting: CountActivities) -> None:
