@@ -3,12 +3,15 @@
 import http.client
 from ipaddress import ip_address
 
+import structlog
 from temporalio.common import MetricMeter
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from perdure.db.outcomes import Observer, OperationEnded, Outcome
 from perdure.embedded import ports
 from perdure.errors import ConfigurationError, UnavailableError
+
+logger = structlog.get_logger("perdure.api")
 
 # Theirs end at ten seconds or know nothing between one and ten: too coarse for a queue that should be empty.
 _LATENCY_BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
@@ -75,11 +78,14 @@ class ClientFigures:
                 return
 
     def text(self) -> str:
-        """Prometheus text, which blocks for a moment."""
+        """Prometheus text, empty when there is none to be had; blocks for a moment."""
         connection = http.client.HTTPConnection(ports.LOOPBACK, self._port, timeout=_SCRAPE_TIMEOUT_S)
         try:
             connection.request("GET", "/metrics")
             return connection.getresponse().read().decode()
+        except (OSError, http.client.HTTPException) as error:
+            logger.warning("client_figures_not_read", error=str(error))
+            return ""
         finally:
             connection.close()
 

@@ -1,3 +1,4 @@
+import json
 import socket
 from pathlib import Path
 
@@ -69,3 +70,12 @@ async def test_a_busy_port_is_a_warning(settings: Settings) -> None:
         (finding,) = await doctor.check_ports(settings)
     assert finding.verdict is Verdict.WARN
     assert str(settings.api_port) in finding.found
+
+
+async def test_metrics_that_nobody_serves_are_named(settings: Settings) -> None:
+    assert verdicts(await doctor.check_metrics(settings)) == {"metrics": Verdict.OK}
+    (port,) = ports.unused(1)
+    urls = {"worker io": f"http://127.0.0.1:{port}/metrics"}
+    (settings.home / "stack.json").write_text(json.dumps({"metrics": urls}))
+    (finding,) = await doctor.check_metrics(settings)
+    assert (finding.verdict, urls["worker io"] in finding.found) == (Verdict.WARN, True)
