@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
-from perdure.settings import Settings
+from perdure.settings import MEBIBYTE, Settings
 from tests.accounts import Account
 from tests.workflows.confidant import Confidant, blurt_out, secret, whisper
 from worker import sandbox
@@ -131,3 +131,17 @@ async def test_nothing_of_an_error_stands_there(caller: Account, temporal_databa
     found = stored(temporal_database)
     assert failed["workflow_id"].encode() in found
     assert token.encode() not in found
+
+
+async def test_a_file_of_64_mib_leaves_a_history_of_less_than_100_kib(
+    caller: Account, settings: Settings
+) -> None:
+    line = b"The pump was repaired on Tuesday, and its seal on Wednesday.\n"
+    content = line * (64 * MEBIBYTE // len(line) + 1)
+    upload = {"file": ("report.txt", content)}
+    operation = await caller.ended(await caller.post("/documents", files=upload), timeout_s=120)
+    # More text than a document may have: it is read, and refused with a reason.
+    assert operation["error"]["type"] == "too_large"
+    plain = await Client.connect(settings.temporal_address, data_converter=pydantic_data_converter)
+    history = await plain.get_workflow_handle(operation["workflow_id"]).fetch_history()
+    assert sum(event.ByteSize() for event in history.events) < 100 * 1024
