@@ -4,8 +4,9 @@ Runs in every API process, because the reader of a status is there; every action
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import text
@@ -32,6 +33,7 @@ OVERLAP = timedelta(seconds=3)
 UNSTARTED_AFTER = timedelta(seconds=2)
 DEEP_CHECK_EVERY = timedelta(seconds=15)
 SILENT_FOR = timedelta(seconds=10)
+POISONED_FOR = timedelta(minutes=1)
 PAGE = 200
 
 _UNSTARTED = text("SELECT id, organisation_id FROM find_unstarted_operations(:age, :limit)")
@@ -55,6 +57,9 @@ _ENDS = {
     ),
 }
 
+# What passes, and is waited for.
+OUTAGES = (RPCError, SQLAlchemyError, OSError, UnavailableError)
+
 
 class Reconciler:
     """A loop in the background of the API."""
@@ -65,6 +70,7 @@ class Reconciler:
         self._database, self._client, self._operations = database, client, operations
         self._interval = settings.reconcile_interval_s
         self._seen: dict[str, datetime] = {}
+        self._not_before: dict[str, datetime] = {}
         self._deep_check_at = datetime.min.replace(tzinfo=UTC)
 
     async def run(self) -> None:
@@ -72,10 +78,25 @@ class Reconciler:
         while True:
             try:
                 await self.tick()
-            except (RPCError, SQLAlchemyError, OSError, UnavailableError) as error:
+            except OUTAGES as error:
                 logger.warning("reconciler_waits", error=f"{type(error).__name__}: {error}"[:300])
                 await asyncio.sleep(1.0)
             await asyncio.sleep(self._interval)
+
+    async def _by_itself(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """What one operation or workflow is to blame for stops no other, and is tried again after a while."""
+        now = datetime.now(UTC)
+        if now < self._not_before.get(name, now):
+            return
+        try:
+            await work()
+            self._not_before.pop(name, None)
+        except OUTAGES:
+            raise
+        except Exception:
+            # The loop outlives whatever it meets, and says what that was.
+            logger.exception("not_reconciled", what=name)
+            self._not_before[name] = now + POISONED_FOR
 
     async def tick(self) -> None:
         """One round: the outbox, what closed or started lately, and now and then all that is open."""
@@ -90,14 +111,17 @@ class Reconciler:
         async with self._database.transaction(None) as session:
             rows = (await session.execute(_UNSTARTED, {"age": UNSTARTED_AFTER, "limit": PAGE})).all()
         for operation_id, organisation_id in rows:
-            async with self._database.transaction(organisation_id) as session:
-                row = await OperationRepository(session).get(operation_id)
-            if row is not None and row.run_id is None and row.closed_at is None:
-                logger.info("operation_started_from_outbox", operation_id=operation_id)
-                await self._operations.launch(row)
-                if row.run_id is not None:
-                    async with self._database.transaction(organisation_id) as session:
-                        await OperationRepository(session).record_start(row.id, row.attempt, row.run_id)
+            await self._by_itself(operation_id, partial(self._start, operation_id, organisation_id))
+
+    async def _start(self, operation_id: str, organisation_id: str) -> None:
+        async with self._database.transaction(organisation_id) as session:
+            row = await OperationRepository(session).get(operation_id)
+        if row is not None and row.run_id is None and row.closed_at is None:
+            logger.info("operation_started_from_outbox", operation_id=operation_id)
+            await self._operations.launch(row)
+            if row.run_id is not None:
+                async with self._database.transaction(organisation_id) as session:
+                    await OperationRepository(session).record_start(row.id, row.attempt, row.run_id)
 
     async def _look_at_recent(self) -> None:
         now = datetime.now(UTC)
@@ -112,7 +136,7 @@ class Reconciler:
                     self._seen[key] = now
                     fresh.setdefault(organisation_id, []).append(execution)
         for organisation_id, executions in fresh.items():
-            await self._compare_all(organisation_id, executions)
+            await self._by_itself(organisation_id, partial(self._compare_all, organisation_id, executions))
 
     async def _compare_all(self, organisation_id: str, executions: Sequence[WorkflowExecution]) -> None:
         ids = {operation_of(execution.id) for execution in executions}
@@ -121,7 +145,7 @@ class Reconciler:
         for execution in executions:
             row = rows.get(operation_of(execution.id))
             if row is not None:
-                await self._compare(execution, row)
+                await self._by_itself(execution.id, partial(self._compare, execution, row))
 
     async def _look_at_silent(self, now: datetime) -> None:
         """Operations whose end was missed, because no API ran or visibility forgot it."""
@@ -131,7 +155,7 @@ class Reconciler:
                 rows = (await session.execute(_OPEN, {"after": after, "limit": PAGE})).all()
             for operation_id, organisation_id, updated_at in rows:
                 if updated_at < now - SILENT_FOR:
-                    await self._look_at(operation_id, organisation_id)
+                    await self._by_itself(operation_id, partial(self._look_at, operation_id, organisation_id))
             if len(rows) < PAGE:
                 return
             after = rows[-1][0]

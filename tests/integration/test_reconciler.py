@@ -112,6 +112,20 @@ async def test_what_was_committed_but_never_started_is_started(caller: Account, 
     assert (ended["status"], ended["result"]["status"]) == ("completed", "indexed")
 
 
+async def test_operations_that_cannot_be_started_hold_up_no_other(caller: Account, product: FastAPI) -> None:
+    document = await caller.ingested(json={"text": "Behind the poisoned ones."})
+    async with product.state.database.transaction(caller.organisation_id) as session:
+        operations = OperationRepository(session)
+        shared = {"organisation_id": caller.organisation_id, "actor_id": "usr_gone"}
+        # A kind of a later release, and an input that its kind does not know.
+        for kind in ("forecast_weather", "delete_document"):
+            await operations.create(**shared, kind=kind, summary="Poisoned", input={"sky": "blue"})
+        good = await operations.create(
+            **shared, kind="delete_document", summary="Delete", input={"document_id": document["id"]}
+        )
+    assert (await caller.ended({"id": good.id}, 30))["status"] == "completed"
+
+
 async def test_a_workflow_that_temporal_lost_is_started_again(
     caller: Account, product: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
