@@ -116,14 +116,22 @@ async def test_operations_that_cannot_be_started_hold_up_no_other(caller: Accoun
     document = await caller.ingested(json={"text": "Behind the poisoned ones."})
     async with product.state.database.transaction(caller.organisation_id) as session:
         operations = OperationRepository(session)
-        shared = {"organisation_id": caller.organisation_id, "actor_id": "usr_gone"}
+
+        async def create(kind: str, given: dict[str, object]) -> str:
+            row = await operations.create(
+                organisation_id=caller.organisation_id,
+                actor_id="usr_gone",
+                kind=kind,
+                summary="An operation",
+                input=given,
+            )
+            return row.id
+
         # A kind of a later release, and an input that its kind does not know.
-        for kind in ("forecast_weather", "delete_document"):
-            await operations.create(**shared, kind=kind, summary="Poisoned", input={"sky": "blue"})
-        good = await operations.create(
-            **shared, kind="delete_document", summary="Delete", input={"document_id": document["id"]}
-        )
-    assert (await caller.ended({"id": good.id}, 30))["status"] == "completed"
+        await create("forecast_weather", {"sky": "blue"})
+        await create("delete_document", {"sky": "blue"})
+        good = await create("delete_document", {"document_id": document["id"]})
+    assert (await caller.ended({"id": good}, 30))["status"] == "completed"
 
 
 async def test_a_workflow_that_temporal_lost_is_started_again(
