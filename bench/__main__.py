@@ -29,6 +29,7 @@ GROUPS = {
     "warm_start": "bench.warm_start",
     "pause": "bench.pause",
     "codec": "bench.codec",
+    "backup": "bench.backup",
 }
 
 

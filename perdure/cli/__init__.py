@@ -2,7 +2,7 @@
 
 import typer
 
-from perdure.cli import admin, audit, documents, keys, operations, quotas, up
+from perdure.cli import admin, audit, backup, documents, keys, operations, quotas, up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -12,10 +12,12 @@ app = typer.Typer(
 app.command()(up.up)
 app.command()(admin.doctor)
 app.command()(admin.migrate)
+app.command()(backup.restore)
 app.command()(audit.verify_audit)
 app.command()(documents.ingest)
 app.command()(documents.search)
 app.command()(keys.rotate_keys)
 app.command()(quotas.quota)
+app.add_typer(backup.app, name="backup")
 app.add_typer(operations.app, name="ops")
 app.add_typer(keys.master_key, name="master-key")

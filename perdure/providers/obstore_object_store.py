@@ -4,10 +4,11 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -18,6 +19,10 @@ from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, ObjectS
 from perdure import tracing
 from perdure.errors import InvalidInputError, NotFoundError, PayloadTooLargeError, UnavailableError
 from perdure.ports.storage import StoredObject
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config  # not there at run time
+from perdure.providers.held_deletions import HELD, HeldDeletions
 
 MAX_KEY_LENGTH = 1024
 # Parts of a multipart upload, at most three in memory at a time; S3 allows no part under 5 MiB.
@@ -44,29 +49,38 @@ def _parse_address(url: str) -> _Address:
     return _Address(urlunsplit(parts._replace(query="")), parts.scheme, options)
 
 
+def directory_of(url: str) -> Path | None:
+    """The directory that an address means; None when the objects lie elsewhere."""
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
 def _open(url: str) -> ObjectStore:
     address = _parse_address(url)
     match address.scheme:
         case "file":
-            return LocalStore(Path(unquote(urlsplit(url).path)), mkdir=True, automatic_cleanup=True)
+            return LocalStore(directory_of(url), mkdir=True, automatic_cleanup=True)
         case "memory":
             return MemoryStore()
         case "s3" | "s3a":
-            endpoint, region = address.options.get("endpoint"), address.options.get("region", "us-east-1")
-            if endpoint is None:
-                return S3Store.from_url(address.url)
-            return S3Store.from_url(
-                address.url,
-                endpoint=endpoint,
-                region=region,
-                client_options={"allow_http": endpoint.startswith("http://")},
-            )
+            return _open_s3(address)
         case "gs":
             return GCSStore.from_url(address.url)
         case "az" | "azure" | "abfs" | "abfss":
             return AzureStore.from_url(address.url)
     msg = f"OBJECT_STORE_URL {url!r} is of no known kind: use file://, s3://, gs:// or az://"
     raise InvalidInputError(msg)
+
+
+def _open_s3(address: _Address) -> S3Store:
+    """What the address says stands above the variables, but for `AWS_ENDPOINT_URL_S3`: that one stands above all."""
+    config: S3Config = {}
+    if endpoint := address.options.get("endpoint"):
+        config["endpoint"] = endpoint
+    if region := address.options.get("region"):
+        config["region"] = region
+    # Whoever names an endpoint, here or in a variable, says with it whether there is TLS.
+    return S3Store.from_url(address.url, config=config, client_options={"allow_http": True})
 
 
 def check_key(key: str) -> str:
@@ -101,19 +115,24 @@ def _translated(key: str) -> Iterator[None]:
 class ObstoreObjectStore:
     """The port over `obstore`. A put appears wholly or not at all, also when the process dies."""
 
-    def __init__(self, store: ObjectStore, *, signs: bool = True) -> None:
-        self._store, self._signs = store, signs
+    def __init__(
+        self, store: ObjectStore, *, signs: bool = True, deletions: HeldDeletions | None = None
+    ) -> None:
+        self._store, self._signs, self._deletions = store, signs, deletions
 
     @classmethod
     def from_url(cls, url: str) -> "ObstoreObjectStore":
         """Open `file:///dir`, `s3://bucket/prefix`, `gs://…`, `az://…` or `memory://`.
 
-        Credentials come from the vendor's environment variables (`AWS_ACCESS_KEY_ID`, …). An S3 address may
-        name another server: `s3://bucket?endpoint=http://127.0.0.1:9000&region=us-east-1`. With `links=api`
-        downloads go through the API, for a store that browsers cannot reach.
+        Credentials, region and endpoint come from the vendor's environment variables (`AWS_ACCESS_KEY_ID`, …). An
+        S3 address may name another server: `s3://bucket?endpoint=http://127.0.0.1:9000&region=us-east-1`. With
+        `links=api` downloads go through the API, for a store that browsers cannot reach.
         """
         try:
-            return cls(_open(url), signs=_parse_address(url).options.get("links") != "api")
+            directory = directory_of(url)
+            deletions = HeldDeletions(directory) if directory is not None else None
+            signs = _parse_address(url).options.get("links") != "api"
+            return cls(_open(url), signs=signs, deletions=deletions)
         except (BaseError, ValueError, OSError) as error:
             msg = f"OBJECT_STORE_URL {url!r} cannot be opened: {error}"
             raise UnavailableError(msg) from error
@@ -182,6 +201,14 @@ class ObstoreObjectStore:
             check_key(key)
         if not keys:
             return
+        with self._deletions.turn() if self._deletions else nullcontext() as set_aside:
+            if set_aside is None:
+                await self._delete(keys)
+            else:
+                for key in keys:
+                    set_aside(key)
+
+    async def _delete(self, keys: list[str]) -> None:
         try:
             with _translated(keys[0]):
                 await obstore.delete_async(self._store, keys)
@@ -205,7 +232,8 @@ class ObstoreObjectStore:
         with _translated(folder):
             async for page in obstore.list(self._store, folder or None, chunk_size=1000):
                 for found in page:
-                    yield found["path"]
+                    if not found["path"].startswith(HELD):
+                        yield found["path"]
 
     async def sign(self, key: str, expires_in: timedelta) -> str | None:
         check_key(key)
@@ -221,6 +249,11 @@ class ObstoreObjectStore:
             msg = "the object store gave back other bytes than were written"
             raise UnavailableError(msg)
         await self.delete([key])
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file of a local store is what a put has not finished, or never will."""
+    return _UNFINISHED.search(name) is not None
 
 
 def remove_unfinished(directory: Path) -> int:

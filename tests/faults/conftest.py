@@ -66,3 +66,11 @@ def untouched_installation() -> Iterator[Installation]:
     installation = Installation(_new_home())
     yield installation
     installation.destroy()
+
+
+@pytest.fixture
+def second_home() -> Iterator[Installation]:
+    """Another empty home, for what is restored."""
+    installation = Installation(_new_home())
+    yield installation
+    installation.destroy()
