@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     parse_max_inflated_bytes: int = 512 * MEBIBYTE
     parse_max_text_bytes: int = 50 * MEBIBYTE
     parse_children: int = Field(default=2, ge=1)
-    parse_child_idle_s: float = 120.0
+    parse_child_idle_s: float = 20.0
 
     rate_limits: str = ""
     redis_url: str = Field(default="", validation_alias="REDIS_URL")
