@@ -54,7 +54,7 @@ class Sweeper:
         """Delete what has been of no use for so long; how many objects that were."""
         before = datetime.now(UTC) - unused_for
         found: defaultdict[str, list[str]] = defaultdict(list)
-        deleted = 0
+        deleted = await self._objects.delete_unfinished(unused_for)
         async for key in self._objects.list(""):
             match = _KEY.fullmatch(key)
             if match is None or made_at(match["id"]) > before:

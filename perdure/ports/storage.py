@@ -43,6 +43,9 @@ class ObjectStore(Protocol):
     def list(self, prefix: str) -> AsyncIterator[str]:
         """Keys under a folder; the last name of a prefix is never cut."""
 
+    async def delete_unfinished(self, unused_for: timedelta) -> int:
+        """Delete what a killed process had begun to write so long ago; how many files that were."""
+
     async def sign(self, key: str, expires_in: timedelta) -> str | None:
         """A URL that anyone may GET until it expires; None when the store cannot sign (local directory)."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -116,9 +117,15 @@ class ObstoreObjectStore:
     """The port over `obstore`. A put appears wholly or not at all, also when the process dies."""
 
     def __init__(
-        self, store: ObjectStore, *, signs: bool = True, deletions: HeldDeletions | None = None
+        self,
+        store: ObjectStore,
+        *,
+        signs: bool = True,
+        deletions: HeldDeletions | None = None,
+        directory: Path | None = None,
     ) -> None:
         self._store, self._signs, self._deletions = store, signs, deletions
+        self._directory = directory
 
     @classmethod
     def from_url(cls, url: str) -> "ObstoreObjectStore":
@@ -132,7 +139,7 @@ class ObstoreObjectStore:
             directory = directory_of(url)
             deletions = HeldDeletions(directory) if directory is not None else None
             signs = _parse_address(url).options.get("links") != "api"
-            return cls(_open(url), signs=signs, deletions=deletions)
+            return cls(_open(url), signs=signs, deletions=deletions, directory=directory)
         except (BaseError, ValueError, OSError) as error:
             msg = f"OBJECT_STORE_URL {url!r} cannot be opened: {error}"
             raise UnavailableError(msg) from error
@@ -235,6 +242,11 @@ class ObstoreObjectStore:
                     if not found["path"].startswith(HELD):
                         yield found["path"]
 
+    async def delete_unfinished(self, unused_for: timedelta) -> int:
+        return (
+            await asyncio.to_thread(remove_unfinished, self._directory, unused_for) if self._directory else 0
+        )
+
     async def sign(self, key: str, expires_in: timedelta) -> str | None:
         check_key(key)
         if not self._signs or not isinstance(self._store, S3Store | GCSStore | AzureStore):
@@ -256,9 +268,14 @@ def is_unfinished(name: str) -> bool:
     return _UNFINISHED.search(name) is not None
 
 
-def remove_unfinished(directory: Path) -> int:
-    """Delete what killed puts left in a local store and return how many; only while nothing writes."""
-    unfinished = [path for path in directory.rglob("*#*") if _UNFINISHED.search(path.name) and path.is_file()]
+def remove_unfinished(directory: Path, unused_for: timedelta = timedelta(0)) -> int:
+    """Delete what killed puts left in a local store and return how many; what is younger may still be written."""
+    newest = time.time() - unused_for.total_seconds()
+    unfinished = [
+        path
+        for path in directory.rglob("*#*")
+        if _UNFINISHED.search(path.name) and path.is_file() and path.stat().st_mtime <= newest
+    ]
     for path in unfinished:
         path.unlink(missing_ok=True)
     return len(unfinished)
