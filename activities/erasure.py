@@ -18,6 +18,7 @@ from perdure.db.operation_repository import workflow_id
 from perdure.db.personal_data import Fate
 from perdure.db.session import Transaction
 from perdure.domain.audit import Action, Actor, ActorKind, canonical_json
+from perdure.domain.payload_keys import payload_folder
 from perdure.domain.signatures import Signer
 from perdure.errors import ConflictError, NotFoundError, UnavailableError
 from perdure.ports.storage import ObjectStore
@@ -84,7 +85,7 @@ class ErasureActivities:
 
     @activity.defn
     async def erase_histories(self, job: ErasureJob) -> ErasurePage:
-        """End and delete all workflow executions, and wait until the server does not list them any more."""
+        """End and delete all workflow executions with what they keep outside, and wait until none is listed."""
         with failures():
             histories = Histories(activity.client(), job.organisation_id)
             deadline = time.monotonic() + HISTORIES_FOR_S
@@ -94,6 +95,10 @@ class ErasureActivities:
                 async for execution in self._histories(job):
                     left += 1
                     if execution.run_id not in asked:
+                        # What it kept outside goes first: later nobody knows that it is this one's.
+                        await self._objects.delete(
+                            [key async for key in self._objects.list(payload_folder(execution.id))]
+                        )
                         await histories.delete(execution)
                         asked.add(execution.run_id)
                 if not left:

@@ -36,8 +36,8 @@ PER_MINUTE: Mapping[RouteClass, int] = {
     RouteClass.UPLOAD: 12_000,
     RouteClass.AUTH: 600,
     RouteClass.OPEN: 3_000,
-    # The Temporal UI asks once for each event of a history that it shows.
-    RouteClass.DECODE: 1_200,
+    # The Temporal UI asks once for each payload of a history that it shows.
+    RouteClass.DECODE: 3_000,
 }
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import secrets
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,12 +15,14 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 from temporalio.client import Client
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.audit_verification import verify_trail
 from perdure.db.models import Row
 from perdure.db.personal_data import PLANS, Fate
 from perdure.db.session import Database
+from perdure.domain.payload_keys import payload_folder
 from perdure.embedded import postgres
 from perdure.ports.storage import ObjectStore
 from tests.accounts import PASSWORD, Account, registered
@@ -336,6 +339,11 @@ async def test_an_organisation_is_erased_and_its_neighbour_is_not(
     running = await caller.post(
         "/documents/batch", json={"items": [{"text": f"Slow {n}. " * 60} for n in range(300)]}
     )
+    # A payload that is too large for Temporal lies beside the objects of the organisation.
+    context = WorkflowSerializationContext(namespace="default", workflow_id=running["workflow_id"])
+    await temporal.data_converter.with_context(context).encode([secrets.token_hex(300_000)])
+    outside = payload_folder(running["workflow_id"])
+    assert len(await keys_of(objects, outside)) == 1
     name = (await caller.get("/organisation"))["name"]
     started = await caller.post("/organisation/erasure", json={"confirm": name})
     receipt = await receipt_of(stranger.http, started["receipt_url"])
@@ -351,6 +359,7 @@ async def test_an_organisation_is_erased_and_its_neighbour_is_not(
     assert set(await where_mentioned(superuser, me["id"])) <= EVIDENCE
     assert set(await where_mentioned(superuser, me["email"])) == set()
     assert await keys_of(objects, caller.organisation_id) == set()
+    assert await keys_of(objects, outside) == set()
     assert await is_gone(temporal, running["id"])
     assert await histories_of(temporal, caller.organisation_id) <= {started["id"]}
     assert (await caller.http.get("/api/v1/auth/me")).status_code == 401
