@@ -3,11 +3,12 @@
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import asyncpg
-from sqlalchemy import text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import event, text
+from sqlalchemy.engine import URL, Dialect, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -89,6 +90,57 @@ def _first_statement(organisation_id: str, settings: Mapping[str, str]) -> str:
     return f"SELECT {', '.join(calls)};"
 
 
+_STATEMENTS_KEPT = "prepared_statement_cache_size"
+_UNNAMED: Mapping[str, Any] = {
+    _STATEMENTS_KEPT: 0,
+    "statement_cache_size": 0,
+    "prepared_statement_name_func": lambda: "",
+}
+
+
+class _Connector:
+    """Keeps prepared statements on a server's own connections, and none on those that a pooler lends.
+
+    A pooler such as PgBouncer may run each transaction on another connection of the server, where what was prepared
+    before is missing, or is somebody else's. There, a statement has no name and is parsed in the message that runs
+    it. The first connection shows which of the two it is: a pooler makes process ids up.
+    """
+
+    def __init__(self) -> None:
+        self._pooled: bool | None = None
+
+    def connect(
+        self, dialect: Dialect, _record: object, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> DBAPIConnection | None:
+        """See `DialectEvents.do_connect`; an address with `prepared_statement_cache_size` decides itself."""
+        if _STATEMENTS_KEPT in options:
+            options.update({} if options[_STATEMENTS_KEPT] else _UNNAMED)
+            return None
+        if self._pooled is None:
+            # Without a name: behind a pooler it would stay on the connection for whoever has it next.
+            connection: Any = dialect.connect(*arguments, **options, **_UNNAMED)
+            self._pooled = _is_lent(connection)
+            if self._pooled:
+                return cast("DBAPIConnection", connection)
+            connection.close()
+        options.update(_UNNAMED if self._pooled else {})
+        return None
+
+
+def _is_lent(connection: Any) -> bool:
+    """Whether somebody stands between us and the server; closes the connection when it cannot say."""
+    try:
+        cursor = connection.cursor()
+        cursor.execute("SELECT pg_backend_pid()")
+        (process_id,) = cursor.fetchone()
+        cursor.close()
+        connection.rollback()
+    except BaseException:
+        connection.terminate()
+        raise
+    return bool(process_id != connection.driver_connection.get_server_pid())
+
+
 class Database:
     """A pool of connections as the app role, safe behind a transaction-pooling PgBouncer."""
 
@@ -105,6 +157,7 @@ class Database:
                 "connection_class": _Connection,
             },
         )
+        event.listen(self.engine.sync_engine, "do_connect", _Connector().connect)
         self._each_by_itself = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self._observer: Observer | None = None
