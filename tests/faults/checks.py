@@ -10,12 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.session import Database
-from perdure.embedded.supervisor import WORKER_QUEUES
 from perdure.schemas.operations import TERMINAL
 from perdure.scratch import PREFIX
 from tests.accounts import Account
 from tests.faults.files import TWINS, Expected
-from tests.faults.installation import Installation
+from tests.faults.installation import Installed
 
 _PASSAGES = text(
     """
@@ -91,7 +90,7 @@ async def items_of(account: Account, operation_id: str) -> list[dict[str, Any]]:
 
 
 async def assert_exactly_once(
-    installation: Installation,
+    installation: Installed,
     account: Account,
     operation: Mapping[str, Any],
     expected: Mapping[str, Expected],
@@ -162,7 +161,7 @@ async def _assert_steps(session: AsyncSession, operation_id: str) -> None:
     assert events == newest, "the numbers of events have gaps"
 
 
-async def assert_no_leftovers(installation: Installation, account: Account) -> None:
+async def assert_no_leftovers(installation: Installed, account: Account) -> None:
     """No intermediate result in the store, no file without an owner, no orphaned process, no forgotten folder."""
     database = installation.database()
     try:
@@ -172,21 +171,16 @@ async def assert_no_leftovers(installation: Installation, account: Account) -> N
             known |= set(await session.scalars(text("SELECT input->'source'->>'object_key' FROM operations")))
     finally:
         await database.aclose()
-    objects = installation.home / "objects"
-    stored = {
-        str(path.relative_to(objects))
-        for path in (objects / account.organisation_id).rglob("*")
-        if path.is_file()
-    }
+    stored = await installation.stored(account.organisation_id)
     assert sorted(stored - known) == []
-    worker = installation.pid_of("worker cpu")
-    orphans = {pid: parent for pid, parent in installation.parser_children().items() if parent != worker}
+    workers = installation.pids_of("worker cpu")
+    orphans = {pid: up for pid, up in installation.parser_children().items() if up not in workers}
     assert orphans == {}
     folders = sorted(path.name for path in installation.temporary.glob(f"{PREFIX}*/*"))
     assert folders == []
     # A worker that was terminated gives its lock back before the one that takes its place has its own.
     async with asyncio.timeout(20):
-        while len(list(installation.temporary.glob(f"{PREFIX}*.lock"))) != len(WORKER_QUEUES):  # noqa: ASYNC110  # another process's file
+        while len(list(installation.temporary.glob(f"{PREFIX}*.lock"))) != installation.worker_count:  # noqa: ASYNC110  # another process's file
             await asyncio.sleep(0.1)
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 import psutil
@@ -18,6 +19,7 @@ import psutil
 from perdure.db.session import Database
 from perdure.embedded import ports
 from perdure.embedded.processes import alive
+from perdure.embedded.supervisor import WORKER_QUEUES
 from perdure.settings import Settings, home_directory
 from tests.embedding import model_directory
 
@@ -26,6 +28,27 @@ READY_S = 150.0  # seconds on an idle machine; a busy one takes its time
 END_S = 75.0
 # Of the workers of `hostile_up`.
 DRAIN_S = 6.0
+
+
+class Installed(Protocol):
+    """What the checks ask of a product that runs, in whatever form. A name may stand for several processes."""
+
+    home: Path
+    temporary: Path
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def worker_count(self) -> int: ...
+
+    def pids_of(self, name: str) -> list[int]: ...
+
+    def parser_children(self) -> dict[int, int]: ...
+
+    def database(self) -> Database: ...
+
+    async def stored(self, organisation_id: str) -> set[str]: ...
 
 
 class Installation:
@@ -57,6 +80,10 @@ class Installation:
             "PERDURE_PARSE_TIMEOUT_S": "12",
             "TMPDIR": str(self.temporary),
         }
+
+    @property
+    def worker_count(self) -> int:
+        return len(WORKER_QUEUES)
 
     @property
     def pid(self) -> int:
@@ -92,6 +119,10 @@ class Installation:
         children = json.loads((self.home / "stack.json").read_text())["children"]
         return sum(child["pid"] for child in children if child["name"] == name)
 
+    def pids_of(self, name: str) -> list[int]:
+        """Process ids of a part, which is one process here."""
+        return [self.pid_of(name)]
+
     def kill(self, *names: str) -> None:
         """End parts at once, as the kernel does when memory runs out."""
         for name in names:
@@ -121,16 +152,13 @@ class Installation:
 
     def parser_children(self) -> dict[int, int]:
         """Parser processes of this installation, wherever they hang in the tree, with their parents."""
-        found: dict[int, int] = {}
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if (
-                    "perdure.providers.parse_child" in process.cmdline()
-                    and process.environ().get("PERDURE_HOME") == str(self.home)
-                    and process.status() != psutil.STATUS_ZOMBIE
-                ):
-                    found[process.pid] = process.ppid()
-        return found
+        return parser_children(self.home)
+
+    async def stored(self, organisation_id: str) -> set[str]:
+        """Keys of what an organisation has in the object store, also of what is half there."""
+        objects = self.home / "objects"
+        files = await asyncio.to_thread(list, (objects / organisation_id).rglob("*"))
+        return {str(path.relative_to(objects)) for path in files if path.is_file()}
 
     def interrupt(self) -> None:
         """Ctrl-C."""
@@ -163,6 +191,20 @@ class Installation:
                 process.kill()
         if "PERDURE_TEST_KEEP" not in os.environ:
             shutil.rmtree(self.home.parent, ignore_errors=True)
+
+
+def parser_children(home: Path) -> dict[int, int]:
+    """Parser processes of a product whose homes lie here, with their parents."""
+    found: dict[int, int] = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if (
+                "perdure.providers.parse_child" in process.cmdline()
+                and Path(process.environ().get("PERDURE_HOME", "/")).is_relative_to(home)
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
+                found[process.pid] = process.ppid()
+    return found
 
 
 async def eventually(condition: Callable[[], bool], timeout_s: float = 20.0, pause_s: float = 0.05) -> None:

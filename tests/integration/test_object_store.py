@@ -1,7 +1,6 @@
 import asyncio
 import hashlib
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,18 +12,63 @@ from pathlib import Path
 import httpx
 import pytest
 
+from perdure.domain.ids import new_id
 from perdure.embedded import ports
 from perdure.errors import InvalidInputError, NotFoundError, PayloadTooLargeError, UnavailableError
 from perdure.ports.storage import ObjectStore
 from perdure.providers.obstore_object_store import ObstoreObjectStore, remove_unfinished
+from tests import s3_server
+from tests.form import PRODUCTION
+from tests.s3_server import S3Server
 
 MEBIBYTE = 1024 * 1024
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(scope="module")
+def s3_server_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server, where one is installed."""
+    program = s3_server.binary()
+    if program is None and PRODUCTION:
+        pytest.fail("no S3 server: scripts/production_parts.sh builds it")
+    if program is None:
+        pytest.skip("no S3 server: `make test-production` builds it")
+    server = S3Server.prepared(program, tmp_path_factory.mktemp("s3"), ports.unused(1)[0])
+    with (
+        (server.directory / "log").open("wb") as log,
+        subprocess.Popen(server.command, stdout=log, stderr=log) as process,
+    ):
+        try:
+            deadline = time.monotonic() + 20
+            while ports.is_free(server.port):
+                assert time.monotonic() < deadline, (server.directory / "log").read_text()
+                time.sleep(0.05)
+            yield server
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def s3(s3_server_running: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The same with the variables of its clients."""
+    for name, value in s3_server_running.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server_running
+
+
+@pytest.fixture
+def s3_url(s3: S3Server) -> str:
+    """A folder in the bucket for one test; the variables say where the bucket is."""
+    return f"s3://{s3_server.BUCKET}/{new_id('tst')}"
+
+
+@pytest.fixture(params=["file", "memory", "s3"])
 def objects(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    url = tmp_path.as_uri() if request.param == "file" else "memory://"
-    return ObstoreObjectStore.from_url(url)
+    match request.param:
+        case "file":
+            return ObstoreObjectStore.from_url(tmp_path.as_uri())
+        case "s3":
+            return ObstoreObjectStore.from_url(request.getfixturevalue("s3_url"))
+    return ObstoreObjectStore.from_url("memory://")
 
 
 def files_under(directory: Path) -> list[str]:
@@ -192,7 +236,8 @@ async def test_keys_that_could_leave_the_store_are_refused(objects: ObjectStore,
         await objects.get(key)
 
 
-async def test_a_directory_cannot_sign(objects: ObjectStore) -> None:
+async def test_a_directory_cannot_sign(tmp_path: Path) -> None:
+    objects = ObstoreObjectStore.from_url(tmp_path.as_uri())
     await objects.put("k", b"x")
     assert await objects.sign("k", timedelta(minutes=5)) is None
 
@@ -206,6 +251,25 @@ async def test_an_s3_address_signs_with_expiry(monkeypatch: pytest.MonkeyPatch) 
     assert url.startswith("http://127.0.0.1:9/bucket/prefix/doc.pdf?")
     assert "X-Amz-Expires=300" in url
     assert "eu-west-1" in url
+
+
+async def test_the_usual_variables_say_where_a_bucket_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://general.example")
+    monkeypatch.setenv("AWS_REGION", "eu-west-2")
+
+    async def signed(url: str) -> str:
+        return await ObstoreObjectStore.from_url(url).sign("doc.pdf", timedelta(minutes=5)) or ""
+
+    said = await signed("s3://bucket")
+    assert said.startswith("https://general.example/bucket/doc.pdf?")
+    assert "eu-west-2" in said
+    said = await signed("s3://bucket?endpoint=http://127.0.0.1:9&region=eu-west-1")
+    assert said.startswith("http://127.0.0.1:9/bucket/doc.pdf?")
+    assert "eu-west-1" in said
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.example")
+    assert (await signed("s3://bucket")).startswith("https://s3.example/bucket/")
 
 
 async def test_an_s3_address_that_browsers_cannot_reach_signs_nothing(
@@ -265,34 +329,7 @@ asyncio.run(main())
     assert files_under(tmp_path) == ["doc", "finished"]
 
 
-@pytest.fixture
-def s3_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket on a real S3 server, where one is installed."""
-    program = shutil.which("versitygw")
-    if program is None:
-        pytest.skip("no S3 server: `go install github.com/versity/versitygw/cmd/versitygw@v1.8.0`")
-    (port,) = ports.unused(1)
-    (tmp_path / "buckets" / "perdure").mkdir(parents=True)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    address = f"127.0.0.1:{port}"
-    command = [program, "--access", "key", "--secret", "secret", "--port", address]
-    command += ["posix", str(tmp_path / "buckets")]
-    with (
-        (tmp_path / "log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log) as process,
-    ):
-        try:
-            deadline = time.monotonic() + 20
-            while ports.is_free(port):
-                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-                time.sleep(0.05)
-            yield f"s3://perdure/prefix?endpoint=http://{address}&region=us-east-1"
-        finally:
-            process.kill()
-
-
-async def test_a_bucket_behaves_as_a_directory_does(s3_url: str, tmp_path: Path) -> None:
+async def test_a_bucket_behaves_as_a_directory_does(s3: S3Server, s3_url: str) -> None:
     objects = ObstoreObjectStore.from_url(s3_url)
     await objects.check()
     stored = await objects.put_stream("org_1/big", pieces(*[bytes(MEBIBYTE)] * 30), max_bytes=30 * MEBIBYTE)
@@ -307,6 +344,7 @@ async def test_a_bucket_behaves_as_a_directory_does(s3_url: str, tmp_path: Path)
         await objects.put_stream("org_1/over", pieces(*[bytes(MEBIBYTE)] * 30), max_bytes=20 * MEBIBYTE)
     with pytest.raises(NotFoundError):
         await objects.get("org_1/over")
+    assert s3.unfinished() == []
     assert await objects.size("gone") is None
     await objects.delete(["org_1/big", "gone", "org_1/ü b"])
     assert [key async for key in objects.list("org_1")] == []

@@ -10,7 +10,6 @@ from sqlalchemy.exc import ProgrammingError
 from perdure.db.models import TENANT_TABLES, Row
 from perdure.db.session import Database
 from perdure.domain.ids import new_id
-from perdure.embedded import postgres
 from tests.row_factory import RowFactory, table
 
 TABLES = ("organisations", *TENANT_TABLES)
@@ -230,10 +229,8 @@ async def test_nobody_inserts_without_an_organisation(database: Database, two: T
             await RowFactory(session, two.a, dict(two.rows[two.a])).new_row(table(name))
 
 
-async def test_a_pooled_connection_forgets_whose_it_was(
-    embedded_postgres: postgres.EmbeddedPostgres, two: Two
-) -> None:
-    single = Database(embedded_postgres.url(postgres.APP_ROLE), pool_size=1)
+async def test_a_pooled_connection_forgets_whose_it_was(database_url: str, two: Two) -> None:
+    single = Database(database_url, pool_size=1)
     try:
         async with single.transaction(two.a) as session:
             backend = await session.scalar(text("SELECT pg_backend_pid()"))
