@@ -43,6 +43,7 @@ from perdure.master_key_file import key_file_path, makes_key_file
 from perdure.master_keys import MasterKeys, load_master_keys
 from perdure.providers.minilm_export import is_exported
 from perdure.providers.obstore_object_store import ObstoreObjectStore
+from perdure.providers.redis_rate_store import RedisRateStore
 from perdure.providers.tesseract import Tesseract, find_tesseract
 from perdure.secret_key import FILE_NAME as SECRET_FILE
 from perdure.secret_key import load_secret_key
@@ -357,6 +358,24 @@ async def check_metrics(settings: Settings) -> list[Finding]:
     return [ok("metrics", ", ".join(f"{name} {url}" for name, url in urls.items()))]
 
 
+async def check_rate_limits(settings: Settings) -> list[Finding]:
+    """Where API processes count requests together."""
+    if not settings.redis_url:
+        return [ok("rate limits", "counted in the database")]
+    remedy = "check REDIS_URL, and that the server runs; until then each API process counts alone"
+    try:
+        store = RedisRateStore(settings.redis_url)
+    except PerdureError as error:
+        return [fail("rate limits", str(error), remedy)]
+    try:
+        await store.book({"doctor": 0})
+    except PerdureError as error:
+        return [fail("rate limits", str(error), remedy)]
+    finally:
+        await store.aclose()
+    return [ok("rate limits", "counted in Redis or Valkey")]
+
+
 CHECKS: tuple[Check, ...] = (
     check_programs,
     check_home,
@@ -369,6 +388,7 @@ CHECKS: tuple[Check, ...] = (
     check_objects,
     check_api,
     check_metrics,
+    check_rate_limits,
 )
 
 

@@ -389,7 +389,10 @@ class DocumentVersionRow(Tenant, Row):
     """One accepted content of a document. `source` is `{"object_key"} | {"url"}` plus what the caller said."""
 
     __tablename__ = "document_versions"
-    __table_args__ = (Index("document_versions_number", "document_id", "number", unique=True),)
+    __table_args__ = (
+        Index("document_versions_number", "document_id", "number", unique=True),
+        Index("document_versions_stored", "organisation_id", postgresql_include=["size_bytes"]),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))

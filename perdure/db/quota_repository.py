@@ -68,26 +68,24 @@ class QuotaRepository:
 
     async def used(self, quotas: Iterable[Quota], now: datetime | None = None) -> dict[Quota, int]:
         """How much of each is used."""
-        return {quota: await self._count(quota, now or datetime.now(UTC)) for quota in quotas}
+        instant = now or datetime.now(UTC)
+        counts = {quota: self.counting(quota, instant) for quota in quotas}
+        return {quota: int(await self._session.scalar(count) or 0) for quota, count in counts.items()}
 
-    async def _count(self, quota: Quota, now: datetime) -> int:
+    def counting(self, quota: Quota, now: datetime) -> Select[Any]:
+        """The query for how much is used; an index answers it."""
         own = self._organisation_id
-        statement: Select[Any]
         match quota:
             case Quota.DOCUMENTS:
-                statement = select(func.count()).where(DocumentRow.organisation_id == own)
+                return select(func.count()).where(DocumentRow.organisation_id == own)
             case Quota.STORED_BYTES:
-                statement = select(func.coalesce(func.sum(DocumentVersionRow.size_bytes), 0)).where(
-                    DocumentVersionRow.organisation_id == own
-                )
+                sizes = func.sum(DocumentVersionRow.size_bytes)
+                return select(sizes).where(DocumentVersionRow.organisation_id == own)
             case Quota.OPERATIONS_PER_DAY:
-                since = first_id_at("op", day_of(now)[0])
-                statement = select(func.count()).where(
-                    OperationRow.organisation_id == own, OperationRow.id >= since
-                )
+                today = OperationRow.id >= first_id_at("op", day_of(now)[0])
+                return select(func.count()).where(OperationRow.organisation_id == own, today)
             case Quota.MEMBERS:
-                statement = select(func.count()).where(MembershipRow.organisation_id == own)
-        return int(await self._session.scalar(statement) or 0)
+                return select(func.count()).where(MembershipRow.organisation_id == own)
 
     async def admit_documents(self, named: Iterable[Named], size_bytes: int) -> None:
         """`admit` for documents that are new, or new versions of those with a known external id.

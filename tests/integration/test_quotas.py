@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import zipfile
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import dialect
 from typer.testing import CliRunner
 
 from perdure.cli import app as cli
@@ -236,6 +238,24 @@ async def test_the_quota_of_one_organisation_does_not_bind_another(
     await limit(documents=0, operations_per_day=0)
     assert (await post(stranger, a_text())).status_code == 202
     assert (await usage(stranger))["documents"] == (1, None)
+
+
+@pytest.mark.parametrize("quota", Quota)
+async def test_counting_reads_an_index_alone(database: Database, caller: Account, quota: Quota) -> None:
+    """And so no rows of other organisations: what it costs depends on the organisation's own size."""
+    async with database.transaction(caller.organisation_id) as session:
+        counting = QuotaRepository(session, caller.organisation_id).counting(quota, datetime.now(UTC))
+        postgresql = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy types it not
+        written = counting.compile(dialect=postgresql, compile_kwargs={"literal_binds": True})
+        for settings in (
+            "enable_seqscan",
+            "enable_bitmapscan",
+        ):  # which are quicker for the few rows of a test
+            await session.execute(text(f"SET LOCAL {settings} = off"))
+        plan = "\n".join(await session.scalars(text(f"EXPLAIN {written}")))
+    assert re.search(
+        r"Index Only Scan using (documents_list|document_versions_stored|operations_|memberships_)", plan
+    )
 
 
 async def test_an_operator_sets_and_shows_quotas(

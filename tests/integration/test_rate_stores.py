@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import text
 
+from api.doctor import Verdict, check_rate_limits
 from api.metrics import Metrics
 from api.rate_limiter import RateLimiter
 from perdure.db.rate_limit_store import PostgresRateStore
@@ -17,6 +18,7 @@ from perdure.domain.rate_limits import RatePolicy
 from perdure.errors import ConfigurationError, UnavailableError
 from perdure.ports.rate_limits import RateStore
 from perdure.providers.redis_rate_store import PREFIX, RedisRateStore
+from perdure.settings import Settings
 from tests.redis_server import RedisServer, redis_server
 
 SECRET = b"a secret of the installation, long enough"
@@ -148,6 +150,19 @@ async def test_a_database_that_does_not_answer_is_an_outage() -> None:
     with pytest.raises(UnavailableError, match="database"):
         await PostgresRateStore(gone).book({"key": 1})
     await gone.aclose()
+
+
+async def test_the_doctor_looks_whether_redis_counts(tmp_path: Path) -> None:
+    def with_url(url: str) -> Settings:
+        return Settings.model_validate({"home": tmp_path, "redis_url": url})
+
+    with redis_server(tmp_path) as server:
+        (sound,) = await check_rate_limits(with_url(server.url))
+    for url in (server.url, "http://nowhere"):
+        (ill,) = await check_rate_limits(with_url(url))
+        assert (ill.verdict, "REDIS_URL" in ill.remedy) == (Verdict.FAIL, True)
+    assert sound.verdict is Verdict.OK
+    assert (await check_rate_limits(with_url("")))[0].verdict is Verdict.OK
 
 
 def test_an_address_that_is_none_of_redis_is_refused() -> None:
