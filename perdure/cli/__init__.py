@@ -2,7 +2,7 @@
 
 import typer
 
-from perdure.cli import admin, audit, backup, documents, keys, operations, quotas, up
+from perdure.cli import admin, audit, backup, chaos, documents, keys, operations, quotas, up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -13,6 +13,7 @@ app.command()(up.up)
 app.command()(admin.doctor)
 app.command()(admin.migrate)
 app.command()(backup.restore)
+app.command()(chaos.chaos)
 app.command()(audit.verify_audit)
 app.command()(documents.ingest)
 app.command()(documents.search)
