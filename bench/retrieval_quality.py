@@ -23,7 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from perdure.domain.chunking import chunk
 from perdure.domain.highlighting import _COMMON
-from perdure.domain.ranking import CONTEXT_WEIGHT, MEANING_WEIGHT, WORDS_WEIGHT, Candidate, QueryWord, Ranking
+from perdure.domain.ranking import Candidate, Ranking
+from perdure.domain.ranking_weights import CONTEXT_WEIGHT, MEANING_WEIGHT, WORDS_WEIGHT
+from perdure.domain.relevance import QueryWord
 from perdure.domain.text_search import Word
 from perdure.providers.minilm_embedder import MiniLMEmbedder, MiniLMTokenizer
 from perdure.schemas.parsed_text import ParsedText

@@ -24,7 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.models import ChunkEmbeddingRow, ChunkRow, DocumentRow
 from perdure.db.statistics_repository import RARE_FREQUENCY
-from perdure.domain.ranking import Candidate, QueryWord
+from perdure.domain.ranking import Candidate
+from perdure.domain.relevance import QueryWord
 from perdure.domain.text_search import FALLBACK_CONFIGURATION, searchable, words
 from perdure.ports.models import EmbeddingModel, Vectors
 

@@ -17,15 +17,9 @@ from perdure.db.search_repository import (
 from perdure.db.session import Transaction
 from perdure.domain.filters import Filter, parse_filters
 from perdure.domain.highlighting import highlight
-from perdure.domain.ranking import (
-    CONTEXT_WEIGHT,
-    MEANING_WEIGHT,
-    WORDS_WEIGHT,
-    Candidate,
-    QueryWord,
-    Ranked,
-    Ranking,
-)
+from perdure.domain.ranking import Candidate, Ranked, Ranking
+from perdure.domain.ranking_weights import CONTEXT_WEIGHT, MEANING_WEIGHT, WORDS_WEIGHT
+from perdure.domain.relevance import QueryWord
 from perdure.errors import ConflictError, InvalidInputError, NotFoundError
 from perdure.ports.models import Embedders, EmbeddingModel
 from perdure.schemas.search import Highlight, ScoreTerm, SearchAnswer, SearchHit, SearchMode, SearchRequest

@@ -1,35 +1,18 @@
 """How well a passage answers a query: pure arithmetic on what the index found."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from perdure.domain.text_search import Word
-
-# The one place of all weights.
-#
-# K1 and B are the values that BM25 is published and shipped with everywhere; passages are cut to like lengths,
-# so B matters little. A mention in the title or a heading counts as one mention more in each passage below it.
-K1 = 1.2
-B = 0.75
-PLACE_MENTIONS = 1.0
-# Meaning and words get an equal say. Neither is tuned: both parts are brought to 0..1 on their own absolute
-# scales, and bench/retrieval_quality.py compares the blend with each part and with rank fusion.
-MEANING_WEIGHT = 0.5
-WORDS_WEIGHT = 0.5
-# A passage beside a good one is likelier to be good: an answer spans passages, and a passage may only say "it".
-# The better neighbour's own score, at a fifth, closes part of the gap to 1: no passage loses by it.
-CONTEXT_WEIGHT = 0.2
-# Where lengths were not sampled yet.
-USUAL_TOKENS = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class QueryWord:
-    """A word of the query and the number of chunks that hold it, counted or estimated."""
-
-    word: Word
-    chunks: float
+from perdure.domain.ranking_weights import (
+    CONTEXT_WEIGHT,
+    K1,
+    MEANING_WEIGHT,
+    PLACE_MENTIONS,
+    USUAL_TOKENS,
+    WORDS_WEIGHT,
+    B,
+)
+from perdure.domain.relevance import QueryWord, Term, rarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +26,6 @@ class Candidate:
     cosine: float | None = None
     mentions: Mapping[str, int] = field(default_factory=dict)
     place_mentions: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A part of a score."""
-
-    name: str
-    weight: float
-    raw: float
-    detail: str | None = None
-
-    @property
-    def value(self) -> float:
-        """What it adds."""
-        return self.weight * self.raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +63,8 @@ class Ranking:
         by_words: float = WORDS_WEIGHT,
         context: float = CONTEXT_WEIGHT,
     ) -> None:
-        self._words = [(word.word.lexemes, _rarity(word.chunks, chunks)) for word in words if word.chunks > 0]
-        self._most = sum(rarity for _, rarity in self._words) * (K1 + 1)
+        self._words = [(word.word.lexemes, rarity(word.chunks, chunks)) for word in words if word.chunks > 0]
+        self._most = sum(rare for _, rare in self._words) * (K1 + 1)
         self._mean_tokens = mean_tokens or USUAL_TOKENS
         # A query of stop words alone has no words to look for, so meaning decides by itself.
         self._by_words = by_words / (meaning + by_words) if self._words or not meaning else 0.0
@@ -125,11 +93,11 @@ class Ranking:
             return 0.0
         length = K1 * (1 - B + B * candidate.token_count / self._mean_tokens)
         total = 0.0
-        for lexemes, rarity in self._words:
+        for lexemes, rare in self._words:
             said, placed = _mentions(candidate, lexemes)
             mentions = said + (PLACE_MENTIONS if placed else 0.0)
             if mentions:
-                total += rarity * mentions * (K1 + 1) / (mentions + length)
+                total += rare * mentions * (K1 + 1) / (mentions + length)
         return total / self._most
 
     def _neighbour(self, base: _Base, at: Mapping[tuple[str, int], float]) -> float:
@@ -171,9 +139,3 @@ def _mentions(candidate: Candidate, lexemes: Sequence[str]) -> tuple[int, bool]:
         said += candidate.mentions.get(lexeme, 0)
         placed = placed or lexeme in candidate.place_mentions
     return said, placed
-
-
-def _rarity(holding: float, chunks: int) -> float:
-    """Inverse document frequency; never negative."""
-    holding = min(holding, float(chunks))
-    return math.log(1 + (chunks - holding + 0.5) / (holding + 0.5))

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.domain.ranking import Candidate, QueryWord, Ranking
+from perdure.domain.ranking import Candidate, Ranking
+from perdure.domain.relevance import QueryWord
 from perdure.domain.text_search import Word
 
 LEXEMES = ["a", "b", "c"]

@@ -4,7 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from perdure.domain.ranking import CONTEXT_WEIGHT, Candidate, QueryWord, Ranked, Ranking
+from perdure.domain.ranking import Candidate, Ranked, Ranking
+from perdure.domain.ranking_weights import CONTEXT_WEIGHT
+from perdure.domain.relevance import QueryWord
 from perdure.domain.text_search import Word
 
 BUDGET, TRAVEL = QueryWord(Word(("budget",)), 5), QueryWord(Word(("travel",)), 50)

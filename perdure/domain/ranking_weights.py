@@ -1,0 +1,36 @@
+"""The one place of all weights of search and recall."""
+
+# K1 and B are the values that BM25 is published and shipped with everywhere; passages are cut to like lengths,
+# so B matters little. A mention in the title or a heading counts as one mention more in each passage below it.
+K1 = 1.2
+B = 0.75
+PLACE_MENTIONS = 1.0
+
+# Search. Meaning and words get an equal say. Neither is tuned: both parts are brought to 0..1 on their own
+# absolute scales, and bench/retrieval_quality.py compares the blend with each part and with rank fusion.
+MEANING_WEIGHT = 0.5
+WORDS_WEIGHT = 0.5
+# A passage beside a good one is likelier to be good: an answer spans passages, and a passage may only say "it".
+# The better neighbour's own score, at a fifth, closes part of the gap to 1: no passage loses by it.
+CONTEXT_WEIGHT = 0.2
+# Where lengths were not sampled yet.
+USUAL_TOKENS = 120.0
+
+# Recall: what each feature of `recall_ranking` adds to a score at most. They sum to 1.
+RECALL_WEIGHTS = {
+    "meaning": 0.3,
+    "meaning before": 0.03,
+    "meaning after": 0.03,
+    "words": 0.25,
+    "words before": 0.03,
+    "words after": 0.03,
+    "best neighbour": 0.05,
+    "passage": 0.05,
+    "session": 0.05,
+    "speaker": 0.06,
+    "subject": 0.02,
+    "period": 0.05,
+    "dated": 0.01,
+    "substance": 0.03,
+    "recency": 0.01,
+}

@@ -1,0 +1,140 @@
+"""What a question to memory says besides its words: who it is about, and when."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from perdure.domain.time_words import Period, time_words
+
+_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+_POSSESSIVE = re.compile(r"['\u2019]s?$")
+_BRACKETS = re.compile(r"\([^)]*\)")
+_TITLES = frozenset(
+    ("mr", "mrs", "ms", "mx", "dr", "prof", "hon", "sir", "dame", "the", "honourable", "right")
+)
+# Of a name, its beginning counts when it has so many letters: "Mel" for Melanie.
+_SHORTEST_NICKNAME = 3
+# Words that questions are made of, and that names begin with.
+_NO_NICKNAMES = frozenset(
+    ("will", "may", "can", "art", "don", "has", "how", "who", "was", "are", "and", "any", "she", "her", "his")
+)
+_ASKS_WHEN = re.compile(
+    r"\b(?:when|(?:what|which) (?:date|day|month|year|time)|how (?:long|recently|often))\b",
+    re.IGNORECASE,
+)
+_ASKS_NOW = re.compile(
+    r"\b(?:now|current(?:ly)?|nowadays|these days|at present|still|latest|most recent(?:ly)?|today)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecallQuery:
+    """A question taken apart. `meaning` is what is embedded and whose words are looked for."""
+
+    text: str
+    meaning: str
+    people: tuple[str, ...] = ()
+    """Known speakers and subjects that are named, as they are known; in the order of the question."""
+    periods: tuple[Period, ...] = ()
+    asks_when: bool = False
+    asks_now: bool = False
+
+
+def analyse(query: str, people: Sequence[str], now: datetime) -> RecallQuery:
+    """Take a question apart. `people` are the speakers and subjects of the space, `now` when it is asked."""
+    named = _named(query, people)
+    meaning = _without(query, [(start, end) for start, end, _ in named])
+    return RecallQuery(
+        text=query,
+        meaning=meaning if _WORD.search(meaning) else query,
+        people=tuple(dict.fromkeys(person for _, _, found in named for person in found)),
+        periods=tuple(dict.fromkeys(period for word in time_words(query, now) for period in word.periods)),
+        asks_when=bool(_ASKS_WHEN.search(query)),
+        asks_now=bool(_ASKS_NOW.search(query)),
+    )
+
+
+class _People:
+    """Known people by what they may be called."""
+
+    def __init__(self, people: Sequence[str]) -> None:
+        self.whole: dict[str, list[tuple[list[str], str]]] = {}
+        self.part: dict[str, dict[str, None]] = {}
+        for person in people:
+            parts = _parts(person)
+            if not parts:
+                continue
+            self.whole.setdefault(parts[0], []).append((parts, person))
+            for part in parts:
+                if len(part) >= _SHORTEST_NICKNAME and part.isalpha():
+                    self.part.setdefault(part, {})[person] = None
+
+    def at(self, words: Sequence[str]) -> tuple[int, list[str]]:
+        """How many of the words are a name, and of whom: by whole name, else by a part of it, else by its beginning."""
+        whole = [
+            (len(parts), who)
+            for parts, who in self.whole.get(words[0], [])
+            if list(words[: len(parts)]) == parts
+        ]
+        if whole:
+            longest = max(length for length, _ in whole)
+            return longest, [who for length, who in whole if length == longest]
+        who = self.part.get(words[0]) or self._beginning(words[0])
+        return (1, list(who)) if who else (0, [])
+
+    def _beginning(self, word: str) -> dict[str, None]:
+        """The one person of whose name this is the beginning."""
+        if len(word) < _SHORTEST_NICKNAME or word in _NO_NICKNAMES:
+            return {}
+        people: dict[str, None] = {}
+        for part, who in self.part.items():
+            if part.startswith(word):
+                people |= who
+        return people if len(people) == 1 else {}
+
+
+@lru_cache(maxsize=32)
+def _known(people: tuple[str, ...]) -> _People:
+    return _People(people)
+
+
+def _named(query: str, people: Sequence[str]) -> list[tuple[int, int, list[str]]]:
+    """Where people are named, and who each may be. A name has a capital, unless nothing in the query has."""
+    matches = list(_WORD.finditer(query))
+    words = [_bare(match.group()) for match in matches]
+    cased = any(character.isupper() for character in query)
+    known = _known(tuple(people))
+    found: list[tuple[int, int, list[str]]] = []
+    at = 0
+    while at < len(words):
+        length, who = 0, []
+        if matches[at].group()[0].isupper() or not cased:
+            length, who = known.at(words[at:])
+        if who:
+            found.append((matches[at].start(), matches[at + length - 1].end(), who))
+        at += length or 1
+    return found
+
+
+def _parts(person: str) -> list[str]:
+    words = [_bare(word) for word in _WORD.findall(_BRACKETS.sub(" ", person))]
+    return [word for word in words if word not in _TITLES] or words
+
+
+def _bare(word: str) -> str:
+    return _POSSESSIVE.sub("", word).casefold()
+
+
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """The text without some words, and without what joined them."""
+    kept, end = "", 0
+    for start, after in spans:
+        kept += text[end:start] + "\0"
+        end = after
+    kept += text[end:]
+    kept = re.sub(r"\0\s*(?:,|and|or|&)\s*(?=\0)", "", kept)
+    kept = re.sub(r"\0+(?:['\u2019]s?)?", " ", kept)
+    return re.sub(r"\s+([?.!,;:])", r"\1", re.sub(r"\s+", " ", kept)).strip(" ,;:")

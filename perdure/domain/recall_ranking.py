@@ -1,0 +1,320 @@
+"""How well memories answer a question: arithmetic on what storage found, for thousands of candidates at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from perdure.domain.ranking_weights import K1, RECALL_WEIGHTS, B
+from perdure.domain.recall_query import RecallQuery
+from perdure.domain.relevance import QueryWord, Term, rarity
+from perdure.domain.time_words import periods
+
+Numbers = npt.NDArray[np.float64]
+
+# As published for reciprocal rank fusion.
+_FUSION_K = 60
+# Turns on each side that say what a passage of a dialogue is about.
+_AROUND = 3
+# So many of its best turns say how good a session is.
+_SESSION_BEST = 3
+# A statement of so many words says half of what one can say.
+_USUAL_WORDS = 12.0
+# What was done in a period is told about for so long after it.
+_TOLD_WITHIN = timedelta(days=31)
+
+
+class RecallMode(StrEnum):
+    """How memories are ranked. All but `hybrid` are there to compare with."""
+
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    KEYWORD = "keyword"
+    FUSION = "fusion"
+
+
+@dataclass(frozen=True)
+class RecallCandidates:
+    """Memories that storage offers, one per row, in any order; rows that nobody found but that stand beside
+    found ones in the same session belong to them, for they say what those are about and may be the answer.
+
+    `cosine` is to the embedded `RecallQuery.meaning`, NaN without a vector. `mentions` (rows, words) says how
+    often each of the words is in the content. `sessions` and `positions` say where in which session a memory was
+    said; None stands alone. `said_at` is when it became true in the world, None for unknown.
+    """
+
+    ids: Sequence[str]
+    texts: Sequence[str]
+    cosine: npt.NDArray[np.floating]
+    mentions: npt.NDArray[np.floating]
+    sessions: Sequence[str | None]
+    positions: npt.NDArray[np.integer]
+    speakers: Sequence[str | None]
+    said_at: Sequence[datetime | None]
+    subjects: Sequence[str | None] | None = None
+    importance: npt.NDArray[np.floating] | None = None
+    """0 to 1; 0.5 where nothing is known."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class RankedMemory:
+    """Row of a candidate and its score, which is the sum of its terms; terms are there when asked for."""
+
+    row: int
+    score: float
+    terms: tuple[Term, ...] = ()
+
+
+def mention_matrix(
+    words: Sequence[QueryWord], mentions: Sequence[Mapping[str, int]]
+) -> npt.NDArray[np.float64]:
+    """(rows, words) counts out of counts by lexeme, one mapping per row."""
+    counts = np.zeros((len(mentions), len(words)))
+    columns = [(column, lexeme) for column, word in enumerate(words) for lexeme in word.word.lexemes]
+    for row, said in enumerate(mentions):
+        if said:
+            for column, lexeme in columns:
+                counts[row, column] += said.get(lexeme, 0)
+    return counts
+
+
+def rank(
+    query: RecallQuery,
+    words: Sequence[QueryWord],
+    memories: int,
+    candidates: RecallCandidates,
+    limit: int | None = None,
+    mode: RecallMode = RecallMode.HYBRID,
+    weights: Mapping[str, float] = RECALL_WEIGHTS,
+    explain: bool = False,
+) -> list[RankedMemory]:
+    """Best first. `words` are those of the query with how many of the space's `memories` hold each."""
+    if not len(candidates):
+        return []
+    if mode is RecallMode.FUSION:
+        return _fused(query, words, memories, candidates, limit, explain)
+    if mode is not RecallMode.HYBRID:
+        weights = {"meaning" if mode is RecallMode.DENSE else "words": 1.0}
+    found = features(query, words, memories, candidates)
+    used = [(name, weight, found[name]) for name, weight in weights.items() if weight]
+    scores = np.zeros(len(candidates))
+    for _, weight, values in used:
+        scores += weight * values
+    return [
+        RankedMemory(
+            row,
+            round(float(scores[row]), 6),
+            tuple(Term(name, weight, float(values[row])) for name, weight, values in used) if explain else (),
+        )
+        for row in _best(scores, candidates)[:limit]
+    ]
+
+
+def features(
+    query: RecallQuery, words: Sequence[QueryWord], memories: int, candidates: RecallCandidates
+) -> dict[str, Numbers]:
+    """What is known of each candidate in the light of the query, by name; each from 0 to 1."""
+    meaning = np.clip(np.nan_to_num(np.asarray(candidates.cosine, dtype=np.float64)), 0.0, 1.0)
+    by_words = _by_words(words, memories, candidates)
+    base = (_share(meaning) + _share(by_words)) / 2
+    beside = _Beside(candidates)
+    before, after = beside.at(base, -1), beside.at(base, 1)
+    return {
+        "meaning": meaning,
+        "meaning before": beside.at(meaning, -1),
+        "meaning after": beside.at(meaning, 1),
+        "words": by_words,
+        "words before": beside.at(by_words, -1),
+        "words after": beside.at(by_words, 1),
+        "best neighbour": np.maximum(before, after),
+        "passage": beside.around(base),
+        "session": beside.session(base),
+        "speaker": _is_one_of(candidates.speakers, query.people),
+        "subject": _is_one_of(candidates.subjects or [None] * len(candidates), query.people),
+        "period": _in_period(query, candidates),
+        "dated": _dated(query, candidates),
+        "substance": _substance(candidates),
+        "recency": _recency(query, candidates),
+        "importance": np.asarray(
+            candidates.importance if candidates.importance is not None else np.full(len(candidates), 0.5),
+            dtype=np.float64,
+        ),
+    }
+
+
+def _share(values: Numbers) -> Numbers:
+    """As a share of the best candidate's, which does not depend on how many others were found."""
+    best = values.max(initial=0.0)
+    return values / best if best > 0 else values
+
+
+def _by_words(words: Sequence[QueryWord], memories: int, candidates: RecallCandidates) -> Numbers:
+    """BM25 as a share of what the words could reach at most."""
+    rarities = np.array([rarity(word.chunks, memories) if word.chunks > 0 else 0.0 for word in words])
+    most = rarities.sum() * (K1 + 1)
+    if not most:
+        return np.zeros(len(candidates))
+    lengths = np.array([len(text) for text in candidates.texts], dtype=np.float64)
+    norm = K1 * (1 - B + B * lengths / max(lengths.mean(), 1.0))
+    mentions = np.asarray(candidates.mentions, dtype=np.float64)
+    share: Numbers = (mentions * (K1 + 1) / (mentions + norm[:, None])) @ rarities / most
+    return share
+
+
+class _Beside:
+    """Which candidates stand beside each other."""
+
+    def __init__(self, candidates: RecallCandidates) -> None:
+        numbers: dict[str, int] = {}
+        sessions = np.array(
+            [
+                numbers.setdefault(session, len(numbers)) if session is not None else -1
+                for session in candidates.sessions
+            ]
+        )
+        self._alone = sessions < 0
+        # positions of one session are less than this apart from those of the next
+        keys = (sessions << 32) + np.asarray(candidates.positions, dtype=np.int64) + 16
+        keys[self._alone] = -16 * np.arange(1, int(self._alone.sum()) + 1)
+        self._keys, self._order = keys, np.argsort(keys, kind="stable")
+        self._sorted = keys[self._order]
+        self._sessions, self._count = sessions, len(numbers)
+
+    def _rows(self, offset: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        wanted = self._keys + offset
+        places = np.minimum(np.searchsorted(self._sorted, wanted), len(wanted) - 1)
+        return self._order[places], (self._sorted[places] == wanted) & ~self._alone
+
+    def at(self, values: Numbers, offset: int) -> Numbers:
+        """The value of what was said so many turns later; 0 where that is no candidate."""
+        rows, there = self._rows(offset)
+        return np.where(there, values[rows], 0.0)
+
+    def around(self, values: Numbers) -> Numbers:
+        """Mean of the turns around, the nearer the more; the turn itself does not count."""
+        total, most = np.zeros(len(values)), 0.0
+        for distance in range(1, _AROUND + 1):
+            total += (self.at(values, -distance) + self.at(values, distance)) / distance
+            most += 2 / distance
+        return total / most
+
+    def session(self, values: Numbers) -> Numbers:
+        """How good the best of its session are, as a share of those of the best session."""
+        best = np.zeros((self._count + 1, _SESSION_BEST))
+        order = np.argsort(-values, kind="stable")
+        filled = [0] * (self._count + 1)
+        for row in order:
+            session = self._sessions[row]
+            if filled[session] < _SESSION_BEST and session >= 0:
+                best[session, filled[session]] = values[row]
+                filled[session] += 1
+        shares: Numbers = _share(best.mean(axis=1))[self._sessions]
+        return shares
+
+
+def _is_one_of(names: Sequence[str | None], people: Sequence[str]) -> Numbers:
+    wanted = frozenset(people)
+    return np.array([float(name in wanted) for name in names])
+
+
+def _in_period(query: RecallQuery, candidates: RecallCandidates) -> Numbers:
+    """1 for what was said in a period of the query or speaks of one, less for what was said soon after."""
+    fit = np.zeros(len(candidates))
+    if not query.periods:
+        return fit
+    for row, said_at in enumerate(candidates.said_at):
+        if said_at is None:
+            continue
+        for period in query.periods:
+            if period.start <= said_at < period.end:
+                fit[row] = 1.0
+            elif period.end <= said_at < period.end + _TOLD_WITHIN:
+                fit[row] = max(fit[row], 0.5 * (1 - (said_at - period.end) / _TOLD_WITHIN))
+        if fit[row] < 1 and any(
+            spoken.overlaps(period)
+            for spoken in periods(candidates.texts[row], said_at)
+            for period in query.periods
+        ):
+            fit[row] = 1.0
+    return fit
+
+
+def _dated(query: RecallQuery, candidates: RecallCandidates) -> Numbers:
+    """Where the query asks when: whether a memory says when."""
+    if not query.asks_when:
+        return np.zeros(len(candidates))
+    return np.array(
+        [
+            float(said_at is not None and bool(periods(text, said_at)))
+            for text, said_at in zip(candidates.texts, candidates.said_at, strict=True)
+        ]
+    )
+
+
+def _substance(candidates: RecallCandidates) -> Numbers:
+    """How much is stated: questions state nothing, a few words little."""
+    words = np.array([_stated_words(text) for text in candidates.texts], dtype=np.float64)
+    return words / (words + _USUAL_WORDS)
+
+
+def _stated_words(text: str) -> int:
+    if "?" not in text:
+        return text.count(" ") + 1
+    stated, start = 0, 0
+    for at, character in enumerate(text):
+        if character in ".!?":
+            if character != "?":
+                stated += text.count(" ", start, at) + (start == 0)
+            start = at + 1
+    return stated + (text.count(" ", start) if start < len(text) else 0)
+
+
+def _recency(query: RecallQuery, candidates: RecallCandidates) -> Numbers:
+    """Where the query asks for what holds now: 1 for the newest candidate, 0 for the oldest."""
+    if not query.asks_now:
+        return np.zeros(len(candidates))
+    times = np.array([np.nan if at is None else at.timestamp() for at in candidates.said_at])
+    if np.isnan(times).all():
+        return np.zeros(len(candidates))
+    oldest, newest = np.nanmin(times), np.nanmax(times)
+    recency: Numbers = np.nan_to_num((times - oldest) / (newest - oldest or 1.0))
+    return recency
+
+
+def _best(scores: Numbers, candidates: RecallCandidates) -> list[int]:
+    """Rows by score; of equal scores, by id, so that the order is always the same."""
+    rounded = np.round(scores, 6)
+    return sorted(range(len(scores)), key=lambda row: (-rounded[row], candidates.ids[row]))
+
+
+def _fused(
+    query: RecallQuery,
+    words: Sequence[QueryWord],
+    memories: int,
+    candidates: RecallCandidates,
+    limit: int | None,
+    explain: bool,
+) -> list[RankedMemory]:
+    found = features(query, words, memories, candidates)
+    parts: list[tuple[str, Numbers]] = []
+    for name in ("meaning", "words"):
+        shares = np.zeros(len(candidates))
+        for place, row in enumerate(_best(found[name], candidates), start=1):
+            if found[name][row] > 0:
+                shares[row] = 1 / (_FUSION_K + place)
+        parts.append((name, shares))
+    scores = parts[0][1] + parts[1][1]
+    return [
+        RankedMemory(
+            row,
+            round(float(scores[row]), 6),
+            tuple(Term(name, 1.0, float(shares[row])) for name, shares in parts) if explain else (),
+        )
+        for row in _best(scores, candidates)[:limit]
+    ]
