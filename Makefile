@@ -1,8 +1,12 @@
 # Perdure. `make run` starts it and shows what it does; `make test` checks all of it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check audit wheel lock bench record replay migrate samples coverage clean setup-run setup-dev tools
+.PHONY: help run test test-production check audit wheel lock bench record replay migrate samples coverage clean setup-run setup-dev tools
 PYTHON_BIN := .venv/bin/python
+# Those of the embedded form that ask for nothing embedded by its name.
+PRODUCTION_TESTS := $(addprefix tests/integration/test_,$(addsuffix .py,documents operations search session \
+	row_level_security chunk_repository secrets reconciler lost_answers rate_stores object_store health)) \
+	tests/api/test_two_organisations.py tests/production
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -12,6 +16,10 @@ run: setup-run  ## Set up, start everything, ingest the samples, answer a questi
 
 test: setup-dev tools check wheel  ## Set up, then lint, types, import rules, the wheel and all tests
 	$(PYTHON_BIN) -m pytest
+
+test-production: setup-dev  ## The tests on PostgreSQL-backed Temporal, PgBouncer, S3 and Redis
+	@scripts/production_parts.sh
+	PERDURE_TEST_FORM=production $(PYTHON_BIN) -m pytest $(PRODUCTION_TESTS) $(ARGUMENTS)
 
 check: setup-dev  ## Lint, format, types, import rules, security lint
 	.venv/bin/ruff check .

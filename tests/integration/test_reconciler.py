@@ -66,7 +66,7 @@ async def test_a_reset_workflow_opens_its_operation_again(caller: Account, tempo
     )
     await temporal.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
-            namespace="default",
+            namespace=temporal.namespace,
             workflow_execution=WorkflowExecution(
                 workflow_id=operation["workflow_id"], run_id=operation["run_id"]
             ),
