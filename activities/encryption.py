@@ -3,12 +3,14 @@
 from temporalio import activity
 
 from activities.failures import failures
+from perdure.db.audit_trail import AuditTrail
 from perdure.db.data_key_repository import DataKeyRepository
 from perdure.db.key_rotation import KeyRotation
 from perdure.db.keyring import Keyring
 from perdure.db.operation_repository import OperationRepository
 from perdure.db.sealed_columns import SEALED_COLUMNS, SealedColumn
 from perdure.db.session import Transaction
+from perdure.domain.audit import Action, Actor, ActorKind
 from perdure.errors import NotFoundError
 from perdure.schemas.encryption import (
     KeyRotationJob,
@@ -19,6 +21,7 @@ from perdure.schemas.encryption import (
     RotateKeysResult,
     SealedPosition,
 )
+from perdure.schemas.operations import Subject
 
 PAGE_VALUES = 200
 
@@ -73,8 +76,14 @@ class EncryptionActivities:
             async with self._transaction(job.organisation_id) as session:
                 retirement = await KeyRotation(session, job.organisation_id, self._keyring).retire()
                 active = await DataKeyRepository(session, job.organisation_id).active()
-            if active is None:
-                raise NotFoundError("the organisation was deleted, and its keys with it")
+                if active is None:
+                    raise NotFoundError("the organisation was deleted, and its keys with it")
+                await AuditTrail(session, job.organisation_id).record_once(
+                    Action.KEYS_ROTATED,
+                    Actor(ActorKind.SYSTEM, job.operation_id),
+                    subject=Subject(type="data_key", id=active.id),
+                    details={"operation_id": job.operation_id, "retired": retirement.retired},
+                )
             return RotateKeysResult(
                 data_key_id=active.id,
                 reencrypted=0,

@@ -12,6 +12,7 @@ from perdure.db.models import DataKeyRow, OrganisationSecretRow
 from perdure.db.sealed_columns import SEALED_COLUMNS
 from perdure.db.secret_repository import SecretRepository
 from perdure.db.session import Database
+from perdure.domain.audit import SYSTEM
 from perdure.domain.ids import new_id
 from perdure.domain.sealing import key_id_of
 from perdure.embedded import postgres
@@ -46,7 +47,7 @@ async def make_secret(
 
 async def value_of(database: Database, organisation_id: str, keyring: Keyring, secret_id: str) -> str:
     async with database.transaction(organisation_id) as session:
-        return await SecretRepository(session, organisation_id, keyring).value(secret_id)
+        return await SecretRepository(session, organisation_id, keyring).value(secret_id, SYSTEM)
 
 
 async def data_keys(database: Database, organisation_id: str) -> dict[str, DataKeyRow]:

@@ -8,12 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response, status
 from starlette.responses import JSONResponse
 
+from api.actors import ActorDependency
 from api.dependencies import DatabaseDependency, KeyringDependency, Principal, require
 from api.idempotency import IdempotentRequest
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
 from perdure.db.models import OrganisationSecretRow
 from perdure.db.secret_repository import SecretRepository
+from perdure.domain.audit import Action
 from perdure.domain.ids import ID_PATTERN
 from perdure.domain.tokens import derive_key
 from perdure.schemas.base import Page
@@ -52,13 +54,15 @@ async def create_secret(
     database: DatabaseDependency,
     keyring: KeyringDependency,
     idempotency: IdempotentRequest,
+    actor: ActorDependency,
 ) -> SecretRead | JSONResponse:
     """Store a secret. It is encrypted with a key of the organisation; no answer ever shows it."""
     async with database.transaction(caller.organisation_id) as session:
         before = await idempotency.replay(session, caller.organisation_id, _stand_in(request, body))
         if before is not None:
             return before
-        row = await SecretRepository(session, caller.organisation_id, keyring).create(
+        secrets = SecretRepository(session, caller.organisation_id, keyring)
+        row = await secrets.create(
             name=body.name,
             kind=body.kind.value,
             value=body.value.get_secret_value(),
@@ -66,6 +70,7 @@ async def create_secret(
         )
         read = _read(row)
         await idempotency.remember(session, caller.organisation_id, read.model_dump(mode="json"))
+        await secrets.record(Action.SECRET_CREATED, actor, row.id, kind=row.kind)
     return read
 
 
@@ -87,11 +92,14 @@ async def replace_secret(
     caller: Writer,
     database: DatabaseDependency,
     keyring: KeyringDependency,
+    actor: ActorDependency,
 ) -> SecretRead:
     """Give a secret another value; what refers to it takes the new one from then on."""
     async with database.transaction(caller.organisation_id) as session:
         secrets = SecretRepository(session, caller.organisation_id, keyring)
-        return _read(await secrets.replace(secret_id, body.value.get_secret_value()))
+        row = await secrets.replace(secret_id, body.value.get_secret_value())
+        await secrets.record(Action.SECRET_REPLACED, actor, row.id, kind=row.kind)
+    return _read(row)
 
 
 @router.delete(
@@ -101,9 +109,15 @@ async def replace_secret(
     operation_id="delete_secret",
 )
 async def delete_secret(
-    secret_id: SecretId, caller: Writer, database: DatabaseDependency, keyring: KeyringDependency
+    secret_id: SecretId,
+    caller: Writer,
+    database: DatabaseDependency,
+    keyring: KeyringDependency,
+    actor: ActorDependency,
 ) -> Response:
     """Delete a secret; what still refers to it fails and says so."""
     async with database.transaction(caller.organisation_id) as session:
-        await SecretRepository(session, caller.organisation_id, keyring).delete(secret_id)
+        secrets = SecretRepository(session, caller.organisation_id, keyring)
+        await secrets.delete(secret_id)
+        await secrets.record(Action.SECRET_DELETED, actor, secret_id)
     return Response(status_code=status.HTTP_204_NO_CONTENT)

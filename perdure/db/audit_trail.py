@@ -133,6 +133,13 @@ class AuditTrail:
         await self._session.execute(_APPEND, {**event.__dict__, "at": head.at, "hash": event_hash(event)})
         return event.sequence
 
+    async def record_once(
+        self, action: Action, actor: Actor, *, subject: Subject, details: Mapping[str, Any]
+    ) -> None:
+        """Append an event unless this actor is on record with it: for what an activity does when it is repeated."""
+        if not await self.list(AuditFilter(action=action.value, actor=actor.id), limit=1):
+            await self.record(action, actor, subject=subject, details=details)
+
     async def _origin(self, actor: Actor, key: str | None, sequence: int) -> str | None:
         """The sealed address; none without a person, whose key could be destroyed."""
         if actor.address is None or actor.person_id is None:

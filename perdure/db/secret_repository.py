@@ -6,11 +6,14 @@ from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.audit_trail import AuditTrail
 from perdure.db.keyring import Keyring
 from perdure.db.models import OrganisationSecretRow
+from perdure.domain.audit import Action, Actor
 from perdure.domain.ids import new_id
 from perdure.domain.sealing import Place
 from perdure.errors import ConflictError, NotFoundError
+from perdure.schemas.operations import Subject
 
 # A shorter one would be half told by its end.
 SHOWN_FROM_CHARACTERS = 16
@@ -62,13 +65,24 @@ class SecretRepository:
             raise _missing(secret_id)
         return row
 
-    async def value(self, secret_id: str) -> str:
-        """The secret itself: for activities, at the moment of use, and never for an answer or a log."""
+    async def value(self, secret_id: str, reader: Actor) -> str:
+        """The secret itself: for activities, at the moment of use, and never for an answer or a log.
+
+        That it was read is recorded: keep the transaction short, the organisation's trail waits for it.
+        """
         statement = select(OrganisationSecretRow.sealed).where(self._is(secret_id))
         sealed = await self._session.scalar(statement)
         if sealed is None:
             raise _missing(secret_id)
-        return (await self._keyring.open(self._session, self._place(secret_id), sealed)).decode()
+        value = (await self._keyring.open(self._session, self._place(secret_id), sealed)).decode()
+        await self.record(Action.SECRET_READ, reader, secret_id)
+        return value
+
+    async def record(self, action: Action, actor: Actor, secret_id: str, **details: str) -> None:
+        """Note in the audit trail what happened to a secret."""
+        subject = Subject(type="secret", id=secret_id)
+        trail = AuditTrail(self._session, self._organisation_id)
+        await trail.record(action, actor, subject=subject, details=details)
 
     async def list(self, after: str | None, limit: int) -> Sequence[OrganisationSecretRow]:
         """Newest first, without the values."""

@@ -43,6 +43,11 @@ class Action(StrEnum):
     EXPORT_DOWNLOADED = "data.export_downloaded"
     ERASURE_REQUESTED = "data.erasure_requested"
     ERASURE_COMPLETED = "data.erasure_completed"
+    SECRET_CREATED = "secret.created"  # noqa: S105  # names, not secrets
+    SECRET_REPLACED = "secret.replaced"  # noqa: S105
+    SECRET_READ = "secret.read"  # noqa: S105
+    SECRET_DELETED = "secret.deleted"  # noqa: S105
+    KEY_ROTATION_REQUESTED = "keys.rotation_requested"
     KEYS_ROTATED = "keys.rotated"
     PAYLOAD_DECODED = "payload.decoded"
 

@@ -160,8 +160,10 @@ async def tenants(product: FastAPI) -> AsyncIterator[tuple[Tenant, Tenant]]:
     async with AsyncExitStack() as stack:
         made = []
         for name in NAMES:
-            people = [await stack.enter_async_context(registered(product)) for _ in range(3)]
-            made.append(await _tenant(*people, name))
+            account, colleague, leaver = [
+                await stack.enter_async_context(registered(product)) for _ in range(3)
+            ]
+            made.append(await _tenant(account, colleague, leaver, name))
         yield made[0], made[1]
 
 

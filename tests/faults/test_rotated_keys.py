@@ -14,6 +14,7 @@ from sqlalchemy import select
 from perdure.db.keyring import Keyring
 from perdure.db.models import DataKeyRow, OrganisationSecretRow
 from perdure.db.secret_repository import SecretRepository
+from perdure.domain.audit import SYSTEM
 from perdure.domain.sealing import key_id_of
 from perdure.master_key_file import FILE_NAME, make_key_file
 from perdure.master_keys import load_master_keys
@@ -50,7 +51,7 @@ async def stored(
     async with database.transaction(organisation_id) as session:
         rows = (await session.scalars(select(OrganisationSecretRow))).all()
         secrets = SecretRepository(session, organisation_id, keyring)
-        values = {row.id: await secrets.value(row.id) for row in rows}
+        values = {row.id: await secrets.value(row.id, SYSTEM) for row in rows}
         serving = set(await session.scalars(select(DataKeyRow.id).where(DataKeyRow.retired_at.is_(None))))
     await database.aclose()
     return values, {key_id_of(row.sealed) for row in rows}, serving

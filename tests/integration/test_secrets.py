@@ -11,6 +11,7 @@ from perdure.db.models import DataKeyRow, IdempotencyKeyRow, OrganisationSecretR
 from perdure.db.operation_repository import OperationRepository
 from perdure.db.secret_repository import SecretRepository
 from perdure.db.session import Database
+from perdure.domain.audit import SYSTEM
 from perdure.domain.sealing import key_id_of
 from perdure.errors import NotFoundError
 from tests.accounts import Account
@@ -22,7 +23,8 @@ SECRET = {"name": "OpenAI", "kind": "provider_key", "value": VALUE}
 
 async def value_of(product: FastAPI, organisation_id: str, secret_id: str) -> str:
     async with product.state.database.transaction(organisation_id) as session:
-        return await SecretRepository(session, organisation_id, product.state.keyring).value(secret_id)
+        secrets = SecretRepository(session, organisation_id, product.state.keyring)
+        return await secrets.value(secret_id, SYSTEM)
 
 
 async def api_key(account: Account, *scopes: str) -> dict[str, str]:
@@ -65,6 +67,31 @@ async def test_a_deleted_secret_is_gone(product: FastAPI, caller: Account) -> No
     assert (await caller.get("/secrets"))["items"] == []
     with pytest.raises(NotFoundError):
         await value_of(product, caller.organisation_id, made["id"])
+
+
+async def test_what_happens_to_secrets_and_keys_is_recorded(product: FastAPI, caller: Account) -> None:
+    replay = {"Idempotency-Key": "once"}
+    made = await caller.post("/secrets", 201, json=SECRET, headers=replay)
+    await caller.post("/secrets", 200, json=SECRET, headers=replay)
+    await caller.post("/secrets", 409, json=SECRET)
+    await value_of(product, caller.organisation_id, made["id"])
+    answer = await caller.http.put(f"/api/v1/secrets/{made['id']}", json={"value": "another one"})
+    assert answer.status_code == 200
+    rotation = await caller.ended(await caller.post("/keys/rotation"))
+    assert (await caller.http.delete(f"/api/v1/secrets/{made['id']}")).status_code == 204
+    events = (await caller.get("/audit", limit=200))["items"][::-1]
+    me = (await caller.get("/auth/me"))["user"]["id"]
+    told = [(event["action"], event["actor"]["id"], event["subject"]["id"]) for event in events[-6:]]
+    assert told == [
+        ("secret.created", me, made["id"]),
+        ("secret.read", None, made["id"]),
+        ("secret.replaced", me, made["id"]),
+        ("keys.rotation_requested", me, caller.organisation_id),
+        ("keys.rotated", rotation["id"], rotation["result"]["data_key_id"]),
+        ("secret.deleted", me, made["id"]),
+    ]
+    assert SECRET["value"] not in str(events)
+    assert SECRET["name"] not in str(events)
 
 
 async def test_the_same_request_stores_one_secret(database: Database, caller: Account) -> None:
