@@ -1,10 +1,10 @@
 """What a run found: violations with their evidence, and how long each recovery took."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from perdure.chaos.plan import SERVERS, WORKERS, Fault, Kind
+from perdure.chaos.plan import Fault, Kind
 
 # Of activities (`workflows/policies.py`); the recovery from the death of a worker is held against it.
 HEARTBEAT_TIMEOUT_S = 8.0
@@ -53,24 +53,13 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
-def worker_recoveries(outcomes: Sequence[Outcome]) -> list[float]:
-    """Of single kills of workers: until what they had in hand was in hand again."""
-    return [
-        outcome.recovery_s
-        for outcome in outcomes
-        if outcome.fault.kind is Kind.KILL
-        and set(outcome.fault.parts) <= set(WORKERS)
-        and outcome.recovery_s is not None
-    ]
-
-
-def server_recoveries(outcomes: Sequence[Outcome]) -> list[float]:
-    """Of kills of one server: until the first progress."""
+def recoveries(outcomes: Sequence[Outcome], parts: Collection[str]) -> list[float]:
+    """Of kills of one of these parts alone."""
     return [
         outcome.recovery_s
         for outcome in outcomes
         if outcome.fault.kind is Kind.KILL
         and len(outcome.fault.parts) == 1
-        and outcome.fault.parts[0] in SERVERS
+        and outcome.fault.parts[0] in parts
         and outcome.recovery_s is not None
     ]

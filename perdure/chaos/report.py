@@ -16,14 +16,13 @@ from perdure.chaos.findings import (
     WORKER_TARGET_S,
     Outcome,
     percentile,
-    server_recoveries,
-    worker_recoveries,
+    recoveries,
 )
-from perdure.chaos.plan import NOMINAL
+from perdure.chaos.plan import NOMINAL, SERVERS, WORKERS
 from perdure.chaos.run import Run
 
-_WORKERS = "kill of workers: what was in hand is in hand again"
-_SERVER = "kill of a server: first progress"
+_WORKERS = "kill of a worker: what was in hand is in hand again"
+_SERVERS = "kill of a server: first progress, or of the API: it answers"
 _NOT_TRIED = (
     "Clock jumps: nothing moves the clock of a running process from outside, and the machine's clock is everybody's "
     "who works on it.",
@@ -42,8 +41,13 @@ def summary(run: Run) -> dict[str, Any]:
         "operations": sum(outcome.operations for outcome in run.outcomes),
         "violations": run.violations,
         "recovery": [
-            _recovery(_WORKERS, worker_recoveries(run.outcomes), WORKER_TARGET_S),
-            _recovery(_SERVER, server_recoveries(run.outcomes), SERVER_TARGET_S),
+            _recovery(name, recoveries(run.outcomes, parts), target_s)
+            for name, parts, target_s in (
+                (_WORKERS, WORKERS, WORKER_TARGET_S),
+                (_SERVERS, SERVERS, SERVER_TARGET_S),
+                *((f"of these, {part}", (part,), WORKER_TARGET_S) for part in WORKERS),
+                *((f"of these, {part}", (part,), SERVER_TARGET_S) for part in SERVERS),
+            )
         ],
         "organisation": {"id": run.organisation_id, "erasure": run.receipt_url},
         "not_tried": [*_NOT_TRIED, *sorted({f"{o.fault}: {o.skipped}" for o in run.outcomes if o.skipped})],

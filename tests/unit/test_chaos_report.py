@@ -24,20 +24,28 @@ def a_run(*outcomes: Outcome) -> Run:
     return Run(7, datetime(2026, 11, 21, tzinfo=UTC), "org_1", list(outcomes), 120.0, "http://receipt")
 
 
-def test_only_kills_of_workers_and_of_one_server_are_held_against_the_targets() -> None:
+def test_only_kills_of_one_part_are_held_against_the_targets() -> None:
     made = report.summary(
         a_run(
             outcome(0, Kind.KILL, ("worker cpu",), 9.0),
-            outcome(1, Kind.KILL, ("worker io", "worker cpu"), 12.0),
+            outcome(1, Kind.KILL, ("worker io",), 12.0),
+            outcome(6, Kind.KILL, ("worker io", "worker cpu"), 70.0),
             outcome(2, Kind.KILL, ("worker cpu", "postgres"), 50.0),
             outcome(3, Kind.KILL, ("temporal",), 2.0),
             outcome(4, Kind.FREEZE, ("worker cpu",), 60.0),
             outcome(5, Kind.KILL, ("api",), None),
         )
     )
-    workers, servers = made["recovery"]
+    workers, servers, *parts = made["recovery"]
     assert (workers["count"], workers["p95_s"], workers["met"]) == (2, 12.0, False)
     assert (servers["count"], servers["p95_s"], servers["met"]) == (1, 2.0, True)
+    assert [(part["name"], part["count"], part["met"]) for part in parts] == [
+        ("of these, worker io", 1, False),
+        ("of these, worker cpu", 1, True),
+        ("of these, api", 0, None),
+        ("of these, temporal", 1, True),
+        ("of these, postgres", 0, None),
+    ]
 
 
 def test_the_page_shows_every_fault_and_escapes_what_others_wrote(tmp_path: Path) -> None:
@@ -68,7 +76,7 @@ def test_a_run_that_went_on_says_from_where() -> None:
 
 
 def test_a_run_without_kills_says_that_nothing_was_measured() -> None:
-    assert [each["met"] for each in report.summary(a_run())["recovery"]] == [None, None]
+    assert [each["met"] for each in report.summary(a_run())["recovery"]] == [None] * 7
     assert "0 violations" in report.html(report.summary(a_run()))
 
 
