@@ -30,7 +30,7 @@ _TAKEN_UP = text(
     "AND s.activity_id = :activity AND (s.attempts > :attempts OR s.state <> 'running' OR o.closed_at IS NOT NULL)"
 )
 # A step that started needs Temporal; that it is written, the database.
-_PROGRESS = text("SELECT min(started_at) FROM operation_steps WHERE started_at > :since")
+_PROGRESS = text("SELECT count(*) FROM operation_steps WHERE started_at > :since")
 _OPEN = text("SELECT count(*) FROM operations WHERE closed_at IS NULL AND status <> 'paused'")
 
 # Steps by the worker that runs them (`queues` of the policies in the workflows).
@@ -140,13 +140,12 @@ class Injection:
         return time.time()
 
     async def _progress(self, back: float) -> float | None:
-        """When the first step began after the parts were back; None when there is nothing to go on with."""
+        """When the first step that began after the parts were back is written; None when there is nothing to do."""
         since = datetime.fromtimestamp(back, UTC)
         deadline = time.monotonic() + _PROGRESS_WITHIN_S
         while time.monotonic() < deadline:
-            first = await self._reader.value(_PROGRESS, {"since": since})
-            if first is not None:
-                return float(first.timestamp())
+            if await self._reader.value(_PROGRESS, {"since": since}):
+                return time.time()
             if not await self._reader.value(_OPEN):
                 return None
             await asyncio.sleep(_POLL_S)
