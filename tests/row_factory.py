@@ -57,6 +57,7 @@ _EXAMPLES: dict[str, Any] = {
     "operation_steps.state": "completed",
     "operation_items.status": "indexed",
     "operation_events.type": "status",
+    "exports.expires_at": datetime(2100, 1, 1, tzinfo=UTC),
     "documents.status": "indexed",
     "document_versions.status": "indexed",
     "document_versions.object_key": "originals/none",

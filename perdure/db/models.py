@@ -318,6 +318,39 @@ class IdempotencyKeyRow(Tenant, Row):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
+class ExportRow(Tenant, Row):
+    """An archive that was made for somebody, until it is deleted."""
+
+    __tablename__ = "exports"
+    __table_args__ = (
+        Index("exports_organisation", "organisation_id", "operation_id"),
+        Index("exports_expiry", "organisation_id", "expires_at"),
+    )
+
+    operation_id: Mapped[str] = mapped_column(
+        ForeignKey("operations.id", ondelete="CASCADE"), primary_key=True
+    )
+    subject_type: Mapped[str]
+    subject_id: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    expires_at: Mapped[datetime]
+
+
+class RetentionRuleRow(Tenant, Row):
+    """For how long an organisation keeps one kind of data; null is for ever, no row is the default."""
+
+    __tablename__ = "retention_rules"
+
+    organisation_id: Mapped[str] = mapped_column(
+        ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    days: Mapped[int | None] = mapped_column(Integer)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
 class SpaceRow(Tenant, Row):
     """A named collection of documents. `embedding_model` is the model whose vectors are served."""
 

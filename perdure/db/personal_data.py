@@ -36,12 +36,15 @@ class TablePlan:
     link: str | None = None
     reason: str = ""
     is_exported: bool = True
+    # Which rows an export shows, where that is more than what goes.
+    exported: str | None = None
     secret_columns: frozenset[str] = frozenset()
 
 
 # Erasures, this one and earlier ones, name the person by an id that leads nowhere; they go by age, as others do.
 _OPERATIONS = (
-    "SELECT o.id FROM operations o WHERE o.kind <> 'delete_user_data' AND (o.actor_id = ANY(:actors) "
+    "SELECT o.id FROM operations o WHERE o.kind <> 'delete_user_data' AND o.id <> :operation "
+    "AND (o.actor_id = ANY(:actors) "
     "OR (o.subject_type = 'user' AND o.subject_id = :person))"
 )
 # A version is whose operation brought it. A document is theirs when what is searchable of it is theirs, or all of it.
@@ -90,6 +93,7 @@ PLANS: Mapping[str, TablePlan] = {
             "id = ANY(:people) AND NOT EXISTS "
             "(SELECT FROM find_memberships(users.id) m WHERE m.organisation_id <> :organisation)"
         ),
+        exported="id = ANY(:people)",
         secret_columns=frozenset({"password_hash"}),
     ),
     "refresh_tokens": TablePlan(
@@ -167,6 +171,12 @@ PLANS: Mapping[str, TablePlan] = {
         of_person=f"chunk_id IN (SELECT c.id FROM chunks c WHERE c.document_id IN ({_DOCUMENTS}))",
         is_exported=False,
     ),
+    "exports": TablePlan(
+        with_person=Fate.DELETED,
+        of_person=f"({_OF_OPERATION} OR subject_id = :person)",
+        is_exported=False,
+    ),
+    "retention_rules": TablePlan(reason=_ORGANISATIONS_OWN),
     "audit_events": TablePlan(
         with_organisation=Fate.KEPT,
         of_person="(person_id = :person OR actor_id = ANY(:actors) OR subject_id = :person)",
@@ -194,6 +204,15 @@ def plan_of(table: Table) -> TablePlan:
 
 # By these it is known what else is somebody's.
 _LAST = ("operations", "users", "organisations")
+
+
+def exported_condition(table: Table, *, of_person: bool) -> str | None:
+    """Which rows of a table an export has; None when none has a place in it."""
+    plan = plan_of(table)
+    if not plan.is_exported:
+        return None
+    condition = plan.of_person if of_person else plan.of_organisation
+    return (plan.exported or condition) if condition else None
 
 
 def children_first() -> Iterator[Table]:
