@@ -30,7 +30,7 @@ _TAKEN_UP = text(
     "AND s.activity_id = :activity AND (s.attempts > :attempts OR s.state <> 'running' OR o.closed_at IS NOT NULL)"
 )
 # A step that started needs Temporal; that it is written, the database.
-_PROGRESS = text("SELECT count(*) FROM operation_steps WHERE started_at > :since")
+_PROGRESS = text("SELECT count(*) FROM operation_steps WHERE started_at > :since AND name = ANY(:names)")
 _OPEN = text("SELECT count(*) FROM operations WHERE closed_at IS NULL AND status <> 'paused'")
 
 # Steps by the worker that runs them (`queues` of the policies in the workflows).
@@ -109,15 +109,14 @@ class Injection:
             await self._stack.ready()
             gone_on = time.time()
         else:
-            gone_on = await self._progress(back)
+            gone_on = await self._progress(back, _names(fault))
         await self._stack.ready()
         return Recovery(gone_on - began if gone_on else None, len(cut_off))
 
     async def _under_way(self, fault: Fault) -> list[Any]:
         """Steps that a worker has in hand, waited for a little."""
-        names = [name for part in fault.parts for name in _STEPS_OF[part]]
         for _ in range(40):
-            found = await self._reader.rows(_UNDER_WAY, {"names": names})
+            found = await self._reader.rows(_UNDER_WAY, {"names": _names(fault)})
             if found or "worker cpu" not in fault.parts:
                 return found
             await asyncio.sleep(_POLL_S)
@@ -139,12 +138,12 @@ class Injection:
             await asyncio.sleep(_POLL_S)
         return time.time()
 
-    async def _progress(self, back: float) -> float | None:
-        """When the first step that began after the parts were back is written; None when there is nothing to do."""
+    async def _progress(self, back: float, names: list[str]) -> float | None:
+        """When the first of these steps that began after `back` is written; None when there is nothing to do."""
         since = datetime.fromtimestamp(back, UTC)
         deadline = time.monotonic() + _PROGRESS_WITHIN_S
         while time.monotonic() < deadline:
-            if await self._reader.value(_PROGRESS, {"since": since}):
+            if await self._reader.value(_PROGRESS, {"since": since, "names": names}):
                 return time.time()
             if not await self._reader.value(_OPEN):
                 return None
@@ -167,6 +166,12 @@ class Injection:
             yield
         finally:
             mend_store(self._objects, self._organisation_id)
+
+
+def _names(fault: Fault) -> list[str]:
+    """Steps that need the parts: of workers their own, of a server all."""
+    parts = fault.parts if set(fault.parts) <= set(WORKERS) else WORKERS
+    return [name for part in parts for name in _STEPS_OF[part]]
 
 
 def mend_all(objects: Path) -> None:

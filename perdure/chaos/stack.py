@@ -73,14 +73,15 @@ class RunningStack:
         return before
 
     async def replaced(self, before: dict[str, int]) -> float:
-        """When the last of the killed parts was started again, in seconds since the epoch."""
+        """When the last of the killed parts had been started again, in seconds since the epoch."""
         deadline = time.monotonic() + BACK_WITHIN_S
         while any(self.pid(name) in {0, pid} for name, pid in before.items()):
             if time.monotonic() > deadline:
                 msg = f"{', '.join(before)} was not started again within {BACK_WITHIN_S:.0f} s"
                 raise UnavailableError(msg)
             await asyncio.sleep(0.03)
-        return max(_created_at(self.pid(name)) for name in before)
+        # Not when the kernel says that it was created: that is counted from a boot time in whole seconds.
+        return time.time()
 
     async def ready(self) -> None:
         """Wait until the API says that everything answers."""
@@ -204,10 +205,3 @@ def _tree(pid: int) -> list[int]:
     with contextlib.suppress(psutil.NoSuchProcess):
         return [pid, *(child.pid for child in process.children(recursive=True))]
     return []
-
-
-def _created_at(pid: int) -> float:
-    process = alive(pid)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return process.create_time() if process else time.time()
-    return time.time()
