@@ -32,6 +32,7 @@ from perdure.db.guard import check_app_role
 from perdure.db.keyring import Keyring
 from perdure.db.master_key_check import check_master_keys
 from perdure.db.session import Database
+from perdure.db.vector_index import VectorIndex
 from perdure.domain.signatures import receipt_signer
 from perdure.errors import PerdureError, UnavailableError
 from perdure.master_keys import load_master_keys
@@ -85,7 +86,12 @@ class Dependencies:
             settings.model_directory, settings.embedding_precision, settings.embedding_threads
         )
         self.sources = SourceActivities(self.database.transaction, self.objects, HttpFetcher(settings))
-        self.index = IndexActivities(self.database.transaction, self.objects, self.embedders.known())
+        self.index = IndexActivities(
+            self.database.transaction,
+            self.objects,
+            self.embedders.known(),
+            VectorIndex(self.database.transaction, settings.exact_search_below),
+        )
         self.reembedding = ReembeddingActivities(self.database.transaction, self.embedders)
 
     def io(self) -> Activities:

@@ -12,6 +12,7 @@ from perdure.db.chunk_repository import ChunkRepository, IndexedContent
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import DocumentRow, DocumentVersionRow
 from perdure.db.session import Transaction
+from perdure.db.vector_index import VectorIndex
 from perdure.errors import NotFoundError
 from perdure.ports.models import EmbeddingModel, Vectors
 from perdure.ports.storage import ObjectStore
@@ -35,9 +36,13 @@ class IndexActivities:
     """Side effects on the index. Each is one transaction, so no reader ever sees half a document."""
 
     def __init__(
-        self, transaction: Transaction, objects: ObjectStore, models: Iterable[EmbeddingModel]
+        self,
+        transaction: Transaction,
+        objects: ObjectStore,
+        models: Iterable[EmbeddingModel],
+        vector_index: VectorIndex,
     ) -> None:
-        self._transaction, self._objects = transaction, objects
+        self._transaction, self._objects, self._vector_index = transaction, objects, vector_index
         self._models = {model.name: model for model in models}
 
     @activity.defn
@@ -104,6 +109,8 @@ class IndexActivities:
             await documents.finish([_finished(d) for d in unit.documents if d.job.version_id in wanted])
         async with self._transaction(job.organisation_id) as session:
             settled = await DocumentRepository(session, job.organisation_id).versions_by_id(version_ids)
+        spaces = {document.space_id for _version, document in locked.values()}
+        await self._vector_index.admit_outgrown(job.organisation_id, spaces)
         await self._clear(job)
         return [outcome_of(*settled[version_id]) for version_id in version_ids if version_id in settled]
 

@@ -25,6 +25,7 @@ from perdure.db.models import DocumentRow, SpaceRow
 from perdure.db.search_repository import TUNING, SearchRepository, vector_literal
 from perdure.db.session import Database
 from perdure.db.statistics_repository import StatisticsRepository
+from perdure.db.vector_index import VectorIndex
 from perdure.domain.chunking import ChunkSpan
 from perdure.domain.ids import new_id
 from perdure.ports.models import EmbeddingModel, Vectors
@@ -90,7 +91,7 @@ class Filling:
     async def fill(self, owner: str, texts: list[str], vectors: Vectors) -> None:
         """Store the passages; the vector index is built at the end, because that is ten times faster."""
         connection = await asyncpg.connect(owner)
-        index = f"chunk_embeddings_hnsw_{self._model.dimension}"
+        index = f"chunk_embeddings_nearest_{self._model.dimension}"
         definition = await connection.fetchval("SELECT indexdef FROM pg_indexes WHERE indexname = $1", index)
         await connection.execute(f"DROP INDEX {index}")
         space_id = new_id("spc")
@@ -107,6 +108,7 @@ class Filling:
         for first in range(0, len(texts), CHUNKS_PER_DOCUMENT):
             part = slice(first, first + CHUNKS_PER_DOCUMENT)
             await self._document(space_id, f"Document {first}", texts[part], vectors[part])
+        await VectorIndex(self._database.transaction, 0).admit_outgrown(self._organisation_id, [space_id])
         await connection.execute("SET maintenance_work_mem = '1GB'")
         await connection.execute(definition)
         await connection.execute("VACUUM ANALYZE chunks, chunk_embeddings, documents, spaces")
@@ -192,8 +194,8 @@ async def measured(
 
     async def bare_vector(run: int) -> object:
         return await connection.fetch(
-            f"SELECT chunk_id FROM chunk_embeddings WHERE dimension = {model.dimension} ORDER BY "
-            f"(embedding::halfvec({model.dimension})) <=> $1::text::halfvec({model.dimension}) LIMIT 100",
+            f"SELECT chunk_id FROM chunk_embeddings WHERE dimension = {model.dimension} AND in_vector_index "
+            f"ORDER BY (embedding::halfvec({model.dimension})) <=> $1::text::halfvec({model.dimension}) LIMIT 100",
             vector_literal(vectors[run]),
         )
 

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.statistics_repository import StatisticsRepository
+from perdure.db.vector_index import share
 from perdure.domain.chunking import ChunkSpan
 from perdure.domain.ids import new_id
 from perdure.domain.text_search import configuration, searchable
@@ -45,10 +46,11 @@ _INSERT_CHUNKS = text(
 )
 _INSERT_VECTORS = text(
     """
-    INSERT INTO chunk_embeddings (chunk_id, organisation_id, model, dimension, space_id, embedding)
-    SELECT id, CAST(:organisation AS text), CAST(:model AS text), CAST(:dimension AS integer), space_id,
-           CAST(vector AS halfvec)
+    INSERT INTO chunk_embeddings (chunk_id, organisation_id, model, dimension, space_id, embedding, in_vector_index)
+    SELECT r.id, CAST(:organisation AS text), CAST(:model AS text), CAST(:dimension AS integer), s.id,
+           CAST(r.vector AS halfvec), s.vector_index <> 'none'
     FROM unnest(CAST(:ids AS text[]), CAST(:spaces AS text[]), CAST(:vectors AS text[])) AS r (id, space_id, vector)
+    JOIN spaces s ON s.id = r.space_id
     """
 )
 _COUNT = text(
@@ -129,6 +131,7 @@ class ChunkRepository:
             for content in newest.values()
             for span, vector in zip(content.chunks, content.vectors, strict=True)
         ]
+        await share(self._session, {content.space_id for content in newest.values()})
         changes = await self._delete(list(newest))
         for row in rows:
             changes[row.content.space_id] = changes.get(row.content.space_id, 0) + 1

@@ -31,6 +31,7 @@ _LOCK_NOT_AVAILABLE = "55P03"
 LOCK_TIMEOUT = timedelta(seconds=1)
 PATIENCE = timedelta(minutes=10)
 
+_TRY_LOCK = text("SELECT pg_try_advisory_lock(:lock)")
 _HAS_OLDEST = text("SELECT to_regprocedure('oldest_supported_revision()') IS NOT NULL")
 _OLDEST = text("SELECT oldest_supported_revision()")
 
@@ -136,19 +137,19 @@ async def downgrade(owner_url: str, app_role: str, revision: str = "base") -> No
 async def _alone(owner_url: str) -> AsyncIterator[AsyncEngine]:
     """An engine for migrations, while no other process migrates."""
     guard = create_async_engine(
-        engine_url(owner_url), connect_args=_session(PATIENCE), isolation_level="AUTOCOMMIT"
+        engine_url(owner_url), connect_args=_session(LOCK_TIMEOUT), isolation_level="AUTOCOMMIT"
     )
     engine = create_async_engine(engine_url(owner_url), connect_args=_session(LOCK_TIMEOUT))
     try:
         # In no transaction: what builds an index beside writers waits for the end of every one.
         async with guard.connect() as connection:
-            try:
-                await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
-            except DBAPIError as error:
-                if not _is_lock_timeout(error):
-                    raise
-                msg = f"another process has been migrating this database for {PATIENCE}: look at its log"
-                raise UnavailableError(msg) from error
+            deadline = time.monotonic() + PATIENCE.total_seconds()
+            # Asked again and again, because a statement that waits for a lock is something to wait for, too.
+            while not await connection.scalar(_TRY_LOCK, {"lock": _LOCK}):
+                if time.monotonic() > deadline:
+                    msg = f"another process has been migrating this database for {PATIENCE}: look at its log"
+                    raise UnavailableError(msg)
+                await asyncio.sleep(0.2)
             yield engine
     finally:
         await engine.dispose()

@@ -365,6 +365,7 @@ class SpaceRow(Tenant, Row):
     text_configurations: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     sampled_chunk_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     mean_chunk_tokens: Mapped[float] = mapped_column(REAL, server_default=text("0"))
+    vector_index: Mapped[str] = mapped_column(server_default=text("'none'"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
@@ -482,6 +483,7 @@ class ChunkEmbeddingRow(Tenant, Row):
     dimension: Mapped[int] = mapped_column(Integer)
     space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
     embedding: Mapped[Any] = mapped_column(HALFVEC())
+    in_vector_index: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
 
 
 # What outlives its organisation has no foreign key to it.

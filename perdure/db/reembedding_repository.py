@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.models import ChunkEmbeddingRow, ChunkRow, DocumentRow, SpaceRow
+from perdure.db.vector_index import VectorIndexState, share
 from perdure.ports.models import EmbeddingModel, Vectors
 
 
@@ -52,6 +53,8 @@ class ReembeddingRepository:
 
     async def add(self, chunk_ids: Sequence[str], vectors: Vectors, model: EmbeddingModel) -> None:
         """Insert vectors; a chunk that has one of this model, or that was deleted meanwhile, is passed over."""
+        await share(self._session, [self._space_id])
+        space = await self.space()
         alive = set(
             await self._session.scalars(
                 select(ChunkRow.id).where(ChunkRow.id.in_(chunk_ids)).with_for_update(key_share=True)
@@ -65,6 +68,7 @@ class ReembeddingRepository:
                 "organisation_id": self._organisation_id,
                 "space_id": self._space_id,
                 "embedding": vector.tolist(),
+                "in_vector_index": space is not None and space.vector_index != VectorIndexState.NONE,
             }
             for chunk_id, vector in zip(chunk_ids, vectors, strict=True)
             if chunk_id in alive

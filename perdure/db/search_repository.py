@@ -77,7 +77,8 @@ _SCORES = text(
 
 _SPACES = text(
     """
-    SELECT id, name, embedding_model, embedding_dimension, chunk_count, text_configurations, mean_chunk_tokens
+    SELECT id, name, embedding_model, embedding_dimension, chunk_count, text_configurations, mean_chunk_tokens,
+           vector_index = 'complete' AS in_vector_index
     FROM spaces WHERE name = ANY(CAST(:names AS text[]))
     """
 )
@@ -94,7 +95,7 @@ _TEXTS = ARRAY(Text)
 @cache
 def _nearest(dimension: int, *, exact: bool) -> Select[str]:
     distance = _EXACT if exact else _HNSW.format(dimension)
-    return (
+    statement = (
         select(ChunkEmbeddingRow.chunk_id)
         .where(
             ChunkEmbeddingRow.space_id == any_(bindparam("spaces", type_=_TEXTS)),
@@ -105,6 +106,7 @@ def _nearest(dimension: int, *, exact: bool) -> Select[str]:
         .order_by(text(distance))
         .limit(CANDIDATES)
     )
+    return statement if exact else statement.where(ChunkEmbeddingRow.in_vector_index)
 
 
 @cache
@@ -155,6 +157,7 @@ class SearchedSpace:
     chunk_count: int
     configurations: tuple[str, ...]
     mean_tokens: float
+    in_vector_index: bool
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,7 @@ class SearchRepository:
                 chunk_count=row.chunk_count,
                 configurations=tuple(row.text_configurations),
                 mean_tokens=row.mean_chunk_tokens,
+                in_vector_index=row.in_vector_index,
             )
             for row in rows
         ]
@@ -247,14 +251,21 @@ class SearchRepository:
         return Scope(tuple(spaces), None, documents, chunk_count)
 
     async def by_vector(self, scope: Scope, model: EmbeddingModel, vector: str) -> Sequence[str]:
-        """The nearest chunks, at most `CANDIDATES`; `vector` is a literal. Set `TUNING` before."""
+        """The nearest chunks, at most `CANDIDATES` by each way; `vector` is a literal. Set `TUNING` before."""
         spaces = [space for space in scope.spaces if space.model == model.name]
-        if scope.document_ids is None and sum(space.chunk_count for space in spaces) > self._exact_below:
-            found = await self._nearest(scope, spaces, model, vector, exact=False)
-            if len(found) >= CANDIDATES:
-                return found
-        # Few chunks, or a filter so narrow that the index gave up before it had found enough.
-        return await self._nearest(scope, spaces, model, vector, exact=True)
+        indexed = [space for space in spaces if space.in_vector_index]
+        if (
+            not indexed
+            or scope.document_ids is not None
+            or sum(space.chunk_count for space in spaces) <= self._exact_below
+        ):
+            return await self._nearest(scope, spaces, model, vector, exact=True)
+        found = await self._nearest(scope, indexed, model, vector, exact=False)
+        if len(found) < CANDIDATES:
+            # The filter is so narrow that the index gave up before it had found enough.
+            return await self._nearest(scope, spaces, model, vector, exact=True)
+        others = [space for space in spaces if not space.in_vector_index]
+        return [*found, *await self._nearest(scope, others, model, vector, exact=True)] if others else found
 
     async def _nearest(
         self,

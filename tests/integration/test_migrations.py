@@ -29,7 +29,9 @@ from perdure.errors import ConfigurationError, UnavailableError
 
 def _difference(connection: Connection) -> list[object]:
     def ours(_object: object, name: str | None, *_rest: object) -> bool:
-        return not (name or "").startswith("chunk_embeddings_hnsw_")  # expression indexes stand in SQL only
+        return not (name or "").startswith(
+            "chunk_embeddings_nearest_"
+        )  # expression indexes stand in SQL only
 
     context = MigrationContext.configure(connection, opts={"include_object": ours})
     return list(compare_metadata(context, Row.metadata))

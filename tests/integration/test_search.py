@@ -9,6 +9,7 @@ from perdure.db.chunk_repository import ChunkRepository, IndexedContent
 from perdure.db.models import DocumentRow, SpaceRow
 from perdure.db.search_service import SearchService
 from perdure.db.session import Database
+from perdure.db.vector_index import VectorIndex
 from perdure.domain.chunking import chunk, contextual_text
 from perdure.domain.ids import new_id
 from perdure.errors import ConflictError, InvalidInputError, NotFoundError
@@ -61,6 +62,8 @@ async def fill(
     documents: dict[str, str],
     space: str = "default",
     language: str | None = "en",
+    *,
+    in_vector_index: bool = False,
     **values: object,
 ) -> dict[str, str]:
     """Index documents as the workers do; their ids by title."""
@@ -104,6 +107,8 @@ async def fill(
             contents.append(IndexedContent(space_id, ids[title], 1, language, title, spans, vectors))
         await session.flush()
         await ChunkRepository(session, organisation_id).replace(contents, model)
+    if in_vector_index:
+        await VectorIndex(database.transaction, 0).admit_outgrown(organisation_id, [space_id])
     return ids
 
 
@@ -214,7 +219,7 @@ async def test_filters_narrow_to_documents_and_wrong_ones_are_refused(
 async def test_the_same_filter_gives_the_same_documents_on_both_ways_through_the_index(
     database: Database, organisation_id: str
 ) -> None:
-    await fill(database, organisation_id, DOCUMENTS, metadata_={"keep": True})
+    await fill(database, organisation_id, DOCUMENTS, in_vector_index=True, metadata_={"keep": True})
     other = {f"Other {n}": f"Paid leave in the company number {n}." for n in range(30)}
     await fill(database, organisation_id, other, metadata_={"keep": False})
     for exact_below in (5_000, 0):

@@ -8,6 +8,7 @@ from perdure.db.chunk_repository import ChunkRepository, IndexedContent
 from perdure.db.models import DocumentRow, SpaceRow
 from perdure.db.search_repository import CANDIDATES, TUNING, SearchRepository, vector_literal
 from perdure.db.session import Database
+from perdure.db.vector_index import VectorIndex
 from perdure.domain.chunking import ChunkSpan
 from perdure.domain.ids import new_id
 from perdure.embedded import postgres
@@ -57,6 +58,7 @@ async def an_organisation_with(database: Database, organisation_id: str, vectors
         spans = [ChunkSpan(n, f"{word} number{n}", 0, 9, None, (), 3) for n in range(len(vectors))]
         content = IndexedContent(space_id, document_id, 1, "en", "T", spans, vectors)
         await ChunkRepository(session, organisation_id).replace([content], MODEL)
+    await VectorIndex(database.transaction, 0).admit_outgrown(organisation_id, [space_id])
     return space_id
 
 
@@ -106,12 +108,12 @@ async def test_the_statement_for_vectors_can_use_their_index_as_the_app_role(
         plan = await session.scalars(
             text(
                 "EXPLAIN SELECT chunk_id FROM chunk_embeddings WHERE space_id = 'x' AND model = 'y' "
-                "AND dimension = 384 "
+                "AND dimension = 384 AND in_vector_index "
                 "ORDER BY (embedding::halfvec(384)) <=> CAST(:vector AS halfvec(384)) LIMIT 10"
             ),
             {"vector": vector_literal(some_vectors(1, 6)[0])},
         )
-        assert any("chunk_embeddings_hnsw_384" in line for line in plan)
+        assert any("chunk_embeddings_nearest_384" in line for line in plan)
 
 
 @pytest.mark.parametrize(("role", "used"), [(postgres.OWNER_ROLE, True), (postgres.APP_ROLE, False)])

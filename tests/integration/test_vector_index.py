@@ -1,0 +1,159 @@
+"""Small spaces are searched exactly; what outgrows that goes into the index whole, whoever writes meanwhile."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from perdure.db.chunk_repository import ChunkRepository, IndexedContent
+from perdure.db.models import DocumentRow, SpaceRow
+from perdure.db.search_repository import TUNING, SearchRepository, vector_literal
+from perdure.db.session import Database
+from perdure.db.vector_index import VectorIndex, share
+from perdure.domain.chunking import ChunkSpan
+from perdure.domain.ids import new_id
+from perdure.ports.models import EmbeddingModel
+from tests.integration.test_search_plans import some_vectors
+
+MODEL = EmbeddingModel("index-model", 384, 256)
+ABOVE = 100
+
+
+async def a_space(database: Database, organisation_id: str, name: str) -> str:
+    space_id = new_id("spc")
+    async with database.transaction(organisation_id) as session:
+        await session.execute(
+            text("INSERT INTO organisations (id, name) VALUES (:id, 'x') ON CONFLICT DO NOTHING"),
+            {"id": organisation_id},
+        )
+        session.add(
+            SpaceRow(
+                id=space_id,
+                organisation_id=organisation_id,
+                name=name,
+                embedding_model=MODEL.name,
+                embedding_dimension=384,
+            )
+        )
+    return space_id
+
+
+async def write(database: Database, organisation_id: str, space_id: str, count: int, seed: int) -> None:
+    """A document of so many passages."""
+    document_id = new_id("doc")
+    async with database.transaction(organisation_id) as session:
+        session.add(
+            DocumentRow(
+                id=document_id,
+                organisation_id=organisation_id,
+                space_id=space_id,
+                title="T",
+                status="indexed",
+                version=1,
+                chunk_count=count,
+            )
+        )
+        await session.flush()
+        spans = [ChunkSpan(n, f"number{n}", 0, 7, None, (), 1) for n in range(count)]
+        content = IndexedContent(space_id, document_id, 1, "en", "T", spans, some_vectors(count, seed))
+        await ChunkRepository(session, organisation_id).replace([content], MODEL)
+
+
+async def indexed(database: Database, organisation_id: str, space_id: str) -> tuple[str, int, int]:
+    """State of the space, its vectors in the index, and those outside."""
+    async with database.transaction(organisation_id) as session:
+        row = (
+            await session.execute(
+                text(
+                    "SELECT s.vector_index, count(*) FILTER (WHERE e.in_vector_index), "
+                    "count(*) FILTER (WHERE NOT e.in_vector_index) "
+                    "FROM spaces s LEFT JOIN chunk_embeddings e ON e.space_id = s.id "
+                    "WHERE s.id = :space GROUP BY s.vector_index"
+                ),
+                {"space": space_id},
+            )
+        ).one()
+        return row[0], row[1], row[2]
+
+
+async def test_a_space_goes_into_the_index_when_it_outgrows_an_exact_search(
+    database: Database, organisation_id: str
+) -> None:
+    space_id = await a_space(database, organisation_id, "default")
+    index = VectorIndex(database.transaction, ABOVE)
+    await write(database, organisation_id, space_id, ABOVE, 1)
+    await index.admit_outgrown(organisation_id, [space_id])
+    assert await indexed(database, organisation_id, space_id) == ("none", 0, ABOVE)
+    await write(database, organisation_id, space_id, 1, 2)
+    await index.admit_outgrown(organisation_id, [space_id])
+    assert await indexed(database, organisation_id, space_id) == ("complete", ABOVE + 1, 0)
+    await write(database, organisation_id, space_id, 5, 3)
+    assert await indexed(database, organisation_id, space_id) == ("complete", ABOVE + 6, 0)
+
+
+async def test_one_that_was_cut_off_is_completed_by_the_next(
+    database: Database, organisation_id: str
+) -> None:
+    space_id = await a_space(database, organisation_id, "default")
+    await write(database, organisation_id, space_id, ABOVE + 1, 1)
+    async with database.transaction(organisation_id) as session:
+        await session.execute(
+            text("UPDATE spaces SET vector_index = 'filling' WHERE id = :id"), {"id": space_id}
+        )
+    await write(database, organisation_id, space_id, 2, 2)
+    assert await indexed(database, organisation_id, space_id) == ("filling", 2, ABOVE + 1)
+    await VectorIndex(database.transaction, ABOVE).admit_outgrown(organisation_id, [space_id])
+    assert await indexed(database, organisation_id, space_id) == ("complete", ABOVE + 3, 0)
+
+
+async def test_it_waits_for_those_who_began_to_write_before(database: Database, organisation_id: str) -> None:
+    space_id = await a_space(database, organisation_id, "default")
+    await write(database, organisation_id, space_id, ABOVE + 1, 1)
+    admitting: asyncio.Task[None] | None = None
+    async with database.transaction(organisation_id) as session:
+        await share(session, [space_id])
+        admitting = asyncio.create_task(
+            VectorIndex(database.transaction, ABOVE).admit_outgrown(organisation_id, [space_id])
+        )
+        done, _ = await asyncio.wait([admitting], timeout=0.5)
+        assert not done
+    await admitting
+    assert (await indexed(database, organisation_id, space_id))[0] == "complete"
+
+
+async def test_writers_beside_it_leave_nothing_outside(database: Database, organisation_id: str) -> None:
+    space_id = await a_space(database, organisation_id, "default")
+    index = VectorIndex(database.transaction, ABOVE)
+
+    async def write_and_admit(seed: int) -> None:
+        await write(database, organisation_id, space_id, 30, seed)
+        await index.admit_outgrown(organisation_id, [space_id])
+
+    await asyncio.gather(*(write_and_admit(seed) for seed in range(12)))
+    assert await indexed(database, organisation_id, space_id) == ("complete", 360, 0)
+
+
+@pytest.mark.parametrize("exact_below", [0, 10**6])
+async def test_spaces_in_the_index_and_out_of_it_are_searched_as_one(
+    database: Database, organisation_id: str, exact_below: int
+) -> None:
+    large = await a_space(database, organisation_id, "large")
+    small = await a_space(database, organisation_id, "small")
+    await write(database, organisation_id, large, ABOVE + 50, 1)
+    await write(database, organisation_id, small, 7, 2)
+    await VectorIndex(database.transaction, ABOVE).admit_outgrown(organisation_id, [large, small])
+    async with database.transaction(organisation_id, settings=TUNING) as session:
+        repository = SearchRepository(session, exact_below)
+        spaces = (await repository.spaces(["large", "small"])).values()
+        assert [space.in_vector_index for space in sorted(spaces, key=lambda space: space.name)] == [
+            True,
+            False,
+        ]
+        asked = some_vectors(7, 2)[3]
+        scope = await repository.scope(list(spaces), None)
+        found = await repository.by_vector(scope, MODEL, vector_literal(asked))
+        nearest = await session.scalar(
+            text("SELECT space_id FROM chunks WHERE id = :id"),
+            {"id": found[100 if exact_below == 0 else 0]},
+        )
+    assert nearest == small
