@@ -8,6 +8,7 @@ from activities.failures import failures
 from perdure.db.reembedding_repository import ReembeddingRepository
 from perdure.db.session import Transaction
 from perdure.domain.chunking import contextual_text
+from perdure.domain.memories import embedded_text
 from perdure.errors import NotFoundError
 from perdure.ports.models import Embedders
 from perdure.schemas.documents import ReembedJob, ReembedPage, ReembedSpaceResult
@@ -23,13 +24,22 @@ class ReembeddingActivities:
 
     @activity.defn
     async def embed_missing(self, job: ReembedJob) -> ReembedPage:
-        """Embed up to 256 chunks that have no vector of the model."""
+        """Embed up to 256 chunks, or when all have one up to 256 memories, that have no vector of the model."""
         with failures():
             embedder = self._embedders.get(job.model)
             async with self._transaction(job.organisation_id) as session:
                 embeddings = ReembeddingRepository(session, job.organisation_id, job.space_id)
                 chunks = await embeddings.missing(job.model, PAGE_CHUNKS)
-                total = await embeddings.count()
+                total = await embeddings.count() + await embeddings.count_memories()
+                memories = [] if chunks else await embeddings.missing_memories(job.model, PAGE_CHUNKS)
+            if memories:
+                texts = [embedded_text(memory.speaker, memory.content) for memory in memories]
+                vectors = await asyncio.to_thread(embedder.embed, texts)
+                async with self._transaction(job.organisation_id) as session:
+                    embeddings = ReembeddingRepository(session, job.organisation_id, job.space_id)
+                    ids = [memory.memory_id for memory in memories]
+                    await embeddings.add_memories(ids, vectors, embedder.model)
+                return ReembedPage(count=len(memories), total=total)
             if not chunks:
                 return ReembedPage(count=0, total=total)
             texts = [contextual_text(chunk.title, chunk.heading_path, chunk.text) for chunk in chunks]
@@ -48,7 +58,7 @@ class ReembeddingActivities:
                 embeddings = ReembeddingRepository(session, job.organisation_id, job.space_id)
                 if await embeddings.space(lock=True) is None:
                     raise NotFoundError(f"space {job.space_id} was deleted")
-                if await embeddings.missing(job.model, 1):
+                if await embeddings.missing(job.model, 1) or await embeddings.missing_memories(job.model, 1):
                     return None
                 await embeddings.switch(model)
                 return ReembedSpaceResult(model=model.name, chunk_count=await embeddings.count())

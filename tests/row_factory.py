@@ -68,6 +68,12 @@ _EXAMPLES: dict[str, Any] = {
     "chunk_embeddings.model": "all-MiniLM-L6-v2",
     "chunk_embeddings.dimension": 384,
     "chunks.ordinal": 0,
+    "memories.kind": "evidence",
+    "memories.source": {"type": "message", "id": "msg_0"},
+    "memory_embeddings.model": "all-MiniLM-L6-v2",
+    "memory_embeddings.dimension": 384,
+    "memory_recalls.mode": "hybrid",
+    "memory_recalls.outcome": "found",
     "audit_events.sequence": 1_000_000,
     "audit_events.details": "{}",
 }

@@ -165,7 +165,7 @@ class ChunkRepository:
                 "dimension": model.dimension,
                 "ids": ids,
                 "spaces": by_column["spaces"],
-                "vectors": _literals(np.stack([row.vector for row in rows])),
+                "vectors": vector_literals(np.stack([row.vector for row in rows])),
             },
         )
 
@@ -198,7 +198,7 @@ class ChunkRepository:
         )
 
 
-def _literals(vectors: Vectors) -> list[str]:
+def vector_literals(vectors: Vectors) -> list[str]:
     """As PostgreSQL reads them. Half precision keeps three digits; more would only be sent and thrown away."""
     rounded = vectors.astype(np.float64).round(5)
     return [to_json(row).decode() for row in rounded.tolist()]

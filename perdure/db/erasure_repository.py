@@ -27,7 +27,7 @@ from perdure.db.personal_data import (
     children_first,
     plan_of,
 )
-from perdure.db.statistics_repository import StatisticsRepository
+from perdure.db.statistics_repository import MEMORIES, StatisticsRepository
 from perdure.schemas.operations import OperationStatus, Subject
 from perdure.schemas.privacy import Amounts, Kept, SubjectType
 
@@ -35,6 +35,11 @@ BATCH_ROWS = 5_000
 BATCH_DOCUMENTS = 100
 PAGE = 1_000
 
+_COUNT_MEMORIES = """
+    UPDATE spaces s SET memory_count = c.size FROM (
+        SELECT s.id, (SELECT count(*) FROM memories m WHERE m.space_id = s.id) AS size FROM spaces s
+    ) c WHERE c.id = s.id AND s.memory_count <> c.size
+"""
 _OWN_OPERATION = (
     "Its progress and result can be read until operations of its age are deleted; it names the person by an id that "
     "leads nowhere any more."
@@ -159,6 +164,11 @@ class PersonalData:
         statistics = StatisticsRepository(self._session, self._scope.organisation_id)
         for space_id, chunk_count in (await self._execute(statement)).all():
             await statistics.refresh(space_id, chunk_count)
+        await self._execute(_COUNT_MEMORIES)
+        statement = "SELECT id, memory_count FROM spaces WHERE sampled_memory_count > 0 ORDER BY id"
+        statistics = StatisticsRepository(self._session, self._scope.organisation_id, MEMORIES)
+        for space_id, memory_count in (await self._execute(statement)).all():
+            await statistics.refresh(space_id, memory_count)
 
     async def object_keys(self, after: str) -> Sequence[str]:
         """Keys of stored objects that only the person's rows refer to, in order; at most 1,000."""

@@ -1,11 +1,13 @@
-"""Filters as conditions on documents; every value is a bound parameter."""
+"""Filters as conditions on documents or memories; every value is a bound parameter."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     DateTime,
     Text,
@@ -27,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.orm import InstrumentedAttribute
 
-from perdure.db.models import DocumentRow
+from perdure.db.models import DocumentRow, MemoryRow
 from perdure.domain.filters import (
     All,
     AnyOf,
@@ -41,46 +43,80 @@ from perdure.domain.filters import (
     parse_period,
 )
 
-_COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
-    "title": DocumentRow.title,
-    "external_id": DocumentRow.external_id,
-    "source_type": DocumentRow.source_type,
-    "media_type": DocumentRow.media_type,
-    "language": DocumentRow.language,
-    "status": DocumentRow.status,
-    "created_at": DocumentRow.created_at,
-    "updated_at": DocumentRow.updated_at,
-    "document_id": DocumentRow.id,
-    "size_bytes": DocumentRow.size_bytes,
-    "page_count": DocumentRow.page_count,
-}
+
+@dataclass(frozen=True)
+class Target:
+    """What is filtered: the columns by name, and the JSON object that everything else stands in."""
+
+    columns: Mapping[str, ColumnElement[Any] | InstrumentedAttribute[Any]]
+    metadata: ColumnElement[Any] | InstrumentedAttribute[Any]
+
+
+DOCUMENTS = Target(
+    {
+        "title": DocumentRow.title,
+        "external_id": DocumentRow.external_id,
+        "source_type": DocumentRow.source_type,
+        "media_type": DocumentRow.media_type,
+        "language": DocumentRow.language,
+        "status": DocumentRow.status,
+        "created_at": DocumentRow.created_at,
+        "updated_at": DocumentRow.updated_at,
+        "document_id": DocumentRow.id,
+        "size_bytes": DocumentRow.size_bytes,
+        "page_count": DocumentRow.page_count,
+    },
+    DocumentRow.metadata_,
+)
+MEMORIES = Target(
+    {
+        "kind": MemoryRow.kind,
+        "subject": func.nullif(MemoryRow.subject, ""),
+        "speaker": MemoryRow.speaker,
+        "role": MemoryRow.role,
+        "session_id": func.nullif(MemoryRow.session_id, ""),
+        "external_id": MemoryRow.external_id,
+        "valid_from": MemoryRow.valid_from,
+        "valid_to": MemoryRow.valid_to,
+        "recorded_at": MemoryRow.recorded_at,
+        "confidence": MemoryRow.confidence,
+        "importance": MemoryRow.importance,
+        "memory_id": MemoryRow.id,
+    },
+    # A filter on `tags` is one on metadata that everything has.
+    MemoryRow.metadata_.op("||")(
+        func.jsonb_build_object("tags", func.to_jsonb(func.nullif(MemoryRow.tags, cast([], ARRAY(Text)))))
+    ),
+)
 # The path of a JSON value within itself: with `#>>`, its text.
 _WHOLE: ColumnElement[str] = literal_column("'{}'::text[]")
 _SIGNS = {Operator.GT: ">", Operator.GTE: ">=", Operator.LT: "<", Operator.LTE: "<="}
 
 
-def compiled(wanted: Filter) -> ColumnElement[bool]:
-    """A condition on `DocumentRow` that is true or false, never null."""
+def compiled(wanted: Filter, target: Target = DOCUMENTS) -> ColumnElement[bool]:
+    """A condition on the target's rows that is true or false, never null."""
     if isinstance(wanted, All):
-        return and_(true(), *(compiled(part) for part in wanted.parts))
+        return and_(true(), *(compiled(part, target) for part in wanted.parts))
     if isinstance(wanted, AnyOf):
-        return or_(false(), *(compiled(part) for part in wanted.parts))
+        return or_(false(), *(compiled(part, target) for part in wanted.parts))
     if isinstance(wanted, Not):
-        return not_(compiled(wanted.part))
+        return not_(compiled(wanted.part, target))
     if wanted.operator is Operator.NE:
-        return not_(compiled(Condition(wanted.field, Operator.EQ, wanted.values)))
-    return _metadata(wanted) if wanted.field.kind is Kind.METADATA else _known(wanted)
+        return not_(compiled(Condition(wanted.field, Operator.EQ, wanted.values), target))
+    return _metadata(wanted, target) if wanted.field.kind is Kind.METADATA else _known(wanted, target)
 
 
-def _known(wanted: Condition) -> ColumnElement[bool]:
-    field = _COLUMNS[wanted.field.name]
+def _known(wanted: Condition, target: Target) -> ColumnElement[bool]:
+    field = target.columns[wanted.field.name]
     if wanted.operator is Operator.EXISTS:
         return field.is_not(None) if wanted.values[0] else field.is_(None)
     found = or_(*(_one(field, wanted, value) for value in wanted.values))
     return func.coalesce(found, false())
 
 
-def _one(field: InstrumentedAttribute[Any], wanted: Condition, value: Any) -> ColumnElement[bool]:
+def _one(
+    field: ColumnElement[Any] | InstrumentedAttribute[Any], wanted: Condition, value: Any
+) -> ColumnElement[bool]:
     if isinstance(value, Period):
         return _in_period(type_coerce(field, DateTime(timezone=True)), wanted.operator, value)
     if wanted.operator is Operator.CONTAINS:
@@ -114,41 +150,41 @@ def _instant(value: datetime) -> ColumnElement[datetime]:
     return literal(value, DateTime(timezone=True))
 
 
-def _metadata(wanted: Condition) -> ColumnElement[bool]:
+def _metadata(wanted: Condition, target: Target) -> ColumnElement[bool]:
     path = "$" + "".join(f".{json.dumps(part)}" for part in wanted.field.path)
     if wanted.operator is Operator.EXISTS:
-        present = _some(path, lambda item: item != cast(literal("null"), JSONB))
+        present = _some(target, path, lambda item: item != cast(literal("null"), JSONB))
         return present if wanted.values[0] else not_(present)
     if wanted.operator in _SIGNS:
-        return _ordered(path, wanted.operator, wanted.values[0])
-    equal = _equal(path, wanted.values)
+        return _ordered(target, path, wanted.operator, wanted.values[0])
+    equal = _equal(target, path, wanted.values)
     if wanted.operator is Operator.CONTAINS and isinstance(wanted.values[0], str):
         part = func.lower(literal(wanted.values[0]))
-        return or_(equal, _some_text(path, lambda said: func.strpos(func.lower(said), part) > 0))
+        return or_(equal, _some_text(target, path, lambda said: func.strpos(func.lower(said), part) > 0))
     return equal
 
 
-def _ordered(path: str, operator: Operator, value: Any) -> ColumnElement[bool]:
+def _ordered(target: Target, path: str, operator: Operator, value: Any) -> ColumnElement[bool]:
     if isinstance(value, Period):
-        return _some_text(f"{path}[*]", lambda said: _in_period(_as_instant(said), operator, value))
+        return _some_text(target, f"{path}[*]", lambda said: _in_period(_as_instant(said), operator, value))
     sign = _SIGNS[operator]
     # `.double()` reads numbers that stand as text; what is none makes the comparison unknown, which is false.
-    return _exists(f"{path}[*] ? (@ {sign} $v || @.double() {sign} $v)", value)
+    return _exists(target, f"{path}[*] ? (@ {sign} $v || @.double() {sign} $v)", value)
 
 
-def _equal(path: str, values: Sequence[Any]) -> ColumnElement[bool]:
+def _equal(target: Target, path: str, values: Sequence[Any]) -> ColumnElement[bool]:
     """Equal to one of the values, or a list that holds it; 7 and "7", true and "true" are the same."""
     forms = [form for value in values for form in _forms(value)]
-    found = [_exists(f"{path}[*] ? (@ == $v[*])", forms)]
+    found = [_exists(target, f"{path}[*] ? (@ == $v[*])", forms)]
     for value in values:
         period = parse_period(value) if isinstance(value, str) else None
         if period is not None:
-            found.append(_within(path, period))
+            found.append(_within(target, path, period))
     return or_(*found)
 
 
-def _within(path: str, period: Period) -> ColumnElement[bool]:
-    return _some_text(f"{path}[*]", lambda said: _in_period(_as_instant(said), Operator.EQ, period))
+def _within(target: Target, path: str, period: Period) -> ColumnElement[bool]:
+    return _some_text(target, f"{path}[*]", lambda said: _in_period(_as_instant(said), Operator.EQ, period))
 
 
 def _forms(value: Any) -> list[Any]:
@@ -161,9 +197,9 @@ def _forms(value: Any) -> list[Any]:
     return [value, json.dumps(value), *([str(int(value))] if float(value).is_integer() else [])]
 
 
-def _exists(path: str, value: Any) -> ColumnElement[bool]:
+def _exists(target: Target, path: str, value: Any) -> ColumnElement[bool]:
     found: ColumnElement[bool] = func.jsonb_path_exists(
-        DocumentRow.metadata_, cast(path, JSONPATH), cast(bindparam(None, {"v": value}, JSONB), JSONB), true()
+        target.metadata, cast(path, JSONPATH), cast(bindparam(None, {"v": value}, JSONB), JSONB), true()
     )
     return func.coalesce(found, false())
 
@@ -172,16 +208,15 @@ def _as_instant(said: ColumnElement[str]) -> ColumnElement[datetime]:
     return func.try_instant(said, type_=DateTime(timezone=True))
 
 
-def _some(path: str, condition: Any) -> ColumnElement[bool]:
-    item = func.jsonb_path_query(
-        DocumentRow.metadata_, cast(path, JSONPATH), cast(literal("{}"), JSONB), true()
-    )
+def _some(target: Target, path: str, condition: Any) -> ColumnElement[bool]:
+    item = func.jsonb_path_query(target.metadata, cast(path, JSONPATH), cast(literal("{}"), JSONB), true())
     items = item.table_valued(column("item", JSONB)).render_derived()
     return exists(select(literal(1)).select_from(items).where(condition(items.c.item)))
 
 
-def _some_text(path: str, condition: Any) -> ColumnElement[bool]:
+def _some_text(target: Target, path: str, condition: Any) -> ColumnElement[bool]:
     return _some(
+        target,
         path,
         lambda item: and_(
             func.jsonb_typeof(item) == "string", condition(item.op("#>>", return_type=Text())(_WHOLE))

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -22,6 +23,8 @@ from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NOW = text("now()")
+# As exactly as times are shown: who asks what was known at a time that they were shown gets what was known then.
+SHOWN_NOW = text("date_trunc('milliseconds', now())")
 
 # A column of this type holds values that `Keyring` sealed; rotation finds it here. Its table has a text `id`.
 Sealed = Annotated[bytes, mapped_column(LargeBinary, info={"sealed": True})]
@@ -366,6 +369,9 @@ class SpaceRow(Tenant, Row):
     sampled_chunk_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     mean_chunk_tokens: Mapped[float] = mapped_column(REAL, server_default=text("0"))
     vector_index: Mapped[str] = mapped_column(server_default=text("'none'"))
+    memory_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    sampled_memory_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    mean_memory_tokens: Mapped[float] = mapped_column(REAL, server_default=text("0"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
@@ -484,6 +490,196 @@ class ChunkEmbeddingRow(Tenant, Row):
     space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
     embedding: Mapped[Any] = mapped_column(HALFVEC())
     in_vector_index: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+
+
+class MemoryRow(Tenant, Row):
+    """One self-contained statement. An older version of it is a row of its own, retired, with `version_of`.
+
+    `subject` and `session_id` are empty when there is none: they are parts of an index that orders a conversation.
+    """
+
+    __tablename__ = "memories"
+    __table_args__ = (
+        Index("memories_list", "organisation_id", "id"),
+        Index("memories_space", "space_id", "id"),
+        Index(
+            "memories_thread",
+            *("space_id", "subject", "session_id", "valid_from", "sequence", "ordinal", "piece"),
+            postgresql_where=text("retired_at IS NULL"),
+        ),
+        Index(
+            "memories_identity",
+            "space_id",
+            "identity",
+            unique=True,
+            postgresql_where=text("retired_at IS NULL"),
+        ),
+        Index("memories_fingerprint", "space_id", "fingerprint"),
+        Index(
+            "memories_external",
+            "space_id",
+            "external_id",
+            postgresql_where=text("external_id IS NOT NULL"),
+        ),
+        Index("memories_speaker", "space_id", "speaker"),
+        Index("memories_version_of", "version_of", postgresql_where=text("version_of IS NOT NULL")),
+        Index("memories_text", "tsv", postgresql_using="gin"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    content: Mapped[str]
+    subject: Mapped[str] = mapped_column(server_default=text("''"))
+    speaker: Mapped[str | None]
+    role: Mapped[str | None]
+    external_id: Mapped[str | None]
+    session_id: Mapped[str] = mapped_column(server_default=text("''"))
+    confidence: Mapped[float] = mapped_column(REAL, server_default=text("1"))
+    importance: Mapped[float] = mapped_column(REAL, server_default=text("0.5"))
+    valid_from: Mapped[datetime]
+    valid_to: Mapped[datetime | None]
+    recorded_at: Mapped[datetime] = mapped_column(server_default=SHOWN_NOW)
+    retired_at: Mapped[datetime | None]
+    retired_for: Mapped[str | None]
+    superseded_by: Mapped[str | None]
+    version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    version_of: Mapped[str | None]
+    source: Mapped[dict[str, Any]]
+    tags: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'::jsonb"))
+    expires_at: Mapped[datetime | None]
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    ordinal: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    piece: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    fingerprint: Mapped[str]
+    identity: Mapped[str]
+    operation_id: Mapped[str | None]
+    token_count: Mapped[int] = mapped_column(SmallInteger)
+    tsv: Mapped[Any] = mapped_column(TSVECTOR)
+
+
+class MemoryEmbeddingRow(Tenant, Row):
+    """The vector of a memory under one model, indexed as those of chunks are."""
+
+    __tablename__ = "memory_embeddings"
+    __table_args__ = (Index("memory_embeddings_space", "space_id", "model"),)
+
+    memory_id: Mapped[str] = mapped_column(ForeignKey("memories.id", ondelete="CASCADE"), primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    dimension: Mapped[int] = mapped_column(Integer)
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
+    embedding: Mapped[Any] = mapped_column(HALFVEC())
+
+
+class MemoryRelationRow(Tenant, Row):
+    """A typed, weighted edge from a memory to a memory or a chunk."""
+
+    __tablename__ = "memory_relations"
+    __table_args__ = (Index("memory_relations_target", "target_id"),)
+
+    source_id: Mapped[str] = mapped_column(ForeignKey("memories.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    target_id: Mapped[str] = mapped_column(primary_key=True)
+    target_type: Mapped[str] = mapped_column(server_default=text("'memory'"))
+    weight: Mapped[float] = mapped_column(REAL, server_default=text("1"))
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
+    operation_id: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class MemoryChangeRow(Tenant, Row):
+    """A change of a memory after it was recorded: what it was, what it became, who wanted it and why."""
+
+    __tablename__ = "memory_changes"
+    __table_args__ = (Index("memory_changes_memory", "memory_id", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    memory_id: Mapped[str] = mapped_column(ForeignKey("memories.id", ondelete="CASCADE"))
+    action: Mapped[str]
+    reason: Mapped[str | None]
+    actor_id: Mapped[str | None]
+    operation_id: Mapped[str | None]
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    undone_at: Mapped[datetime | None]
+
+
+class MemoryAccessRow(Tenant, Row):
+    """How often a memory was recalled; apart from the memory, so that reading one rewrites none of its indexes."""
+
+    __tablename__ = "memory_accesses"
+
+    memory_id: Mapped[str] = mapped_column(ForeignKey("memories.id", ondelete="CASCADE"), primary_key=True)
+    accesses: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
+    last_accessed_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class MemoryRequestRow(Tenant, Row):
+    """What an operation was asked to remember or forget; emptied when it is done, only the outcome stays."""
+
+    __tablename__ = "memory_requests"
+
+    operation_id: Mapped[str] = mapped_column(
+        ForeignKey("operations.id", ondelete="CASCADE"), primary_key=True
+    )
+    space_id: Mapped[str]
+    subject: Mapped[str] = mapped_column(server_default=text("''"))
+    sequence: Mapped[int] = mapped_column(BigInteger, Identity())
+    body: Mapped[dict[str, Any] | None]
+    vectors: Mapped[bytes | None]
+    model: Mapped[str | None]
+    outcome: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class MemoryTombstoneRow(Tenant, Row):
+    """The digest of a text that was forgotten: it is not remembered again."""
+
+    __tablename__ = "memory_tombstones"
+
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"), primary_key=True)
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    operation_id: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class MemoryRecallRow(Tenant, Row):
+    """A question that was asked in a session, and what it found."""
+
+    __tablename__ = "memory_recalls"
+    __table_args__ = (Index("memory_recalls_session", "organisation_id", "session_id", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
+    session_id: Mapped[str]
+    actor_id: Mapped[str]
+    query: Mapped[str]
+    mode: Mapped[str]
+    outcome: Mapped[str]
+    hits: Mapped[dict[str, Any]]
+    took_ms: Mapped[float] = mapped_column(REAL)
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class MemoryPersonRow(Tenant, Row):
+    """A speaker or subject of a space, as questions may name them."""
+
+    __tablename__ = "memory_people"
+
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+
+
+class MemoryLexemeRow(Tenant, Row):
+    """The share of a space's memories that hold a common word, from a sample."""
+
+    __tablename__ = "memory_lexemes"
+
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"), primary_key=True)
+    lexeme: Mapped[str] = mapped_column(primary_key=True)
+    frequency: Mapped[float] = mapped_column(REAL)
 
 
 # What outlives its organisation has no foreign key to it.

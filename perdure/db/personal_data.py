@@ -73,6 +73,9 @@ OWN_VERSIONS = f"""(
 OWN_OPERATIONS = f"id IN ({_OPERATIONS})"
 OWN_DOCUMENTS = f"id IN ({_DOCUMENTS})"
 
+# A memory is whose operation brought it.
+_MEMORIES = f"SELECT m.id FROM memories m WHERE {_OWN_VERSION.format(version='m')}"
+
 _ORGANISATIONS_OWN = "It belongs to the organisation, not to a person."
 _OF_OPERATION = f"operation_id IN ({_OPERATIONS})"
 _NOT_THIS_OPERATION = "organisation_id = :organisation AND operation_id <> :operation"
@@ -173,10 +176,49 @@ PLANS: Mapping[str, TablePlan] = {
     ),
     "exports": TablePlan(
         with_person=Fate.DELETED,
-        of_person=f"({_OF_OPERATION} OR subject_id = :person)",
+        # An archive of the whole organisation holds the person too: it goes, and can be made again.
+        of_person=f"({_OF_OPERATION} OR subject_id = :person OR subject_type = 'organisation')",
         is_exported=False,
     ),
     "retention_rules": TablePlan(reason=_ORGANISATIONS_OWN),
+    "memories": TablePlan(
+        with_person=Fate.DELETED,
+        of_person=_OWN_VERSION.format(version="memories"),
+        secret_columns=frozenset({"tsv"}),
+    ),
+    "memory_embeddings": TablePlan(
+        with_person=Fate.DELETED, of_person=f"memory_id IN ({_MEMORIES})", is_exported=False
+    ),
+    "memory_relations": TablePlan(
+        with_person=Fate.DELETED, of_person=f"(source_id IN ({_MEMORIES}) OR target_id IN ({_MEMORIES}))"
+    ),
+    "memory_changes": TablePlan(
+        with_person=Fate.DELETED, of_person=f"(memory_id IN ({_MEMORIES}) OR actor_id = ANY(:actors))"
+    ),
+    "memory_accesses": TablePlan(with_person=Fate.DELETED, of_person=f"memory_id IN ({_MEMORIES})"),
+    "memory_requests": TablePlan(
+        of_organisation=_NOT_THIS_OPERATION,
+        with_person=Fate.DELETED,
+        of_person=_OF_OPERATION,
+        secret_columns=frozenset({"vectors"}),
+    ),
+    "memory_tombstones": TablePlan(
+        reason="Digests of texts that are to stay forgotten; no text and no name can be read in them.",
+        is_exported=False,
+    ),
+    "memory_recalls": TablePlan(with_person=Fate.DELETED, of_person="actor_id = ANY(:actors)"),
+    "memory_people": TablePlan(
+        with_person=Fate.DELETED,
+        of_person=(
+            "NOT EXISTS (SELECT FROM memories m WHERE m.space_id = memory_people.space_id "
+            "AND (m.speaker = memory_people.name OR m.subject = memory_people.name) "
+            f"AND NOT {_OWN_VERSION.format(version='m')})"
+        ),
+    ),
+    "memory_lexemes": TablePlan(
+        reason="Shares of common words of a space, sampled anew without what the person brought.",
+        is_exported=False,
+    ),
     "audit_events": TablePlan(
         with_organisation=Fate.KEPT,
         of_person="(person_id = :person OR actor_id = ANY(:actors) OR subject_id = :person)",

@@ -7,7 +7,14 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from perdure.db.models import ChunkEmbeddingRow, ChunkRow, DocumentRow, SpaceRow
+from perdure.db.models import (
+    ChunkEmbeddingRow,
+    ChunkRow,
+    DocumentRow,
+    MemoryEmbeddingRow,
+    MemoryRow,
+    SpaceRow,
+)
 from perdure.db.vector_index import VectorIndexState, share
 from perdure.ports.models import EmbeddingModel, Vectors
 
@@ -22,8 +29,17 @@ class UnembeddedChunk:
     text: str
 
 
+@dataclass(frozen=True)
+class UnembeddedMemory:
+    """A memory without a vector of the wanted model."""
+
+    memory_id: str
+    speaker: str | None
+    content: str
+
+
 class ReembeddingRepository:
-    """Embeddings of one space."""
+    """Embeddings of one space: of its chunks and its memories."""
 
     def __init__(self, session: AsyncSession, organisation_id: str, space_id: str) -> None:
         self._session, self._organisation_id, self._space_id = session, organisation_id, space_id
@@ -46,9 +62,27 @@ class ReembeddingRepository:
         )
         return [UnembeddedChunk(*row) for row in await self._session.execute(statement)]
 
+    async def missing_memories(self, model: str, limit: int) -> Sequence[UnembeddedMemory]:
+        """Memories, and versions of them, that have no vector of this model."""
+        has_vector = select(MemoryEmbeddingRow.memory_id).where(
+            MemoryEmbeddingRow.memory_id == MemoryRow.id, MemoryEmbeddingRow.model == model
+        )
+        statement = (
+            select(MemoryRow.id, MemoryRow.speaker, MemoryRow.content)
+            .where(MemoryRow.space_id == self._space_id, ~has_vector.exists())
+            .order_by(MemoryRow.id)
+            .limit(limit)
+        )
+        return [UnembeddedMemory(*row) for row in await self._session.execute(statement)]
+
     async def count(self) -> int:
         """Chunks of the space."""
         statement = select(func.count()).select_from(ChunkRow).where(ChunkRow.space_id == self._space_id)
+        return (await self._session.execute(statement)).scalar_one()
+
+    async def count_memories(self) -> int:
+        """Memories of the space, with their versions."""
+        statement = select(func.count()).select_from(MemoryRow).where(MemoryRow.space_id == self._space_id)
         return (await self._session.execute(statement)).scalar_one()
 
     async def add(self, chunk_ids: Sequence[str], vectors: Vectors, model: EmbeddingModel) -> None:
@@ -76,6 +110,28 @@ class ReembeddingRepository:
         if rows:
             await self._session.execute(insert(ChunkEmbeddingRow).on_conflict_do_nothing(), rows)
 
+    async def add_memories(self, memory_ids: Sequence[str], vectors: Vectors, model: EmbeddingModel) -> None:
+        """The same for memories."""
+        alive = set(
+            await self._session.scalars(
+                select(MemoryRow.id).where(MemoryRow.id.in_(memory_ids)).with_for_update(key_share=True)
+            )
+        )
+        rows = [
+            {
+                "memory_id": memory_id,
+                "model": model.name,
+                "dimension": model.dimension,
+                "organisation_id": self._organisation_id,
+                "space_id": self._space_id,
+                "embedding": vector.tolist(),
+            }
+            for memory_id, vector in zip(memory_ids, vectors, strict=True)
+            if memory_id in alive
+        ]
+        if rows:
+            await self._session.execute(insert(MemoryEmbeddingRow).on_conflict_do_nothing(), rows)
+
     async def switch(self, model: EmbeddingModel) -> None:
         """Serve this model from the commit on, and drop the vectors of all others."""
         await self._session.execute(
@@ -83,8 +139,7 @@ class ReembeddingRepository:
             .where(SpaceRow.id == self._space_id)
             .values(embedding_model=model.name, embedding_dimension=model.dimension)
         )
-        await self._session.execute(
-            delete(ChunkEmbeddingRow).where(
-                ChunkEmbeddingRow.space_id == self._space_id, ChunkEmbeddingRow.model != model.name
+        for table in (ChunkEmbeddingRow, MemoryEmbeddingRow):
+            await self._session.execute(
+                delete(table).where(table.space_id == self._space_id, table.model != model.name)
             )
-        )

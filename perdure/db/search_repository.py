@@ -314,7 +314,8 @@ class SearchRepository:
     async def by_words(self, scope: Scope, query_words: Sequence[QueryWord]) -> WordCandidates:
         """The chunks that hold the rarest words, at most `CANDIDATES`; counts words while it looks for them."""
         few = scope.document_ids is not None or scope.chunk_count <= self._exact_below
-        sought = _rarest(query_words, scope)
+        sampled = bool(scope.mean_tokens) and scope.document_ids is None
+        sought = rarest(query_words, scope.chunk_count, sampled=sampled)
         if not sought:
             return WordCandidates(query_words, ())
         statement = _by_words() if scope.documents is None else _filtered_by_words(scope.documents)
@@ -329,7 +330,7 @@ class SearchRepository:
         counted: dict[str, int] = row[0] or {}
         by_word = {word.word: float(counted.get(str(at), 0)) for at, word in enumerate(sought, start=1)}
         return WordCandidates(
-            [QueryWord(w.word, _settled(w.chunks, by_word.get(w.word))) for w in query_words],
+            [QueryWord(w.word, settled(w.chunks, by_word.get(w.word))) for w in query_words],
             row[1] or (),
         )
 
@@ -380,13 +381,12 @@ def vector_literal(vector: Vectors) -> str:
     return to_json(vector.astype(float).round(6).tolist()).decode()
 
 
-def _rarest(query_words: Sequence[QueryWord], scope: Scope) -> list[QueryWord]:
-    """The rarest words that together visit at most `WORD_HITS` chunks; one at least.
+def rarest(query_words: Sequence[QueryWord], texts: int, *, sampled: bool) -> list[QueryWord]:
+    """The rarest words that together visit at most `WORD_HITS` of so many texts; one at least.
 
     Where words were not counted yet, the longer ones are taken for the rarer ones.
     """
-    sampled = scope.mean_tokens and scope.document_ids is None
-    unknown = scope.chunk_count * (RARE_FREQUENCY / 2 if sampled else UNCOUNTED_FREQUENCY)
+    unknown = texts * (RARE_FREQUENCY / 2 if sampled else UNCOUNTED_FREQUENCY)
     chosen: list[QueryWord] = []
     visits = 0.0
     for word in sorted(
@@ -399,7 +399,7 @@ def _rarest(query_words: Sequence[QueryWord], scope: Scope) -> list[QueryWord]:
     return chosen
 
 
-def _settled(estimated: float, counted: float | None) -> float:
+def settled(estimated: float, counted: float | None) -> float:
     """How many chunks hold a word. A count that reached its limit says only that there are more."""
     if counted is None:
         return estimated

@@ -39,27 +39,27 @@ class _Found:
 
 
 @dataclass(frozen=True)
-class _Question:
+class Question:
     """A query's vector under one of the models that serve the spaces asked."""
 
     model: EmbeddingModel
     vector: str
 
 
-class _Asked:
+class Asked:
     """A query, and its vectors under the models that have been asked for."""
 
     def __init__(self, embedders: Embedders, query: str) -> None:
         self.query = query
         self._embedders = embedders
-        self._vectors: dict[str, asyncio.Task[_Question]] = {}
+        self._vectors: dict[str, asyncio.Task[Question]] = {}
 
     def begin(self, model: str) -> None:
         """Start to embed; a fault shows in `under`."""
         if model not in self._vectors:
             self._vectors[model] = asyncio.create_task(asyncio.to_thread(self._embed, model))
 
-    async def under(self, model: str) -> _Question:
+    async def under(self, model: str) -> Question:
         """The vector under a model. ConflictError when this server does not have the model."""
         self.begin(model)
         return await self._vectors[model]
@@ -68,7 +68,7 @@ class _Asked:
         """Wait for what nobody asked for in the end."""
         await asyncio.gather(*self._vectors.values(), return_exceptions=True)
 
-    def _embed(self, model: str) -> _Question:
+    def _embed(self, model: str) -> Question:
         try:
             embedder = self._embedders.get(model)
         except InvalidInputError as error:
@@ -78,7 +78,7 @@ class _Asked:
             )
             raise ConflictError(msg) from error
         vectors = embedder.embed([self.query[:_EMBEDDED_CHARACTERS]])
-        return _Question(embedder.model, vector_literal(vectors[0]))
+        return Question(embedder.model, vector_literal(vectors[0]))
 
 
 class SearchService:
@@ -94,7 +94,7 @@ class SearchService:
         filters = parse_filters(request.filters)
         query = request.query.replace("\0", " ")
         # Nearly every space is served by the default model: its vector is there when the scope is known.
-        asked = _Asked(self._embedders, query)
+        asked = Asked(self._embedders, query)
         if request.mode is not SearchMode.KEYWORD:
             asked.begin(self._embedders.default.name)
         try:
@@ -124,7 +124,7 @@ class SearchService:
             return scope if scope.chunk_count else None
 
     async def _items(
-        self, organisation_id: str, scope: Scope, asked: _Asked, request: SearchRequest
+        self, organisation_id: str, scope: Scope, asked: Asked, request: SearchRequest
     ) -> list[SearchHit]:
         mode, query = request.mode, asked.query
         # Each part has a transaction of its own and waits for no other, so a full pool cannot lock up.
@@ -166,8 +166,8 @@ class SearchService:
         ]
 
     async def _by_vector(
-        self, organisation_id: str, scope: Scope, asked: _Asked, mode: SearchMode
-    ) -> tuple[dict[str, _Question], list[str]]:
+        self, organisation_id: str, scope: Scope, asked: Asked, mode: SearchMode
+    ) -> tuple[dict[str, Question], list[str]]:
         if mode is SearchMode.KEYWORD:
             return {}, []
         questions = {model: await asked.under(model) for model in _by_model(scope.spaces)}

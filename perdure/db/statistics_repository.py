@@ -1,5 +1,7 @@
 """How common words are in a space, from a sample; the caller owns the transaction."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,34 +14,63 @@ RARE_FREQUENCY = 0.002
 # Identifiers end in random characters of this alphabet: a bound on the last two draws a sample.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
-_SPACE = text("SELECT chunk_count, sampled_chunk_count FROM spaces WHERE id = :space")
-_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended('space_lexemes ' || :space, 0))")
-_MEAN = text(
-    """
-    SELECT count(*), COALESCE(avg(token_count), 0) FROM chunks
-    WHERE space_id = :space AND right(id, 2) COLLATE "C" < :bound
-    """
-)
-_CLEAR = text("DELETE FROM space_lexemes WHERE space_id = :space")
-_FILL = text(
-    """
-    INSERT INTO space_lexemes (organisation_id, space_id, lexeme, frequency)
-    SELECT CAST(:organisation AS text), CAST(:space AS text), word, ndoc::real / CAST(:sampled AS real)
-    FROM ts_stat(format(
-        'SELECT tsv FROM chunks WHERE space_id = %L AND right(id, 2) COLLATE "C" < %L', CAST(:space AS text),
-        CAST(:bound AS text)
-    ))
-    WHERE ndoc >= :rare
-    """
-)
-_NOTE = text("UPDATE spaces SET sampled_chunk_count = :count, mean_chunk_tokens = :mean WHERE id = :space")
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is counted: a table of texts, where its shares are kept, and the columns of a space that go with it."""
+
+    texts: str
+    shares: str
+    count: str
+    sampled: str
+    mean: str
+
+
+CHUNKS = Corpus("chunks", "space_lexemes", "chunk_count", "sampled_chunk_count", "mean_chunk_tokens")
+MEMORIES = Corpus("memories", "memory_lexemes", "memory_count", "sampled_memory_count", "mean_memory_tokens")
+
+_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:shares || ' ' || :space, 0))")
+
+
+class _Statements:
+    """The statements for one corpus; all names in them are those above."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.space = text(
+            f"SELECT {corpus.count} AS size, {corpus.sampled} AS sampled FROM spaces WHERE id = :space"
+        )
+        self.mean = text(
+            f"""
+            SELECT count(*), COALESCE(avg(token_count), 0) FROM {corpus.texts}
+            WHERE space_id = :space AND right(id, 2) COLLATE "C" < :bound
+            """
+        )
+        self.clear = text(f"DELETE FROM {corpus.shares} WHERE space_id = :space")
+        self.fill = text(
+            f"""
+            INSERT INTO {corpus.shares} (organisation_id, space_id, lexeme, frequency)
+            SELECT CAST(:organisation AS text), CAST(:space AS text), word, ndoc::real / CAST(:sampled AS real)
+            FROM ts_stat(format(
+                'SELECT tsv FROM {corpus.texts} WHERE space_id = %L AND right(id, 2) COLLATE "C" < %L',
+                CAST(:space AS text), CAST(:bound AS text)
+            ))
+            WHERE ndoc >= :rare
+            """
+        )
+        self.note = text(
+            f"UPDATE spaces SET {corpus.sampled} = :count, {corpus.mean} = :mean WHERE id = :space"
+        )
+
+
+_STATEMENTS = {corpus: _Statements(corpus) for corpus in (CHUNKS, MEMORIES)}
 
 
 class StatisticsRepository:
     """Word statistics of spaces."""
 
-    def __init__(self, session: AsyncSession, organisation_id: str) -> None:
+    def __init__(self, session: AsyncSession, organisation_id: str, corpus: Corpus = CHUNKS) -> None:
         self._session, self._organisation_id = session, organisation_id
+        self._corpus, self._statements = corpus, _STATEMENTS[corpus]
 
     async def refresh_if_grown(self, space_id: str) -> bool:
         """Sample again when the space has grown by a quarter since; says whether it did.
@@ -47,23 +78,27 @@ class StatisticsRepository:
         Costs some tenths of a second each time, which is once in a thousand documents. When two writers come
         here at once, one of them passes.
         """
-        found = (await self._session.execute(_SPACE, {"space": space_id})).one_or_none()
-        if found is None or found.chunk_count < max(_SAMPLED_FROM, _GROWTH * found.sampled_chunk_count):
+        found = (await self._session.execute(self._statements.space, {"space": space_id})).one_or_none()
+        if found is None or found.size < max(_SAMPLED_FROM, _GROWTH * found.sampled):
             return False
-        if not (await self._session.execute(_LOCK, {"space": space_id})).scalar_one():
+        if not (
+            await self._session.execute(_LOCK, {"shares": self._corpus.shares, "space": space_id})
+        ).scalar_one():
             return False
-        await self.refresh(space_id, found.chunk_count)
+        await self.refresh(space_id, found.size)
         return True
 
-    async def refresh(self, space_id: str, chunk_count: int) -> None:
-        """Sample the space, whose size is about `chunk_count`."""
-        share = min(1.0, _SAMPLE / max(1, chunk_count))
+    async def refresh(self, space_id: str, count: int) -> None:
+        """Sample the space, whose size is about `count`."""
+        share = min(1.0, _SAMPLE / max(1, count))
         bound = _bound(share)
-        sampled, mean = (await self._session.execute(_MEAN, {"space": space_id, "bound": bound})).one()
-        await self._session.execute(_CLEAR, {"space": space_id})
+        sampled, mean = (
+            await self._session.execute(self._statements.mean, {"space": space_id, "bound": bound})
+        ).one()
+        await self._session.execute(self._statements.clear, {"space": space_id})
         if sampled:
             await self._session.execute(
-                _FILL,
+                self._statements.fill,
                 {
                     "organisation": self._organisation_id,
                     "space": space_id,
@@ -72,7 +107,9 @@ class StatisticsRepository:
                     "rare": max(3, round(RARE_FREQUENCY * sampled)),
                 },
             )
-        await self._session.execute(_NOTE, {"space": space_id, "count": chunk_count, "mean": float(mean)})
+        await self._session.execute(
+            self._statements.note, {"space": space_id, "count": count, "mean": float(mean)}
+        )
 
 
 def _bound(share: float) -> str:

@@ -76,7 +76,25 @@ FIELDS: Mapping[str, Kind] = {
     "size_bytes": Kind.NUMBER,
     "page_count": Kind.NUMBER,
 }
-# A test keeps these equal to the enumerations in `schemas.documents`.
+MEMORY_FIELDS: Mapping[str, Kind] = {
+    "kind": Kind.CHOICE,
+    "subject": Kind.TEXT,
+    "speaker": Kind.TEXT,
+    "role": Kind.CHOICE,
+    "session_id": Kind.TEXT,
+    "external_id": Kind.TEXT,
+    "valid_from": Kind.INSTANT,
+    "valid_to": Kind.INSTANT,
+    "recorded_at": Kind.INSTANT,
+    "confidence": Kind.NUMBER,
+    "importance": Kind.NUMBER,
+    "memory_id": Kind.IDENTIFIER,
+}
+# Tests keep these equal to the enumerations in `schemas`.
+MEMORY_CHOICES: Mapping[str, frozenset[str]] = {
+    "kind": frozenset({"evidence", "fact", "preference", "event", "insight", "summary"}),
+    "role": frozenset({"user", "assistant", "system", "tool"}),
+}
 CHOICES: Mapping[str, frozenset[str]] = {
     "source_type": frozenset({"manual", "upload", "url", "meeting", "email"}),
     "status": frozenset(
@@ -84,6 +102,7 @@ CHOICES: Mapping[str, frozenset[str]] = {
         | {"skipped_duplicate", "failed", "quarantined"}
     ),
 }
+_ALL_CHOICES = {**CHOICES, **MEMORY_CHOICES}
 _JOINERS = frozenset({"and", "or", "not"})
 
 
@@ -145,11 +164,13 @@ class Not:
 Filter: TypeAlias = Condition | All | AnyOf | Not
 
 
-def parse_filters(given: object, pointer: str = "/body/filters") -> Filter | None:
+def parse_filters(
+    given: object, pointer: str = "/body/filters", fields: Mapping[str, Kind] = FIELDS
+) -> Filter | None:
     """Check a filter; None when it asks for nothing. InvalidInputError names every fault by JSON pointer."""
     if given is None:
         return None
-    parser = _Parser()
+    parser = _Parser(fields)
     parsed = parser.parse(given, pointer, 1)
     if parser.conditions > MAX_CONDITIONS:
         parser.fault(pointer, f"holds {parser.conditions} conditions; at most {MAX_CONDITIONS} are allowed")
@@ -195,7 +216,8 @@ def parse_number(value: object) -> int | float | None:
 
 
 class _Parser:
-    def __init__(self) -> None:
+    def __init__(self, fields: Mapping[str, Kind]) -> None:
+        self.fields = fields
         self.faults: list[FieldError] = []
         self.conditions = 0
 
@@ -249,8 +271,8 @@ class _Parser:
         return found
 
     def _named(self, name: str, pointer: str) -> Field | None:
-        if name in FIELDS:
-            return Field(name, FIELDS[name])
+        if name in self.fields:
+            return Field(name, self.fields[name])
         if name == "tags":
             return Field(name, Kind.METADATA, ("tags",))
         if name.startswith("metadata."):
@@ -262,7 +284,7 @@ class _Parser:
             else:
                 return Field(name, Kind.METADATA, path)
             return None
-        known = ", ".join([*FIELDS, "tags", "metadata.<path>", *sorted(_JOINERS)])
+        known = ", ".join([*self.fields, "tags", "metadata.<path>", *sorted(_JOINERS)])
         self.fault(pointer, f"'{name[:100]}' is no field; known are {known}")
         return None
 
@@ -321,7 +343,7 @@ def _typed(field: Field, operator: Operator, value: object) -> tuple[Scalar | Pe
     if field.kind is Kind.METADATA:
         return _metadata_value(operator, value), "a number, or a day or moment such as 2025-03-31"
     if field.kind is Kind.CHOICE:
-        choices = CHOICES[field.name]
+        choices = _ALL_CHOICES[field.name]
         return (value if isinstance(value, str) and value in choices else None), f"one of {_listed(choices)}"
     if isinstance(value, bool):
         return None, "text"

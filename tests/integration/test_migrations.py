@@ -29,9 +29,8 @@ from perdure.errors import ConfigurationError, UnavailableError
 
 def _difference(connection: Connection) -> list[object]:
     def ours(_object: object, name: str | None, *_rest: object) -> bool:
-        return not (name or "").startswith(
-            "chunk_embeddings_nearest_"
-        )  # expression indexes stand in SQL only
+        expressions = ("_embeddings_hnsw_", "_embeddings_nearest_")  # these indexes stand in SQL only
+        return not any(expression in (name or "") for expression in expressions)
 
     context = MigrationContext.configure(connection, opts={"include_object": ours})
     return list(compare_metadata(context, Row.metadata))

@@ -1,0 +1,303 @@
+"""Answers a question to memory: candidates by vector and by word, what stands beside them, one ranking."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import numpy as np
+
+from perdure.db.filter_sql import MEMORIES, compiled
+from perdure.db.recall_repository import (
+    FoundMemory,
+    RecallRepository,
+    RecallScope,
+    RecallSpace,
+    visible,
+)
+from perdure.db.search_repository import TUNING
+from perdure.db.search_service import DEFAULT_SPACE, Asked
+from perdure.db.session import Transaction
+from perdure.domain.filters import MEMORY_FIELDS, parse_filters
+from perdure.domain.ids import new_id
+from perdure.domain.memories import MemoryKind
+from perdure.domain.recall_query import RecallQuery, analyse
+from perdure.domain.recall_ranking import (
+    RankedMemory,
+    RecallCandidates,
+    RecallMode,
+    mention_matrix,
+    rank,
+)
+from perdure.domain.relevance import QueryWord, rarity
+from perdure.errors import NotFoundError
+from perdure.ports.models import Embedders
+from perdure.schemas.memories import (
+    MemorySource,
+    RecallAnswer,
+    RecallHit,
+    RecallOutcome,
+    RecallRequest,
+)
+from perdure.schemas.search import ScoreTerm
+from perdure.settings import Settings
+
+# A memory answers when it is at least so close to the question, or holds so much of what its words tell. Below it,
+# questions about something else find something, too: every question has a nearest memory.
+_CLOSE = 0.3
+_HOLDS = 0.5
+# Between the positions of turns of which it is not known how many stand between them.
+_GAP = 16
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """What storage found."""
+
+    memories: Sequence[FoundMemory]
+    words: Sequence[QueryWord]
+    runs: Sequence[Sequence[str]]
+
+
+class RecallService:
+    """Recalls memories of an organisation."""
+
+    def __init__(self, transaction: Transaction, embedders: Embedders, settings: Settings) -> None:
+        self._transaction, self._embedders = transaction, embedders
+        self._exact_below = settings.exact_search_below
+
+    async def recall(self, organisation_id: str, actor_id: str, request: RecallRequest) -> RecallAnswer:
+        """The best memories. NotFoundError names a space that does not exist, unless it is the default one."""
+        started = time.perf_counter()
+        space, outcome, items = await self._find(organisation_id, request)
+        took_ms = round((time.perf_counter() - started) * 1000, 2)
+        if space is not None:
+            await self._note(organisation_id, actor_id, space, request, outcome, items, took_ms)
+        return RecallAnswer(items=items, outcome=outcome, took_ms=took_ms)
+
+    async def matches(self, organisation_id: str, request: RecallRequest) -> list[str]:
+        """Ids of what would be recalled, which does not count as recalling it."""
+        _, _, items = await self._find(organisation_id, request)
+        return [item.id for item in items]
+
+    async def _find(
+        self, organisation_id: str, request: RecallRequest
+    ) -> tuple[RecallSpace | None, RecallOutcome, list[RecallHit]]:
+        space, people = await self._space(organisation_id, request.space)
+        query = analyse(request.query, people, request.known_at or datetime.now(UTC))
+        items: list[RecallHit] = []
+        outcome = RecallOutcome.NOTHING_STORED
+        asked = Asked(self._embedders, query.meaning)
+        if space is not None and request.mode is not RecallMode.KEYWORD:
+            asked.begin(space.model)
+        try:
+            if space is not None and (scope := await self._scope(organisation_id, space, request)):
+                outcome, items = await self._answer(organisation_id, scope, query, asked, request)
+        finally:
+            await asked.aclose()
+        return space, outcome, items
+
+    async def _space(self, organisation_id: str, name: str) -> tuple[RecallSpace | None, list[str]]:
+        async with self._transaction(organisation_id) as session:
+            repository = RecallRepository(session, organisation_id, self._exact_below)
+            space = await repository.space(name)
+            if space is None and name != DEFAULT_SPACE:
+                msg = f"There is no space '{name}'. Spaces are made when something is first posted to them."
+                raise NotFoundError(msg)
+            return space, await repository.people(space) if space else []
+
+    async def _scope(
+        self, organisation_id: str, space: RecallSpace, request: RecallRequest
+    ) -> RecallScope | None:
+        filters = parse_filters(request.filters, fields=MEMORY_FIELDS)
+        condition = visible(request.as_of, request.known_at)
+        if filters is not None:
+            condition = condition & compiled(filters, MEMORIES)
+        narrowed = filters is not None or request.as_of is not None or request.known_at is not None
+        async with self._transaction(organisation_id) as session:
+            repository = RecallRepository(session, organisation_id, self._exact_below)
+            return await repository.scope(space, condition, request.subject, narrowed=narrowed)
+
+    async def _answer(
+        self,
+        organisation_id: str,
+        scope: RecallScope,
+        query: RecallQuery,
+        asked: Asked,
+        request: RecallRequest,
+    ) -> tuple[RecallOutcome, list[RecallHit]]:
+        gathered = await self._gather(organisation_id, scope, query, asked, request.mode)
+        if not _is_relevant(gathered, scope.memories):
+            return RecallOutcome.NOTHING_RELEVANT, []
+        candidates = _candidates(gathered)
+        ranked = rank(
+            query,
+            gathered.words,
+            scope.memories,
+            candidates,
+            request.limit,
+            request.mode,
+            explain=request.explain,
+        )
+        items = [
+            _hit(item, gathered.memories[item.row])
+            for item in ranked
+            if item.score >= request.min_score and item.score > 0
+        ]
+        return (RecallOutcome.FOUND if items else RecallOutcome.NOTHING_RELEVANT), items
+
+    async def _gather(
+        self,
+        organisation_id: str,
+        scope: RecallScope,
+        query: RecallQuery,
+        asked: Asked,
+        mode: RecallMode,
+    ) -> _Gathered:
+        # Each part has a transaction of its own and waits for no other, so a full pool cannot lock up.
+        (vector, near), (words, holding) = await asyncio.gather(
+            self._by_vector(organisation_id, scope, asked, mode),
+            self._by_words(organisation_id, scope, query, mode),
+        )
+        seeds = list(dict.fromkeys((*near, *holding)))
+        if not seeds:
+            return _Gathered((), words, ())
+        async with self._transaction(organisation_id) as session:
+            repository = RecallRepository(session, organisation_id, self._exact_below)
+            runs: list[list[str]] = []
+            wanted = seeds
+            if mode is RecallMode.HYBRID:
+                runs = await repository.neighbours(seeds)
+                beside = {memory_id for run in runs for memory_id in run} - set(seeds)
+                # What stands beside a candidate may answer only if it may be seen; else it says nothing.
+                wanted = [*seeds, *sorted(await repository.visible_of(scope, list(beside)))]
+            return _Gathered(await repository.found(scope, wanted, words, vector), words, runs)
+
+    async def _by_vector(
+        self, organisation_id: str, scope: RecallScope, asked: Asked, mode: RecallMode
+    ) -> tuple[str | None, Sequence[str]]:
+        if mode is RecallMode.KEYWORD:
+            return None, ()
+        question = await asked.under(scope.space.model)
+        async with self._transaction(organisation_id, settings=TUNING) as session:
+            repository = RecallRepository(session, organisation_id, self._exact_below)
+            return question.vector, await repository.by_vector(scope, question.model, question.vector)
+
+    async def _by_words(
+        self, organisation_id: str, scope: RecallScope, query: RecallQuery, mode: RecallMode
+    ) -> tuple[Sequence[QueryWord], Sequence[str]]:
+        if mode is RecallMode.DENSE:
+            return (), ()
+        async with self._transaction(organisation_id) as session:
+            repository = RecallRepository(session, organisation_id, self._exact_below)
+            found = await repository.by_words(scope, await repository.words(scope, query.meaning))
+            return found.words, found.chunk_ids
+
+    async def _note(
+        self,
+        organisation_id: str,
+        actor_id: str,
+        space: RecallSpace,
+        request: RecallRequest,
+        outcome: RecallOutcome,
+        items: Sequence[RecallHit],
+        took_ms: float,
+    ) -> None:
+        log = None
+        if request.session_id is not None:
+            log = {
+                "id": new_id("rcl"),
+                "space": space.id,
+                "session": request.session_id,
+                "actor": actor_id,
+                "query": request.query,
+                "mode": request.mode.value,
+                "outcome": outcome.value,
+                "hits": {"items": [{"id": item.id, "score": item.score} for item in items]},
+                "took_ms": took_ms,
+            }
+        if items or log:
+            async with self._transaction(organisation_id, durable=False) as session:
+                repository = RecallRepository(session, organisation_id, self._exact_below)
+                await repository.note([item.id for item in items], log)
+
+
+def _is_relevant(gathered: _Gathered, memories: int) -> bool:
+    """Whether anything that was found has to do with the question."""
+    if any(memory.cosine is not None and memory.cosine >= _CLOSE for memory in gathered.memories):
+        return True
+    told = [(word.word.lexemes, rarity(word.chunks, memories)) for word in gathered.words]
+    most = sum(weight for _, weight in told)
+    return any(
+        sum(weight for lexemes, weight in told if any(lexeme in memory.mentions for lexeme in lexemes))
+        >= _HOLDS * most
+        for memory in gathered.memories
+        if memory.mentions
+    )
+
+
+def _candidates(gathered: _Gathered) -> RecallCandidates:
+    memories = gathered.memories
+    return RecallCandidates(
+        ids=[memory.id for memory in memories],
+        texts=[memory.content for memory in memories],
+        cosine=np.array([np.nan if memory.cosine is None else memory.cosine for memory in memories]),
+        mentions=mention_matrix(gathered.words, [memory.mentions for memory in memories]),
+        sessions=[memory.thread for memory in memories],
+        positions=np.array(_positions(memories, gathered.runs), dtype=np.int64),
+        speakers=[memory.speaker for memory in memories],
+        said_at=[memory.valid_from for memory in memories],
+        subjects=[memory.subject or None for memory in memories],
+        importance=np.array([memory.importance for memory in memories]),
+    )
+
+
+def _positions(memories: Sequence[FoundMemory], runs: Sequence[Sequence[str]]) -> list[int]:
+    """Numbers by which turns that follow each other differ by one, and others by more.
+
+    Runs are pieces of conversations, in order; where two overlap they are one.
+    """
+    following: dict[str, str] = {}
+    for run in runs:
+        following.update(pairwise(run))
+    after = set(following.values())
+    at: dict[str, int] = {}
+    position = 0
+    for first in dict.fromkeys(memory_id for run in runs for memory_id in run):
+        if first in after:
+            continue
+        turn: str | None = first
+        while turn is not None:
+            at[turn] = position
+            position += 1
+            turn = following.get(turn)
+        position += _GAP
+    return [at.get(memory.id, position + _GAP * row) for row, memory in enumerate(memories, start=1)]
+
+
+def _hit(item: RankedMemory, memory: FoundMemory) -> RecallHit:
+    return RecallHit(
+        id=memory.id,
+        content=memory.content,
+        kind=MemoryKind(memory.kind),
+        subject=memory.subject or None,
+        speaker=memory.speaker,
+        external_id=memory.external_id,
+        session_id=memory.session_id or None,
+        score=item.score,
+        terms=[
+            ScoreTerm(
+                name=term.name,
+                value=round(term.value, 6),
+                weight=term.weight,
+                raw=round(term.raw, 6),
+                detail=term.detail,
+            )
+            for term in item.terms
+        ],
+        source=MemorySource.model_validate(memory.source),
+        valid_from=memory.valid_from,
+        valid_to=memory.valid_to,
+    )
