@@ -44,7 +44,7 @@ from perdure.providers.parser_pool import ParserPool
 from perdure.scratch import scratch_directory
 from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
-from workflows import queues
+from workflows import policies, queues
 from workflows.client import connect
 from workflows.progress import ProgressReporter
 from workflows.registry import WORKFLOWS
@@ -180,6 +180,7 @@ def build_workers(client: Client, dependencies: Dependencies, names: Sequence[st
             graceful_shutdown_timeout=DRAIN,
             max_concurrent_activities=50 if name == queues.IO else 2 * (os.cpu_count() or 1) + 2,
             max_concurrent_workflow_tasks=20,
+            sticky_queue_schedule_to_start_timeout=policies.STICKY_TIMEOUT,
             deployment_config=deployment,
         )
         for name in names

@@ -50,3 +50,5 @@ RECORD: LocalPolicy = {
     ),
 }
 WORKFLOW_TASK_TIMEOUT = timedelta(seconds=2)
+# Workflow tasks go to the worker that has the workflow in memory. When it does not fetch one, it is dead.
+STICKY_TIMEOUT = timedelta(seconds=2)
