@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import re
 import sysconfig
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -20,8 +19,10 @@ import numpy as np
 
 from bench import product
 from bench.report import Figure, Options, Target
+from bench.row_level_security import SPACE, against_none
+from bench.timing import WARM_UP, timed
 from perdure.db.chunk_repository import ChunkRepository, IndexedContent
-from perdure.db.models import DocumentRow, SpaceRow
+from perdure.db.models import DocumentRow, OrganisationRow, SpaceRow
 from perdure.db.search_repository import TUNING, SearchRepository, vector_literal
 from perdure.db.session import Database
 from perdure.db.statistics_repository import StatisticsRepository
@@ -33,9 +34,7 @@ from perdure.providers.embedders import LocalEmbedders
 from perdure.settings import home_directory
 
 GROUP = "search over HTTP at 100,000 passages"
-SPACE = "large"
 CHUNKS_PER_DOCUMENT = 100
-WARM_UP = 20
 LEFT_OUT = 1_000
 DOCSTRING = re.compile(r'"""(.+?)"""', re.DOTALL)
 
@@ -139,16 +138,6 @@ class Filling:
             await ChunkRepository(session, self._organisation_id).replace([content], self._model)
 
 
-async def timed(runs: int, call: Callable[[int], Awaitable[object]]) -> np.ndarray:
-    """Milliseconds of each run, after some that do not count."""
-    taken = []
-    for run in range(WARM_UP + runs):
-        started = time.perf_counter()
-        await call(run)
-        taken.append((time.perf_counter() - started) * 1000)
-    return np.array(taken[WARM_UP:])
-
-
 async def run(options: Options) -> list[Figure]:
     """Fill a space, then ask."""
     chunks, queries = options.repeats(100_000, 6_000), options.repeats(300, 20)
@@ -167,7 +156,15 @@ async def run(options: Options) -> list[Figure]:
             )
             asked = questions(texts[chunks : chunks + queries + WARM_UP])
             options.say(f"{queries} searches of each mode")
-            return await measured(running, database, owner, embedders, asked)
+            figures = await measured(running, database, owner, embedders, asked)
+            second = chunks // 5
+            options.say(f"{second:,} passages of another organisation")
+            other = new_id("org")
+            async with database.transaction(other) as session:
+                session.add(OrganisationRow(id=other, name="Another"))
+            await Filling(database, other, embedders.default).fill(owner, texts[:second], vectors[:second])
+            note = f"{chunks:,} passages in the space asked, {second:,} of another organisation"
+            return [*figures, *await against_none(options, running, owner, asked, note)]
         finally:
             await database.aclose()
 
