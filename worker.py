@@ -15,19 +15,23 @@ import structlog
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.runtime import Runtime
+from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.batches import BatchActivities
 from activities.encryption import EncryptionActivities
 from activities.erasure import ErasureActivities
+from activities.exports import ExportActivities
 from activities.indexing import IndexActivities
 from activities.operations import OperationActivities
 from activities.reembedding import ReembeddingActivities
+from activities.retention import RetentionActivities
 from activities.sources import SourceActivities
 from activities.steps import StepRecorder
 from activities.texts import TextActivities
 from perdure import log, tracing
+from perdure.audit_anchors import AuditAnchors
 from perdure.db.guard import check_app_role
 from perdure.db.keyring import Keyring
 from perdure.db.master_key_check import check_master_keys
@@ -48,6 +52,7 @@ from workflows import policies, queues
 from workflows.client import connect
 from workflows.progress import ProgressReporter
 from workflows.registry import WORKFLOWS
+from workflows.schedules import ensure_schedules
 from workflows.sdk_metrics import metered_runtime, outcome_counters
 
 logger = structlog.get_logger()
@@ -98,7 +103,11 @@ class Dependencies:
         """Activities of the queue `io`."""
         operations = OperationActivities(self.database.transaction)
         batches = self._batches(None)
-        encryption = EncryptionActivities(self.database.transaction, Keyring(load_master_keys(self.settings)))
+        keyring = Keyring(load_master_keys(self.settings))
+        encryption = EncryptionActivities(self.database.transaction, keyring)
+        exports = ExportActivities(self.database.transaction, self.objects, keyring)
+        anchors = AuditAnchors.of(self.settings, self.objects)
+        retention = RetentionActivities(self.database.transaction, self.objects, anchors)
         signer = receipt_signer(load_secret_key(self.settings))
         erasure = ErasureActivities(self.database.transaction, self.objects, signer)
         return [
@@ -124,6 +133,13 @@ class Dependencies:
             erasure.erase_rows,
             erasure.look_again,
             erasure.conclude_erasure,
+            exports.plan_export,
+            exports.export_rows,
+            exports.assemble_archive,
+            exports.conclude_export,
+            exports.discard_export,
+            retention.sweep_log_ins,
+            retention.sweep_organisations,
         ]
 
     def cpu(self) -> Activities:
@@ -200,6 +216,14 @@ def _metered(settings: Settings, database: Database) -> Runtime | None:
     return runtime
 
 
+async def _schedule(client: Client, settings: Settings) -> None:
+    """Have housekeeping done; a Temporal that does not let us is no reason to idle."""
+    try:
+        await ensure_schedules(client, timedelta(hours=settings.retention_every_h))
+    except RPCError as error:
+        logger.warning("not_scheduled", detail=str(error))
+
+
 async def serve(settings: Settings, names: Sequence[str]) -> None:
     """Serve the queues until SIGTERM or SIGINT, then drain."""
     async with AsyncExitStack() as stack:
@@ -211,6 +235,8 @@ async def serve(settings: Settings, names: Sequence[str]) -> None:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        if queues.IO in names:
+            await _schedule(client, settings)
         workers = build_workers(client, dependencies, names)
         async with AsyncExitStack() as running:
             for worker in workers:

@@ -1,6 +1,7 @@
 """Workflow executions as Temporal keeps them: found by their organisation, ended, deleted."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from datetime import UTC, datetime
 
 from temporalio.api.common.v1 import WorkflowExecution as ExecutionId
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
@@ -22,10 +23,19 @@ class Histories:
 
     async def of_operations(self, wanted: Wanted) -> AsyncIterator[WorkflowExecution]:
         """Executions, running or closed, of those operations that `wanted` picks."""
+        async for execution in self._found(wanted):
+            yield execution
+
+    async def closed_before(self, before: datetime, wanted: Wanted) -> AsyncIterator[WorkflowExecution]:
+        """Executions that closed before an instant, of those operations that `wanted` picks."""
+        instant = before.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        async for execution in self._found(wanted, f' AND CloseTime < "{instant}"'):
+            yield execution
+
+    async def _found(self, wanted: Wanted, condition: str = "") -> AsyncIterator[WorkflowExecution]:
         page: list[WorkflowExecution] = []
-        async for execution in self._client.list_workflows(
-            f'PerdureOrg = "{self._organisation_id}"', page_size=PAGE
-        ):
+        query = f'PerdureOrg = "{self._organisation_id}"{condition}'
+        async for execution in self._client.list_workflows(query, page_size=PAGE):
             page.append(execution)
             if len(page) == PAGE:
                 for found in await _picked(page, wanted):

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator, Callable
 
 from perdure.db.erasure_repository import PersonalData, Scope
+from perdure.db.export_repository import ExportRepository
 from perdure.db.operation_repository import operation_of
 from perdure.db.session import Transaction
+from perdure.domain.exports import archive_key
 from perdure.domain.payload_keys import FOLDER as PAYLOADS
 from perdure.domain.payload_keys import split_payload_key
 from perdure.ports.storage import ObjectStore
@@ -36,6 +38,8 @@ class PersonalObjects:
             for folder in ("work", "exports"):
                 async for page in self._of_operations(f"{organisation}/{folder}", _third_part):
                     yield page
+            async for page in self._archives_of_all():
+                yield page
         async for page in self._of_operations(PAYLOADS, _payload_owner):
             yield page
 
@@ -61,6 +65,16 @@ class PersonalObjects:
             if len(keys) < PAGE:
                 return
             after = keys[-1]
+
+    async def _archives_of_all(self) -> AsyncIterator[list[str]]:
+        """Archives of the whole organisation, in which the person is, too."""
+        organisation = self._scope.organisation_id
+        async with self._transaction(organisation) as session:
+            ids = await ExportRepository(session, organisation).of_organisation()
+        keys = [archive_key(organisation, operation_id) for operation_id in ids]
+        stored = [key for key in keys if await self._objects.size(key) is not None]
+        if stored:
+            yield stored
 
     async def _of_operations(
         self, prefix: str, operation_of_key: Callable[[str], str]

@@ -26,6 +26,7 @@ from api.routes import (
     console_documents,
     console_operations,
     console_reference,
+    console_retention,
     console_search,
     console_settings,
     documents,
@@ -35,6 +36,7 @@ from api.routes import (
     operations,
     organisation,
     privacy,
+    retention,
     search,
     secrets,
 )
@@ -75,6 +77,8 @@ ROUTERS = (
     privacy.users,
     privacy.organisation,
     privacy.erasures,
+    privacy.exports,
+    retention.router,
     health.router,
 )
 CONSOLE = (
@@ -85,6 +89,7 @@ CONSOLE = (
     console_reference.router,
     console_settings.router,
     console_audit.router,
+    console_retention.router,
 )
 
 

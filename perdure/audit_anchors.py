@@ -14,6 +14,7 @@ from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
 
 FOLDER = "audit/anchors"
+CUTS = "audit/cuts"
 _READS_AT_ONCE = 16
 
 
@@ -64,6 +65,23 @@ class AuditAnchors:
             anchors=[anchor for anchor in found if anchor is not None],
             forged=[key for key, anchor in zip(keys, found, strict=True) if anchor is None],
         )
+
+    async def write_cut(self, cut: Anchor) -> None:
+        """Note that a trail may begin after this event, before anything of it goes."""
+        key = f"{CUTS}/{cut.organisation_id}/{cut.sequence:020}.json"
+        await self.objects.put(key, self.signer.seal_cut(cut))
+
+    async def cut(self, organisation_id: str) -> Anchor | None:
+        """The last event of a trail that went for its age; None while all of it is there. Forged ones do not count."""
+        keys = sorted([key async for key in self.objects.list(f"{CUTS}/{organisation_id}")], reverse=True)
+        for key in keys:
+            try:
+                cut = self.signer.open_cut(await self.objects.get(key))
+            except NotFoundError:
+                continue
+            if cut is not None and cut.organisation_id == organisation_id:
+                return cut
+        return None
 
     async def organisations(self) -> set[str]:
         """All organisations that ever had an anchor, those included whose trail is gone."""

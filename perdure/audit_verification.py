@@ -19,7 +19,7 @@ async def verify_trail(transaction: Transaction, anchors: AuditAnchors, organisa
     """Go through one trail from its first event to its last."""
     # Anchors first: what is recorded from here on is in the snapshot, and cannot be missing from it.
     kept = await anchors.read(organisation_id)
-    verifier = ChainVerifier(organisation_id, kept.anchors)
+    verifier = ChainVerifier(organisation_id, kept.anchors, await anchors.cut(organisation_id))
     for key in kept.forged:
         verifier.report(FaultKind.ANCHOR_FORGED, 0, f"the anchor {key} was not written with this secret key")
     async with transaction(None) as session:

@@ -90,6 +90,8 @@ class Settings(BaseSettings):
 
     reconcile_interval_s: float = 0.5
 
+    retention_every_h: float = Field(default=24.0, gt=0)
+
     audit_anchor_url: str = ""
     audit_anchor_interval_s: float = Field(default=10.0, gt=0)
 

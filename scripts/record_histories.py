@@ -18,6 +18,7 @@ import httpx
 from google.protobuf.json_format import MessageToDict, ParseDict
 from rich.console import Console
 from temporalio.api.common.v1 import Payload
+from temporalio.client import Client
 
 from perdure.domain.ids import new_id
 from perdure.embedded import ports
@@ -27,6 +28,7 @@ from perdure.settings import Settings, home_directory
 from tests.recording import MASTER_KEYS
 from workflows.client import connect
 from workflows.payload_codec import PayloadCipher, workflow_of
+from workflows.schedules import RETENTION
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -40,8 +42,8 @@ console = Console()
 class Recording:
     """Makes operations and waits for them."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
+    def __init__(self, http: httpx.AsyncClient, client: Client) -> None:
+        self._http, self._client = http, client
 
     async def post(self, path: str, **body: Any) -> dict[str, Any]:
         """POST; the operation."""
@@ -115,9 +117,39 @@ class Recording:
             answer = await http.post("/api/v1/auth/register", json=person | {"password": "a fine password"})
             grant = answer.json()
             http.headers["Authorization"] = f"Bearer {grant['access_token']}"
-            recording = Recording(http)
+            recording = Recording(http, self._client)
             await recording.text("Soon to be forgotten.")
             yield recording, grant
+
+    async def exported_organisation(self) -> dict[str, Any]:
+        """An organisation's data, with a pause on the way."""
+        async with self.somebody() as (recording, _):
+            operation = await recording.post("/organisation/export")
+            await recording.post(f"/operations/{operation['id']}/pause")
+            await asyncio.sleep(1)
+            return await recording.ended(await recording.post(f"/operations/{operation['id']}/resume"))
+
+    async def exported_member(self) -> dict[str, Any]:
+        """A member's data."""
+        async with self.somebody() as (recording, grant):
+            return await recording.ended(await recording.post(f"/users/{grant['user']['id']}/export"))
+
+    async def cancelled_export(self) -> dict[str, Any]:
+        """An export that somebody stopped."""
+        async with self.somebody() as (recording, _):
+            operation = await recording.post("/organisation/export")
+            await recording.post(f"/operations/{operation['id']}/pause")
+            return await recording.ended(await recording.post(f"/operations/{operation['id']}/cancel"))
+
+    async def retention(self) -> dict[str, Any]:
+        """A round of retention, as the schedule starts it."""
+        await self._client.get_schedule_handle(RETENTION).trigger()
+        while True:
+            async for run in self._client.list_workflows(
+                'PerdureKind = "apply_retention" AND ExecutionStatus = "Completed"'
+            ):
+                return {"workflow_id": run.id, "run_id": run.run_id, "status": "completed"}
+            await asyncio.sleep(0.2)
 
     async def erased_member(self) -> dict[str, Any]:
         """A member whose data went."""
@@ -155,6 +187,10 @@ def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[st
         "delete_document": recording.deletion,
         "reembed_space": recording.reembedding,
         "rotate_keys": recording.rotation,
+        "export_user_data-organisation": recording.exported_organisation,
+        "export_user_data-user": recording.exported_member,
+        "export_user_data-cancelled": recording.cancelled_export,
+        "apply_retention": recording.retention,
         "delete_user_data-user": recording.erased_member,
         "delete_user_data-organisation": recording.erased_organisation,
     }
@@ -178,7 +214,7 @@ async def record(home: Path, names: Sequence[str]) -> None:
         answer = await http.post("/api/v1/auth/register", json=person)
         http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         client = await connect(Settings(home=home, temporal_address=stack.environment["TEMPORAL_ADDRESS"]))
-        for name, make in behaviours(Recording(http)).items():
+        for name, make in behaviours(Recording(http, client)).items():
             path = HISTORIES / f"{name}.json"
             if name not in names if names else path.exists():
                 continue

@@ -43,6 +43,8 @@ CPU: ActivityPolicy = {
     "retry_policy": RETRIES,
     "cancellation_type": ActivityCancellationType.TRY_CANCEL,
 }
+# Everything that somebody has: hours, if it is much.
+LONG_IO: ActivityPolicy = {**IO, "start_to_close_timeout": timedelta(hours=12)}
 RECORD: LocalPolicy = {
     "start_to_close_timeout": timedelta(seconds=10),
     "retry_policy": RetryPolicy(

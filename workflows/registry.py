@@ -11,10 +11,12 @@ from perdure.schemas.documents import (
 )
 from perdure.schemas.encryption import RotateKeysInput
 from perdure.schemas.operations import OperationInput
-from perdure.schemas.privacy import DeleteUserDataInput
+from perdure.schemas.privacy import DeleteUserDataInput, ExportUserDataInput
 from workflows import queues
+from workflows.apply_retention import ApplyRetention
 from workflows.delete_document import DeleteDocument
 from workflows.delete_user_data import DeleteUserData
+from workflows.export_user_data import ExportUserData
 from workflows.ingest_batch import IngestBatch
 from workflows.ingest_document import IngestDocument
 from workflows.reembed_space import ReembedSpace
@@ -40,6 +42,8 @@ KINDS = {
         Kind("delete_document", DeleteDocument, DeleteDocumentInput),
         Kind("rotate_keys", RotateKeys, RotateKeysInput),
         Kind("delete_user_data", DeleteUserData, DeleteUserDataInput),
+        Kind("export_user_data", ExportUserData, ExportUserDataInput),
     )
 }
-WORKFLOWS = [kind.workflow for kind in KINDS.values()]
+# The last one is no operation: it serves all organisations.
+WORKFLOWS = [*(kind.workflow for kind in KINDS.values()), ApplyRetention]

@@ -40,6 +40,7 @@ NOTICES: dict[str, Notice] = {
     "member-added": Notice("Member added."),
     "member-removed": Notice("Member removed."),
     "role-changed": Notice("Role changed."),
+    "retention-changed": Notice("Retention changed."),
     "logged-out": Notice("You are logged out.", "info"),
 }
 

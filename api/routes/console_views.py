@@ -70,6 +70,11 @@ class Viewer:
         return Scope.MEMBERS_WRITE in self.scopes
 
     @property
+    def may_decide(self) -> bool:
+        """Whether what holds for the whole organisation can be changed."""
+        return Scope.ORGANISATION_WRITE in self.scopes
+
+    @property
     def may_audit(self) -> bool:
         """Whether the audit trail is shown."""
         return Scope.AUDIT_READ in self.scopes

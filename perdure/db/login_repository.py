@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import Any
 
-from sqlalchemy import case, delete, func, or_, select, update
+from sqlalchemy import CursorResult, and_, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -174,15 +175,18 @@ class LoginRepository:
         """A success ends the count."""
         await self._session.execute(delete(LoginAttemptRow).where(LoginAttemptRow.subject == subject))
 
-    async def sweep(self) -> None:
-        """Delete what can have no effect any more."""
-        await self._session.execute(
-            delete(RefreshTokenRow).where(RefreshTokenRow.expires_at < func.now() - timedelta(hours=1))
-        )
-        await self._session.execute(delete(SessionRow).where(SessionRow.expires_at < func.now()))
-        await self._session.execute(
-            delete(LoginAttemptRow).where(
+    async def sweep(self) -> dict[str, int]:
+        """Delete what can have no effect any more; how many rows of each table that were."""
+        old = {
+            RefreshTokenRow: RefreshTokenRow.expires_at < func.now() - timedelta(hours=1),
+            SessionRow: SessionRow.expires_at < func.now(),
+            LoginAttemptRow: and_(
                 LoginAttemptRow.window_started_at < func.now() - _ATTEMPTS_KEPT,
                 or_(LoginAttemptRow.locked_until.is_(None), LoginAttemptRow.locked_until < func.now()),
-            )
-        )
+            ),
+        }
+        swept = {}
+        for row, is_old in old.items():
+            deleted: CursorResult[Any] = await self._session.execute(delete(row).where(is_old))  # type: ignore[assignment]  # of a DELETE
+            swept[row.__tablename__] = deleted.rowcount
+        return swept

@@ -2,7 +2,8 @@
 
 Each organisation has a chain of its own. An event's hash covers all that it says and the hash before it, so
 that no event can be changed, moved or taken out without breaking the chain after it; what is cut off at the end
-is missed by the head and by the anchors, which are kept outside the table.
+is missed by the head and by the anchors, which are kept outside the table. What went at the beginning for its age
+is vouched for by a signed cut, which is kept there too.
 """
 
 import hashlib
@@ -41,6 +42,9 @@ class Action(StrEnum):
     OPERATION_RETRIED = "operation.retried"
     EXPORT_REQUESTED = "data.export_requested"
     EXPORT_DOWNLOADED = "data.export_downloaded"
+    RETENTION_CHANGED = "retention.changed"
+    RETENTION_APPLIED = "retention.applied"
+    AUDIT_TRIMMED = "audit.trimmed"
     ERASURE_REQUESTED = "data.erasure_requested"
     ERASURE_COMPLETED = "data.erasure_completed"
     SECRET_CREATED = "secret.created"  # noqa: S105  # names, not secrets
@@ -199,8 +203,10 @@ class Verdict:
 class ChainVerifier:
     """Takes the events of one organisation in the order of their sequence; constant memory."""
 
-    def __init__(self, organisation_id: str, anchors: Iterable[Anchor] = ()) -> None:
-        self._organisation_id = organisation_id
+    def __init__(
+        self, organisation_id: str, anchors: Iterable[Anchor] = (), cut: Anchor | None = None
+    ) -> None:
+        self._organisation_id, self._cut = organisation_id, cut
         self._anchors = {anchor.sequence: anchor for anchor in anchors}
         self._expected, self._previous = 1, GENESIS
         self._event_count = self._fault_count = 0
@@ -215,6 +221,8 @@ class ChainVerifier:
     def add(self, stored: ChainedEvent) -> None:
         """Hold one event against those before it."""
         event = stored.event
+        if not self._event_count and self._cut is not None:
+            self._begin(event, self._cut)
         self._event_count += 1
         if event.sequence < self._expected:
             self.report(
@@ -226,6 +234,9 @@ class ChainVerifier:
         elif event.previous_hash != self._previous:
             detail = f"event {event.sequence} does not follow from the one before it"
             self.report(FaultKind.UNLINKED, event.sequence, detail)
+        if self._cut is not None and event.sequence == self._cut.sequence and stored.hash != self._cut.hash:
+            detail = f"event {event.sequence} is not the one up to which the trail was cut for its age"
+            self.report(FaultKind.ANCHOR_DIFFERS, event.sequence, detail)
         if event_hash(event) != stored.hash:
             detail = f"event {event.sequence} is not what was recorded"
             self.report(FaultKind.ALTERED, event.sequence, detail)
@@ -234,6 +245,14 @@ class ChainVerifier:
             detail = f"event {event.sequence} is not the one that was anchored at {anchor.at.isoformat()}"
             self.report(FaultKind.ANCHOR_DIFFERS, event.sequence, detail)
         self._expected, self._previous = event.sequence + 1, stored.hash
+
+    def _begin(self, first: AuditEvent, cut: Anchor) -> None:
+        """Begin where the deletion of what is old has come to: not after the cut, and not before it unlinked."""
+        if first.sequence > cut.sequence:
+            self._expected, self._previous = cut.sequence + 1, cut.hash
+        elif first.sequence > 1:
+            # What it follows from is gone; that it is right shows at the cut.
+            self._expected, self._previous = first.sequence, first.previous_hash
 
     def _miss(self, first: int, last: int) -> None:
         which = f"event {first} is" if first == last else f"events {first} to {last} are"

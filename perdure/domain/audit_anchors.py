@@ -7,6 +7,8 @@ from datetime import datetime
 from perdure.domain.signatures import Signer
 
 _PURPOSE = "perdure audit anchor v1"
+# An anchor says how far a trail had come, a cut that it may begin there: nobody can make one of the other.
+_CUT_PURPOSE = "perdure audit cut v1"
 
 
 @dataclass(frozen=True)
@@ -24,23 +26,40 @@ class AnchorSigner:
 
     def __init__(self, secret: bytes) -> None:
         self._signer = Signer(secret, _PURPOSE)
+        self._cutter = Signer(secret, _CUT_PURPOSE)
 
     def seal(self, anchor: Anchor) -> bytes:
         """The anchor with its signature."""
+        return self._seal(anchor, self._signer)
+
+    def seal_cut(self, cut: Anchor) -> bytes:
+        """The last event that went for its age, with a signature."""
+        return self._seal(cut, self._cutter)
+
+    def open(self, data: bytes) -> Anchor | None:
+        """The anchor inside; None when it is not one of ours, or not as we wrote it."""
+        return self._open(data, self._signer)
+
+    def open_cut(self, data: bytes) -> Anchor | None:
+        """The cut inside; None when it is not one of ours, or not as we wrote it."""
+        return self._open(data, self._cutter)
+
+    @staticmethod
+    def _seal(anchor: Anchor, signer: Signer) -> bytes:
         fields = {
             "organisation_id": anchor.organisation_id,
             "sequence": anchor.sequence,
             "hash": anchor.hash,
             "at": anchor.at.isoformat(),
         }
-        return json.dumps(fields | {"signature": self._signer.sign(fields)}).encode()
+        return json.dumps(fields | {"signature": signer.sign(fields)}).encode()
 
-    def open(self, data: bytes) -> Anchor | None:
-        """The anchor inside; None when it is not one of ours, or not as we wrote it."""
+    @staticmethod
+    def _open(data: bytes, signer: Signer) -> Anchor | None:
         try:
             fields = json.loads(data)
             signature = fields.pop("signature")
-            if not self._signer.is_ours(fields, signature):
+            if not signer.is_ours(fields, signature):
                 return None
             return Anchor(
                 organisation_id=fields["organisation_id"],

@@ -118,9 +118,100 @@ class DeleteUserDataResult(Contract):
     report: ErasureReport
 
 
+class ExportPosition(Contract):
+    """Where the reading of tables goes on: after a primary key; the piece that comes has this number."""
+
+    table: str
+    number: int = 0
+    after: list[Any] | None = None
+
+
+class ExportPart(Contract):
+    """A stored piece of a table."""
+
+    table: str
+    number: int
+    rows: int
+    size_bytes: int
+    unreadable: int = Field(default=0, description="Encrypted values that no key opens.")
+
+
 class ExportUserDataInput(OperationInput):
     """Input of `ExportUserData`: whose data are exported is the operation's subject."""
 
     subject_type: SubjectType
     user_id: Id | None = Field(default=None, description="Absent: the whole organisation.")
-    plan: dict[str, Any] | None = None
+    total: int = Field(default=0, description="Rows to read; set when the workflow continues as new.")
+    parts: list[ExportPart] = Field(default_factory=list)
+    position: ExportPosition | None = None
+
+
+class ExportJob(Contract):
+    """One step of an export."""
+
+    organisation_id: str
+    operation_id: str
+    user_id: str | None = None
+    created_at: Instant
+
+
+class ExportPlan(Contract):
+    """How much there is."""
+
+    rows: int = 0
+
+
+class ExportRowsJob(ExportJob):
+    """Read on from a position; none is the beginning."""
+
+    position: ExportPosition | None = None
+    done: int = 0
+    total: int = 0
+
+
+class ExportPage(Contract):
+    """What was stored, and where to go on; no position is the end."""
+
+    part: ExportPart | None = None
+    position: ExportPosition | None = None
+
+
+class ArchivedExport(Contract):
+    """The archive as it was stored."""
+
+    size_bytes: int
+    sha256: str
+    rows: dict[str, int] = Field(default_factory=dict)
+    files: int = 0
+    missing: int = 0
+
+
+class ArchiveJob(ExportJob):
+    """Make one archive of the stored pieces and of the files."""
+
+    parts: list[ExportPart] = Field(default_factory=list)
+    archived: ArchivedExport | None = None
+
+
+class ExportUserDataResult(Contract):
+    """The archive, and until when it can be had."""
+
+    subject: Subject
+    export_id: str = Field(description="For `GET /api/v1/exports/{export_id}/content`.")
+    size_bytes: int
+    sha256: str
+    rows: dict[str, int] = Field(default_factory=dict, description="Rows by table.")
+    files: int = Field(default=0, description="Originals, parsed texts and other stored files.")
+    missing: int = Field(default=0, description="Files that rows name and the store does not have.")
+    expires_at: Instant
+
+
+class ExportRead(Contract):
+    """An archive of exported data."""
+
+    id: str = Field(description="The operation that made it.")
+    subject: Subject
+    size_bytes: int
+    sha256: str
+    created_at: Instant
+    expires_at: Instant = Field(description="From then on it cannot be had any more, and is deleted.")

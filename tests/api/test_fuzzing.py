@@ -123,6 +123,7 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
     me = await account.get("/auth/me")
     gone = await _member(account, leaver)
     erasure = await account.post(f"/users/{gone}/erasure")
+    export = await account.ended(await account.post("/organisation/export"))
     return Tenant(
         account,
         title,
@@ -134,6 +135,7 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
             "user_id": await _member(account, colleague),
             "owner": me["user"]["id"],
             "space": "default",
+            "export_id": export["id"],
             "POST /api/v1/users/{user_id}/erasure user_id": gone,
             "GET /api/v1/erasures/{token} token": erasure["receipt_url"].rpartition("/")[2],
         },

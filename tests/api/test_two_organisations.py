@@ -21,6 +21,7 @@ from api import sessions
 from perdure.db.login_repository import LoginRepository
 from perdure.db.models import TENANT_TABLES
 from perdure.db.session import Database
+from perdure.domain.exports import archive_key
 from perdure.domain.tokens import SESSION_LIFETIME, hash_secret, new_secret
 from tests.api.conftest import quick_passwords
 from tests.row_factory import RowFactory, table
@@ -33,6 +34,7 @@ RESOURCES = {
     "user_id": ("memberships", "user_id"),
     "space": ("spaces", "name"),
     "secret_id": ("organisation_secrets", "id"),
+    "export_id": ("exports", "operation_id"),
 }
 # Path parameters that name no resource of an organisation.
 WORDS = {"verb": "pause"}
@@ -205,6 +207,8 @@ async def sides(product: FastAPI, database: Database) -> AsyncIterator[tuple[Sid
     both = await _side(product, database), await _side(product, database)
     for side in both:
         await product.state.objects.put(str(side.rows["document_versions"]["object_key"]), b"original")
+        archive = archive_key(side.organisation_id, side.rows["exports"]["operation_id"])
+        await product.state.objects.put(archive, b"archive")
     yield both
     for side in both:
         await side.bearer.aclose()

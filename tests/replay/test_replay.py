@@ -53,7 +53,8 @@ async def test_recorded_workflows_replay(path: Path, converter: DataConverter) -
 
 def test_every_kind_has_a_history() -> None:
     recorded = {path.stem.partition("-")[0] for path in HISTORIES}
-    assert recorded == set(KINDS)
+    # One is no operation: Temporal's schedule starts it.
+    assert recorded - {"apply_retention"} == set(KINDS)
 
 
 def test_histories_of_before_and_after_the_encryption_are_replayed() -> None:

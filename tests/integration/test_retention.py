@@ -1,0 +1,408 @@
+"""Retention on the real servers: what is old goes, what is needed stays, and the trail can still be verified."""
+
+import asyncio
+import re
+import secrets
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from temporalio.client import Client, ScheduleOverlapPolicy
+from temporalio.converter import WorkflowSerializationContext
+from temporalio.service import RPCError, RPCStatusCode
+
+from perdure.audit_anchors import CUTS, AuditAnchors
+from perdure.audit_verification import verify_trail
+from perdure.db.audit_trail import AuditTrail
+from perdure.db.operation_repository import OperationRepository
+from perdure.db.retention_repository import RetentionRepository
+from perdure.db.session import Database
+from perdure.domain.audit import GENESIS, SYSTEM, Action, AuditEvent, event_hash, microseconds
+from perdure.domain.ids import first_id_at, new_id
+from perdure.domain.payload_keys import payload_folder
+from perdure.domain.retention import DataKind
+from perdure.embedded import postgres
+from perdure.ports.storage import ObjectStore
+from perdure.schemas.retention import RetentionReport, RetentionState
+from tests.accounts import PASSWORD, Account
+from workflows import queues
+from workflows.apply_retention import ApplyRetention
+from workflows.schedules import RETENTION, ensure_schedules
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def superuser(embedded_postgres: postgres.EmbeddedPostgres) -> AsyncIterator[Database]:
+    database = Database(embedded_postgres.url("postgres"), 2)
+    yield database
+    await database.aclose()
+
+
+async def a_round(temporal: Client, organisation_id: str, now: datetime | None = None) -> RetentionReport:
+    """A round from one organisation on, which is the newest one."""
+    state = RetentionState(now=now or datetime.now(UTC), after=organisation_id[:-1])
+    return await temporal.execute_workflow(
+        ApplyRetention.run, state, id=new_id("ret"), task_queue=queues.IO, task_timeout=timedelta(seconds=2)
+    )
+
+
+async def an_old_operation(database: Database, organisation_id: str, days: int) -> str:
+    """An operation that was made and ended so long ago, with steps, items and events."""
+    at = datetime.now(UTC) - timedelta(days=days)
+    operation_id = first_id_at("op", at)[:-6] + secrets.token_hex(3)
+    async with database.transaction(organisation_id) as session:
+        await OperationRepository(session).create(
+            organisation_id=organisation_id,
+            actor_id="usr_test",
+            kind="ingest_document",
+            summary="Old",
+            operation_id=operation_id,
+        )
+        given = {"id": operation_id, "org": organisation_id, "at": at}
+        for statement in (
+            "UPDATE operations SET status = 'completed', run_id = 'r', created_at = :at, updated_at = :at, "
+            "closed_at = :at WHERE id = :id",
+            "INSERT INTO operation_steps (organisation_id, operation_id, run_id, activity_id, name, state, attempts, "
+            "started_at) VALUES (:org, :id, 'r', '1', 'x', 'completed', 1, :at)",
+            "INSERT INTO operation_items (organisation_id, operation_id, ordinal, name, source, status) "
+            "VALUES (:org, :id, 0, 'x', '{}', 'indexed')",
+            "INSERT INTO operation_events (organisation_id, operation_id, revision, type, data, created_at) "
+            "VALUES (:org, :id, 1, 'step', '{}', :at)",
+        ):
+            used = {name: value for name, value in given.items() if f":{name}" in statement}
+            await session.execute(text(statement), used)
+    return operation_id
+
+
+async def counts(database: Database, organisation_id: str, operation_id: str) -> dict[str, int]:
+    found = {}
+    async with database.transaction(organisation_id) as session:
+        for table, column in (
+            ("operations", "id"),
+            ("operation_steps", "operation_id"),
+            ("operation_items", "operation_id"),
+            ("operation_events", "operation_id"),
+        ):
+            statement = text(f"SELECT count(*) FROM {table} WHERE {column} = :id")
+            found[table] = await session.scalar(statement, {"id": operation_id})
+    return found
+
+
+async def test_old_operations_go_with_what_hangs_on_them(
+    caller: Account, database: Database, temporal: Client, workers: None
+) -> None:
+    organisation_id = caller.organisation_id
+    old, younger, recent = [
+        await an_old_operation(database, organisation_id, days) for days in (400, 200, 10)
+    ]
+    document = await caller.ingested(json={"text": "Still there."})
+    report = await a_round(temporal, caller.organisation_id)
+    assert report.deleted["operations"] >= 1
+    assert set((await counts(database, organisation_id, old)).values()) == {0}
+    # Half a year old: its events have gone, it has not.
+    assert await counts(database, organisation_id, younger) == {
+        "operations": 1,
+        "operation_steps": 1,
+        "operation_items": 1,
+        "operation_events": 0,
+    }
+    assert set((await counts(database, organisation_id, recent)).values()) == {1}
+    assert (await caller.get(f"/documents/{document['id']}"))["status"] == "indexed"
+    (event,) = (await caller.get("/audit", action="retention.applied"))["items"]
+    assert (event["actor"]["kind"], event["details"]) == ("system", {"operations": 1})
+
+
+async def test_an_operation_that_tells_whose_a_document_is_stays(
+    caller: Account, database: Database, temporal: Client, workers: None
+) -> None:
+    organisation_id = caller.organisation_id
+    old = await an_old_operation(database, organisation_id, 400)
+    document = await caller.ingested(json={"text": "Brought long ago."})
+    async with database.transaction(organisation_id) as session:
+        await session.execute(text("UPDATE document_versions SET operation_id = :id"), {"id": old})
+    await a_round(temporal, caller.organisation_id)
+    assert await counts(database, organisation_id, old) == {
+        "operations": 1,
+        "operation_steps": 0,
+        "operation_items": 0,
+        "operation_events": 0,
+    }
+    await caller.ended((await caller.http.delete(f"/api/v1/documents/{document['id']}")).json())
+    await a_round(temporal, caller.organisation_id)
+    assert (await counts(database, organisation_id, old))["operations"] == 0
+
+
+async def test_old_idempotency_keys_go_and_can_be_used_again(
+    caller: Account, database: Database, temporal: Client, workers: None
+) -> None:
+    body = {"name": "k", "scopes": ["documents:read"]}
+    for key in ("old", "new"):
+        await caller.post("/api-keys", 201, json=body, headers={"Idempotency-Key": key})
+    async with database.transaction(caller.organisation_id) as session:
+        await session.execute(
+            text("UPDATE idempotency_keys SET created_at = now() - interval '8 days' WHERE key = 'old'")
+        )
+    await a_round(temporal, caller.organisation_id)
+    await caller.post("/api-keys", 200, json=body, headers={"Idempotency-Key": "new"})
+    await caller.post("/api-keys", 201, json=body, headers={"Idempotency-Key": "old"})
+
+
+async def test_expired_archives_and_forgotten_files_go(
+    product: FastAPI, caller: Account, database: Database, temporal: Client
+) -> None:
+    kept = await caller.ended(await caller.post("/organisation/export"))
+    gone = await caller.ended(await caller.post("/organisation/export"))
+    async with database.transaction(caller.organisation_id) as session:
+        await session.execute(
+            text("UPDATE exports SET expires_at = now() WHERE operation_id = :id"), {"id": gone["id"]}
+        )
+    cut_off = await an_old_operation(database, caller.organisation_id, 3)
+    objects: ObjectStore = product.state.objects
+    work = f"{caller.organisation_id}/work"
+    running = await caller.post("/documents/batch", json={"items": [{"text": f"{n}"} for n in range(50)]})
+    await caller.post(f"/operations/{running['id']}/pause")
+    for owner in (cut_off, running["id"]):
+        await objects.put(f"{work}/{owner}/left.json", b"left behind")
+    await a_round(temporal, caller.organisation_id)
+    archives = [key async for key in objects.list(f"{caller.organisation_id}/exports")]
+    assert archives == [f"{caller.organisation_id}/exports/{kept['id']}.zip"]
+    assert [each["id"] for each in (await caller.get("/exports"))["items"]] == [kept["id"]]
+    left = {key async for key in objects.list(work)}
+    assert f"{work}/{running['id']}/left.json" in left
+    assert f"{work}/{cut_off}/left.json" not in left
+    await caller.post(f"/operations/{running['id']}/resume")
+    await caller.ended(running)
+
+
+async def test_old_histories_go_with_what_they_keep_outside(
+    product: FastAPI, caller: Account, temporal: Client
+) -> None:
+    operation = await caller.ended(await caller.post("/documents", json={"text": "A history."}))
+    running = await caller.post("/documents/batch", json={"items": [{"text": f"{n}"} for n in range(50)]})
+    await caller.post(f"/operations/{running['id']}/pause")
+    context = WorkflowSerializationContext(namespace="default", workflow_id=operation["workflow_id"])
+    await temporal.data_converter.with_context(context).encode([secrets.token_hex(300_000)])
+    outside = payload_folder(operation["workflow_id"])
+    objects: ObjectStore = product.state.objects
+    await a_round(temporal, caller.organisation_id)
+    assert len([key async for key in objects.list(outside)]) == 1
+    # A month later.
+    report = await a_round(temporal, caller.organisation_id, datetime.now(UTC) + 31 * DAY)
+    assert report.deleted["histories"] == 1
+    assert [key async for key in objects.list(outside)] == []
+    async with asyncio.timeout(60):
+        while await is_known(temporal, operation["workflow_id"]):  # noqa: ASYNC110  # it is another process's
+            await asyncio.sleep(0.2)
+    assert await is_known(temporal, running["workflow_id"])
+    assert (await caller.get(f"/operations/{operation['id']}"))["status"] == "completed"
+    await caller.post(f"/operations/{running['id']}/resume")
+    assert (await caller.ended(running))["status"] == "completed"
+
+
+async def is_known(temporal: Client, workflow_id: str) -> bool:
+    try:
+        await temporal.get_workflow_handle(workflow_id).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
+
+
+async def an_old_trail(database: Database, organisation_id: str, count: int) -> None:
+    """Events of a hundred days ago, chained as they were then."""
+    previous, at = GENESIS, datetime.now(UTC) - 100 * DAY
+    row = "organisation_id, sequence, at, actor_kind, action, details, previous_hash, hash"
+    insert = text(
+        f"INSERT INTO audit_events ({row}) VALUES ({', '.join(f':{name}' for name in row.split(', '))})"
+    )
+    async with database.transaction(organisation_id) as session:
+        for sequence in range(1, count + 1):
+            event = AuditEvent(
+                organisation_id,
+                sequence,
+                microseconds(at),
+                *("system", None, None, "document.deleted", None, None, None, None, "{}"),
+                previous,
+            )
+            previous = event_hash(event)
+            await session.execute(
+                insert,
+                {
+                    **{name: getattr(event, name) for name in row.split(", ") if name not in {"at", "hash"}},
+                    "at": at,
+                    "hash": previous,
+                },
+            )
+        await session.execute(
+            text(
+                "INSERT INTO audit_heads (organisation_id, sequence, hash, at) VALUES (:org, :last, :hash, now())"
+            ),
+            {"org": organisation_id, "last": count, "hash": previous},
+        )
+
+
+async def test_a_trail_is_cut_and_stays_verifiable(
+    product: FastAPI, organisation_id: str, database: Database, superuser: Database, temporal: Client
+) -> None:
+    anchors: AuditAnchors = product.state.audit_anchors
+
+    async def faults() -> list[tuple[str, int]]:
+        verdict = await verify_trail(database.transaction, anchors, organisation_id)
+        return [(fault.kind.value, fault.sequence) for fault in verdict.faults]
+
+    async def tamper(statement: str, **given: Any) -> None:
+        async with superuser.transaction(None) as session:
+            await session.execute(text("SET LOCAL session_replication_role = replica"))
+            await session.execute(text(statement), {"org": organisation_id, **given})
+
+    await an_old_trail(database, organisation_id, 30)
+    async with database.transaction(organisation_id) as session:
+        await AuditTrail(session, organisation_id).record(Action.USER_LOGGED_IN, SYSTEM)
+    assert await faults() == []
+    report = await a_round(temporal, organisation_id)
+    assert "audit_events" not in report.deleted, "a trail is kept for ever unless somebody chooses otherwise"
+    async with database.transaction(organisation_id) as session:
+        await RetentionRepository(session, organisation_id).change({DataKind.AUDIT_EVENTS: 90})
+
+    # What was tampered with is not cut: it could not be looked into any more.
+    change = "UPDATE audit_events SET details = :details WHERE organisation_id = :org AND sequence = 7"
+    await tamper(change, details="{ }")
+    report = await a_round(temporal, organisation_id)
+    assert (report.refused, report.deleted) == ([organisation_id], {})
+    await tamper(change, details="{}")
+
+    report = await a_round(temporal, organisation_id)
+    assert (report.refused, report.deleted["audit_events"]) == ([], 30)
+    assert await faults() == []
+    async with database.transaction(organisation_id) as session:
+        left = [stored.event for stored in await AuditTrail(session, organisation_id).page()]
+    assert [(event.sequence, event.action) for event in left] == [
+        (31, "user.logged_in"),
+        (32, "audit.trimmed"),
+        (33, "retention.applied"),
+    ]
+    assert "audit_events" not in (await a_round(temporal, organisation_id)).deleted
+
+    # One more that is missed: it was not for its age.
+    await tamper("DELETE FROM audit_events WHERE organisation_id = :org AND sequence = 31")
+    assert await faults() == [("missing", 31)]
+    # Without the signed cut, all that went is missed.
+    await anchors.objects.delete([key async for key in anchors.objects.list(f"{CUTS}/{organisation_id}")])
+    assert await faults() == [("missing", 1)]
+
+
+@pytest.mark.parametrize("up_to", [1, 5])
+async def test_the_database_keeps_what_is_recent_whatever_it_is_asked(
+    database: Database, organisation_id: str, up_to: int
+) -> None:
+    for _ in range(5):
+        async with database.transaction(organisation_id) as session:
+            await AuditTrail(session, organisation_id).record(Action.USER_LOGGED_IN, SYSTEM)
+    with pytest.raises(Exception, match="append-only"):  # what ends it is inside
+        async with database.transaction(organisation_id) as session:
+            await RetentionRepository(session, organisation_id).trim_trail(up_to)
+    async with database.transaction(organisation_id) as session:
+        assert len(await AuditTrail(session, organisation_id).page()) == 5
+
+
+async def test_admins_choose_and_others_do_not(caller: Account, stranger: Account) -> None:
+    rules = {rule["kind"]: rule for rule in (await caller.get("/organisation/retention"))["rules"]}
+    assert set(rules) == {kind.value for kind in DataKind}
+    assert (rules["exports"]["days"], rules["audit_events"]["days"]) == (7, None)
+    body = {"rules": {"exports": 3, "operations": None}}
+    answer = await caller.http.patch("/api/v1/organisation/retention", json=body)
+    assert answer.status_code == 200, answer.text
+    changed = {rule["kind"]: rule["days"] for rule in answer.json()["rules"]}
+    assert (changed["exports"], changed["operations"], changed["histories"]) == (3, None, 30)
+    for wrong, pointer in (
+        ({"audit_events": 30}, "/body/rules/audit_events"),
+        ({"exports": None}, "/body/rules/exports"),
+    ):
+        answer = await caller.http.patch("/api/v1/organisation/retention", json={"rules": wrong})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+    key = await caller.post("/api-keys", 201, json={"name": "k", "scopes": ["documents:write"]})
+    bearer = {"Authorization": f"Bearer {key['key']}"}
+    assert (await caller.http.get("/api/v1/organisation/retention", headers=bearer)).status_code == 403
+    theirs = {rule["kind"]: rule["days"] for rule in (await stranger.get("/organisation/retention"))["rules"]}
+    assert theirs["exports"] == 7
+    (event,) = (await caller.get("/audit", action="retention.changed"))["items"]
+    assert event["details"] == {"exports": {"from": 7, "to": 3}, "operations": {"from": 365, "to": None}}
+    export = await caller.ended(await caller.post("/organisation/export"))
+    (made,) = (await caller.get("/exports"))["items"]
+    lasts = datetime.fromisoformat(made["expires_at"]) - datetime.fromisoformat(made["created_at"])
+    assert (made["id"], lasts) == (export["id"], timedelta(days=3))
+
+
+async def test_the_console_shows_and_changes_the_rules(product: FastAPI) -> None:
+    transport = httpx.ASGITransport(product, client=("192.0.2.9", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as browser:
+        email = f"{new_id('usr')}@example.com"
+        form = {"name": "Ada", "organisation": "Engines", "email": email, "password": PASSWORD}
+        assert (await browser.post("/register", data=form)).status_code == 303
+        page = await browser.get("/settings/retention")
+        assert page.status_code == 200, page.text
+        shown = dict(re.findall(r'<input class="input" id="(\w+)" .*value="(\d*)"', page.text))
+        assert shown == {
+            "operations": "365",
+            "operation_events": "30",
+            "histories": "30",
+            "idempotency_keys": "7",
+            "exports": "7",
+            "work_files": "1",
+            "audit_events": "",
+        }
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+        assert token is not None
+        changed = {**shown, "audit_events": "400", "operations": "", "csrf_token": token[1]}
+        answer = await browser.post("/settings/retention", data=changed)
+        assert (answer.status_code, answer.headers["location"]) == (
+            303,
+            "/settings/retention?notice=retention-changed",
+        )
+        page = await browser.get(answer.headers["location"])
+        again = dict(re.findall(r'<input class="input" id="(\w+)" .*value="(\d*)"', page.text))
+        assert (again["audit_events"], again["operations"]) == ("400", "")
+        for wrong, why in (("12", "at least 90 days"), ("soon", "Enter whole days")):
+            answer = await browser.post("/settings/retention", data={**changed, "audit_events": wrong})
+            assert answer.status_code == 422
+            assert why in answer.text
+            assert f'value="{wrong}"' in answer.text
+
+
+async def test_the_schedule_is_made_once_and_renewed(temporal: Client, workers: None) -> None:
+    handle = temporal.get_schedule_handle(RETENTION)
+    try:
+        await ensure_schedules(temporal, DAY)
+        await ensure_schedules(temporal, DAY)
+        described = await handle.describe()
+        assert described.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
+        assert described.schedule.policy.catchup_window == DAY
+        assert [each.every for each in described.schedule.spec.intervals] == [DAY]
+        await handle.pause(note="not this week")
+        await ensure_schedules(temporal, 2 * DAY)
+        described = await handle.describe()
+        assert [each.every for each in described.schedule.spec.intervals] == [2 * DAY]
+        assert (described.schedule.state.paused, described.schedule.state.note) == (True, "not this week")
+        await handle.unpause()
+        await handle.trigger()
+        run = await _started(temporal)
+        report = await temporal.get_workflow_handle(run, result_type=RetentionReport).result()
+        assert report.organisations >= 1
+    finally:
+        await handle.delete()
+
+
+async def _started(temporal: Client) -> str:
+    async with asyncio.timeout(30):
+        while True:
+            described = await temporal.get_schedule_handle(RETENTION).describe()
+            if described.info.recent_actions:
+                action: Any = described.info.recent_actions[-1].action
+                return str(action.workflow_id)
+            await asyncio.sleep(0.1)
