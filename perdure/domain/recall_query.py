@@ -110,7 +110,8 @@ def _named(query: str, people: Sequence[str]) -> list[tuple[int, int, list[str]]
     found: list[tuple[int, int, list[str]]] = []
     at = 0
     while at < len(words):
-        length, who = 0, []
+        length = 0
+        who: list[str] = []
         if matches[at].group()[0].isupper() or not cased:
             length, who = known.at(words[at:])
         if who:

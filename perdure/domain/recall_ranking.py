@@ -18,11 +18,15 @@ Numbers = npt.NDArray[np.float64]
 # As published for reciprocal rank fusion.
 _FUSION_K = 60
 # Turns on each side that say what a passage of a dialogue is about.
-_AROUND = 3
-# So many of its best turns say how good a session is.
+_AROUND = 4
+# So many of its best turns say how good a session is. Longer sessions count in stretches of so many turns: an
+# hour's meeting is about many things.
 _SESSION_BEST = 3
+_STRETCH = 24
 # A statement of so many words says half of what one can say.
-_USUAL_WORDS = 12.0
+_USUAL_WORDS = 8.0
+# Between the positions of two sessions; a whole number of stretches.
+_APART = _STRETCH * 2**30
 # What was done in a period is told about for so long after it.
 _TOLD_WITHIN = timedelta(days=31)
 
@@ -179,12 +183,11 @@ class _Beside:
             ]
         )
         self._alone = sessions < 0
-        # positions of one session are less than this apart from those of the next
-        keys = (sessions << 32) + np.asarray(candidates.positions, dtype=np.int64) + 16
-        keys[self._alone] = -16 * np.arange(1, int(self._alone.sum()) + 1)
+        keys = sessions * _APART + np.asarray(candidates.positions, dtype=np.int64)
+        keys[self._alone] = -_APART
         self._keys, self._order = keys, np.argsort(keys, kind="stable")
         self._sorted = keys[self._order]
-        self._sessions, self._count = sessions, len(numbers)
+        self._stretches = np.where(self._alone, -1, keys // _STRETCH)
 
     def _rows(self, offset: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
         wanted = self._keys + offset
@@ -205,16 +208,15 @@ class _Beside:
         return total / most
 
     def session(self, values: Numbers) -> Numbers:
-        """How good the best of its session are, as a share of those of the best session."""
-        best = np.zeros((self._count + 1, _SESSION_BEST))
-        order = np.argsort(-values, kind="stable")
-        filled = [0] * (self._count + 1)
-        for row in order:
-            session = self._sessions[row]
-            if filled[session] < _SESSION_BEST and session >= 0:
-                best[session, filled[session]] = values[row]
-                filled[session] += 1
-        shares: Numbers = _share(best.mean(axis=1))[self._sessions]
+        """How good the best of its session are, as a share of those of the best session; 0 for one that is alone."""
+        order = np.lexsort((-values, self._stretches))
+        stretches = self._stretches[order]
+        first = np.r_[True, stretches[1:] != stretches[:-1]]
+        group = np.cumsum(first) - 1
+        place = np.arange(len(order)) - np.flatnonzero(first)[group]
+        best = np.where((place < _SESSION_BEST) & ~self._alone[order], values[order], 0.0)
+        shares = np.zeros(len(values))
+        shares[order] = _share(np.bincount(group, best))[group]
         return shares
 
 
@@ -289,8 +291,8 @@ def _recency(query: RecallQuery, candidates: RecallCandidates) -> Numbers:
 
 def _best(scores: Numbers, candidates: RecallCandidates) -> list[int]:
     """Rows by score; of equal scores, by id, so that the order is always the same."""
-    rounded = np.round(scores, 6)
-    return sorted(range(len(scores)), key=lambda row: (-rounded[row], candidates.ids[row]))
+    order: list[int] = np.lexsort((np.asarray(candidates.ids), -np.round(scores, 6))).tolist()
+    return order
 
 
 def _fused(
