@@ -24,6 +24,8 @@ from activities.encryption import EncryptionActivities
 from activities.erasure import ErasureActivities
 from activities.exports import ExportActivities
 from activities.indexing import IndexActivities
+from activities.memories import MemoryActivities, MemoryTextActivities
+from activities.memory_imports import MemoryImportActivities
 from activities.operations import OperationActivities
 from activities.reembedding import ReembeddingActivities
 from activities.retention import RetentionActivities
@@ -103,6 +105,7 @@ class Dependencies:
         """Activities of the queue `io`."""
         operations = OperationActivities(self.database.transaction)
         batches = self._batches(None)
+        memories = MemoryActivities(self.database.transaction)
         keyring = Keyring(load_master_keys(self.settings))
         encryption = EncryptionActivities(self.database.transaction, keyring)
         exports = ExportActivities(self.database.transaction, self.objects, keyring)
@@ -133,6 +136,9 @@ class Dependencies:
             erasure.erase_rows,
             erasure.look_again,
             erasure.conclude_erasure,
+            memories.hand_over,
+            memories.write_memories,
+            memories.forget_memories,
             exports.plan_export,
             exports.export_rows,
             exports.assemble_archive,
@@ -146,12 +152,23 @@ class Dependencies:
         """Activities of the queue `cpu`."""
         parser = ParserPool(self.settings)
         self._stack.push_async_callback(parser.aclose)
+        tokenizer = MiniLMTokenizer(self.settings.model_directory)
         texts = TextActivities(
             self.database.transaction,
             self.objects,
             parser,
-            MiniLMTokenizer(self.settings.model_directory),
+            tokenizer,
             self.embedders,
+            self.settings.max_chunk_tokens,
+        )
+        memories = MemoryTextActivities(
+            self.database.transaction, self.embedders, tokenizer, self.settings.max_chunk_tokens
+        )
+        imports = MemoryImportActivities(
+            self.database.transaction,
+            self.objects,
+            self.embedders,
+            tokenizer,
             self.settings.max_chunk_tokens,
         )
         self.embedders.get(self.embedders.default.name)  # the first document need not wait for it
@@ -161,6 +178,9 @@ class Dependencies:
             texts.embed_document,
             self._batches(texts).prepare_page,
             self.reembedding.embed_missing,
+            memories.prepare_memories,
+            imports.import_page,
+            imports.discard_import,
         ]
 
     def _batches(self, texts: TextActivities | None) -> BatchActivities:

@@ -33,6 +33,8 @@ from api.routes import (
     encryption,
     health,
     members,
+    memories,
+    memory_files,
     operations,
     organisation,
     privacy,
@@ -47,6 +49,7 @@ from perdure.audit_anchors import AuditAnchors
 from perdure.db.guard import check_app_role
 from perdure.db.keyring import Keyring
 from perdure.db.master_key_check import check_master_keys
+from perdure.db.recall_service import RecallService
 from perdure.db.search_service import SearchService
 from perdure.db.session import Database
 from perdure.ports.models import Embedders
@@ -59,7 +62,7 @@ from perdure.settings import Settings
 from workflows.client import connect
 from workflows.sdk_metrics import ClientFigures
 
-UPLOADS = (r"/api/v1/documents", r"/api/v1/documents/batch")
+UPLOADS = (r"/api/v1/documents", r"/api/v1/documents/batch", r"/api/v1/memories/import")
 ROUTERS = (
     auth.router,
     organisation.router,
@@ -70,6 +73,8 @@ ROUTERS = (
     documents.spaces,
     documents.content,
     search.router,
+    memory_files.router,
+    memories.router,
     secrets.router,
     encryption.router,
     codec.router,
@@ -186,6 +191,7 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     state.keyring = parts.keyring
     state.content_links = ContentLinks(parts.objects, load_secret_key(settings), settings.public_url)
     state.search = SearchService(parts.database.transaction, parts.embedders, settings)
+    state.recall = RecallService(parts.database.transaction, parts.embedders, settings)
     state.operations = Operations(parts.database, parts.temporal, settings, state.metrics)
     state.client_figures = parts.client_figures
     parts.database.observe(state.metrics.count_outcome)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.authentication import Principal
@@ -41,6 +41,8 @@ logger = structlog.get_logger("perdure.api")
 # How long a verb waits for its effect before it answers with what is.
 EFFECT_TIMEOUT_S = 1.0
 EFFECT_POLL_S = 0.02
+# How long a caller who asks for it waits for an operation to end.
+RESULT_TIMEOUT_S = 30.0
 RPC_TIMEOUT = timedelta(seconds=3)
 
 Build = Callable[[AsyncSession, str], Awaitable[OperationRow]]
@@ -107,6 +109,18 @@ class Operations:
         self._metrics.operations.labels(row.kind).inc()
         await self.launch(row)
         return Accepted(self.read(row), replayed=False)
+
+    async def wait(self, organisation_id: str, operation_id: str) -> OperationRead | None:
+        """The operation once it has ended; None when that takes longer than a request may wait."""
+        handle = await self._handle(organisation_id, operation_id)
+        try:
+            await asyncio.wait_for(handle.result(), RESULT_TIMEOUT_S)
+        except WorkflowFailureError:
+            pass  # its record says why
+        except (TimeoutError, RPCError):
+            return None
+        operation = await self.get(organisation_id, operation_id)
+        return operation if operation.status in TERMINAL else None
 
     async def once(
         self,

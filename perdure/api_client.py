@@ -101,6 +101,10 @@ class ApiClient:
 
     async def upload(self, path: Path, fields: Mapping[str, str]) -> OperationRead:
         """Start ingesting a file; returns the operation."""
+        return await self.send_file("/documents", path, fields)
+
+    async def send_file(self, target: str, path: Path, fields: Mapping[str, str]) -> OperationRead:
+        """Post a file with some fields; returns the operation."""
 
         with ExitStack() as opened:
 
@@ -109,8 +113,19 @@ class ApiClient:
                 file = opened.enter_context(path.open("rb"))
                 return {"data": dict(fields), "files": {"file": (path.name, file)}}
 
-            answer = await self._send("POST", "/documents", options)
+            answer = await self._send("POST", target, options)
         return OperationRead.model_validate(self._json(answer))
+
+    async def download(self, source: str, path: Path, **parameters: str) -> int:
+        """Write what a path answers into a file; how many bytes that were."""
+        async with self._http.stream("GET", API + source, params=parameters) as answer:
+            if answer.is_error:
+                await answer.aread()
+                self._json(answer)
+            with path.open("wb") as file:
+                async for data in answer.aiter_bytes():
+                    file.write(data)
+                return file.tell()
 
     async def operation(self, operation_id: str) -> OperationRead:
         """Read an operation."""

@@ -20,6 +20,8 @@ from rich.console import Console
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 
+from activities.memories import writer_id
+from perdure.db.memory_acceptance import subject_key
 from perdure.domain.ids import new_id
 from perdure.embedded import ports
 from perdure.embedded.supervisor import Stack
@@ -109,6 +111,30 @@ class Recording:
             (await self._http.post("/api/v1/secrets", json=secret)).raise_for_status()
         return await self.ended(await self.post("/keys/rotation"))
 
+    async def conversation(self) -> dict[str, Any]:
+        """Messages that were remembered."""
+        turns = [{"speaker": "Ann", "content": "I moved to Lisbon."}, {"speaker": "Ben", "content": "When?"}]
+        return await self.ended(await self.post("/memories", json={"messages": turns, "subject": "Ann"}))
+
+    async def writer(self) -> dict[str, Any]:
+        """The workflow that wrote several requests about one subject; it is no operation."""
+        texts = [f"Ann has {number} boats." for number in range(5)]
+        started = [await self.post("/memories", json={"content": text, "subject": "Ann"}) for text in texts]
+        ended = [await self.ended(operation) for operation in started]
+        space_id = ended[0]["subject"]["id"]
+        return {"workflow_id": writer_id(space_id, subject_key("Ann")), "run_id": None, "status": "completed"}
+
+    async def imported(self) -> dict[str, Any]:
+        """Several pages of lines, one of which is no memory."""
+        lines = [json.dumps({"content": f"Ann has {number} lamps."}) for number in range(900)]
+        file = "\n".join([*lines, "no memory"]).encode()
+        return await self.ended(await self.post("/memories/import", files={"file": ("m.jsonl", file)}))
+
+    async def forgetting(self) -> dict[str, Any]:
+        """A text that was forgotten."""
+        await self.ended(await self.post("/memories", json={"content": "Ann sold a boat."}))
+        return await self.ended(await self.post("/memories/forget", json={"text": "Ann sold a boat."}))
+
     @asynccontextmanager
     async def somebody(self) -> AsyncIterator[tuple["Recording", dict[str, Any]]]:
         """Someone else, with a text of their own in an organisation of their own, and what registering answered."""
@@ -187,6 +213,10 @@ def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[st
         "delete_document": recording.deletion,
         "reembed_space": recording.reembedding,
         "rotate_keys": recording.rotation,
+        "remember": recording.conversation,
+        "remember-writer": recording.writer,
+        "forget": recording.forgetting,
+        "import_memories": recording.imported,
         "export_user_data-organisation": recording.exported_organisation,
         "export_user_data-user": recording.exported_member,
         "export_user_data-cancelled": recording.cancelled_export,

@@ -10,6 +10,7 @@ from perdure.schemas.documents import (
     ReembedSpaceInput,
 )
 from perdure.schemas.encryption import RotateKeysInput
+from perdure.schemas.memories import ForgetInput, ImportMemoriesInput, RememberInput
 from perdure.schemas.operations import OperationInput
 from perdure.schemas.privacy import DeleteUserDataInput, ExportUserDataInput
 from workflows import queues
@@ -17,10 +18,14 @@ from workflows.apply_retention import ApplyRetention
 from workflows.delete_document import DeleteDocument
 from workflows.delete_user_data import DeleteUserData
 from workflows.export_user_data import ExportUserData
+from workflows.forget import Forget
+from workflows.import_memories import ImportMemories
 from workflows.ingest_batch import IngestBatch
 from workflows.ingest_document import IngestDocument
 from workflows.reembed_space import ReembedSpace
+from workflows.remember import Remember
 from workflows.rotate_keys import RotateKeys
+from workflows.write_memories import WriteMemories
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,11 @@ KINDS = {
         Kind("delete_document", DeleteDocument, DeleteDocumentInput),
         Kind("rotate_keys", RotateKeys, RotateKeysInput),
         Kind("delete_user_data", DeleteUserData, DeleteUserDataInput),
+        Kind("remember", Remember, RememberInput),
+        Kind("forget", Forget, ForgetInput),
+        Kind("import_memories", ImportMemories, ImportMemoriesInput),
         Kind("export_user_data", ExportUserData, ExportUserDataInput),
     )
 }
-# The last one is no operation: it serves all organisations.
-WORKFLOWS = [*(kind.workflow for kind in KINDS.values()), ApplyRetention]
+# The last ones are no operations: they serve many.
+WORKFLOWS = [*(kind.workflow for kind in KINDS.values()), WriteMemories, ApplyRetention]

@@ -32,6 +32,8 @@ _USUAL_SCOPES = frozenset(
         Scope.DOCUMENTS_READ,
         Scope.DOCUMENTS_WRITE,
         Scope.SEARCH_READ,
+        Scope.MEMORIES_READ,
+        Scope.MEMORIES_WRITE,
         Scope.OPERATIONS_READ,
         Scope.OPERATIONS_WRITE,
     }

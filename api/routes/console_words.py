@@ -71,6 +71,9 @@ KINDS: dict[str, tuple[str, str]] = {
     "delete_user_data": ("Erase data", "trash"),
     "export_user_data": ("Export data", "download"),
     "rotate_keys": ("Rotate keys", "key"),
+    "remember": ("Remember", "plus"),
+    "forget": ("Forget", "minus-circle"),
+    "import_memories": ("Import memories", "upload"),
 }
 
 _TYPES: tuple[tuple[str, str, str], ...] = (

@@ -2,7 +2,7 @@
 
 import typer
 
-from perdure.cli import admin, audit, backup, chaos, documents, keys, operations, quotas, up
+from perdure.cli import admin, audit, backup, chaos, documents, keys, memories, operations, quotas, up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,8 +17,12 @@ app.command()(chaos.chaos)
 app.command()(audit.verify_audit)
 app.command()(documents.ingest)
 app.command()(documents.search)
+app.command()(memories.remember)
+app.command()(memories.recall)
+app.command()(memories.forget)
 app.command()(keys.rotate_keys)
 app.command()(quotas.quota)
+app.add_typer(memories.app, name="memory")
 app.add_typer(backup.app, name="backup")
 app.add_typer(operations.app, name="ops")
 app.add_typer(keys.master_key, name="master-key")

@@ -23,6 +23,8 @@ _SCOPES = (
     "documents:read",
     "documents:write",
     "search:read",
+    "memories:read",
+    "memories:write",
     "operations:read",
     "operations:write",
     "encryption:rotate",

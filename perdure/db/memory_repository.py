@@ -21,6 +21,7 @@ from perdure.domain.ids import new_id
 from perdure.domain.memories import MemoryKind, RetiredFor, fingerprint
 from perdure.domain.recall_ranking import RecallMode
 from perdure.domain.text_search import configuration
+from perdure.errors import ConflictError
 from perdure.ports.models import EmbeddingModel, Vectors
 from perdure.schemas.memories import (
     MemoryRead,
@@ -150,7 +151,10 @@ class MemoryRepository:
         embedded: tuple[Vectors, EmbeddingModel, int] | None,
     ) -> None:
         """Make a new version; the one before stays, retired, with its vector. `embedded` belongs to new content."""
-        await MemoryWriter(self._session, self._organisation_id, row.space_id).share()
+        writer = MemoryWriter(self._session, self._organisation_id, row.space_id)
+        await writer.share()
+        if embedded is not None and await writer.is_forgotten(row.subject, str(changes["content"])):
+            raise ConflictError("this text was to be forgotten, for good: say it in other words")
         version = {"version_id": new_id("mem"), "memory_id": row.id}
         await self._session.execute(_KEEP_VERSION, {**version, "reason": RetiredFor.CORRECTED.value})
         await self._session.execute(_KEEP_VECTORS, version)

@@ -168,6 +168,14 @@ class MemoryWriter:
         """Wait until nobody writes, and let nobody until the transaction ends."""
         await self._session.execute(_ALONE, {"space": self._space_id})
 
+    async def is_forgotten(self, subject: str, content: str) -> bool:
+        """Whether a text was to be forgotten, of this subject or of all."""
+        digests = [tombstone(self._space_id, each, fingerprint(content)) for each in (subject, ANY_SUBJECT)]
+        statement = select(MemoryTombstoneRow.digest).where(
+            MemoryTombstoneRow.space_id == self._space_id, MemoryTombstoneRow.digest == _any(digests)
+        )
+        return (await self._session.execute(statement.limit(1))).first() is not None
+
     async def space(self) -> SpaceRow | None:
         """The space; its model does not change until the transaction ends."""
         return await self._session.get(

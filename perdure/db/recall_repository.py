@@ -61,7 +61,7 @@ _LEXEMES = text(
 _AROUND = """
     SELECT {side}.id FROM memories {side}
     WHERE {side}.space_id = s.space_id AND {side}.subject = s.subject AND {side}.session_id = s.session_id
-        AND {side}.retired_at IS NULL
+        AND {side}.retired_at IS NULL AND ({side}.expires_at IS NULL OR {side}.expires_at > now())
         AND ({side}.valid_from, {side}.sequence, {side}.ordinal, {side}.piece)
             {sign} (s.valid_from, s.sequence, s.ordinal, s.piece)
     ORDER BY {side}.valid_from {order}, {side}.sequence {order}, {side}.ordinal {order}, {side}.piece {order}
@@ -127,6 +127,8 @@ class RecallScope:
     subject: str | None
     memories: int
     few: bool
+    narrowed: bool = False
+    """Whether less, or more, than all current memories may answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +240,7 @@ class RecallRepository:
             subject=subject,
             memories=memories if memories <= self._exact_below else space.memories,
             few=memories <= self._exact_below,
+            narrowed=narrowed,
         )
 
     async def by_vector(self, scope: RecallScope, model: EmbeddingModel, vector: str) -> Sequence[str]:

@@ -17,6 +17,7 @@ from perdure.db.recall_repository import (
     RecallSpace,
     visible,
 )
+from perdure.db.related_memories import related_memories
 from perdure.db.search_repository import TUNING
 from perdure.db.search_service import DEFAULT_SPACE, Asked
 from perdure.db.session import Transaction
@@ -48,6 +49,8 @@ from perdure.settings import Settings
 # questions about something else find something, too: every question has a nearest memory.
 _CLOSE = 0.3
 _HOLDS = 0.5
+# Candidates of each way whose neighbours are looked at: an answer seldom stands beside a worse one.
+_WIDENED = 50
 # Between the positions of turns of which it is not known how many stand between them.
 _GAP = 16
 
@@ -146,6 +149,10 @@ class RecallService:
             for item in ranked
             if item.score >= request.min_score and item.score > 0
         ]
+        if request.graph and items:
+            async with self._transaction(organisation_id) as session:
+                related = await related_memories(session, [item.id for item in items])
+            items = [item.model_copy(update={"related": related.get(item.id, [])}) for item in items]
         return (RecallOutcome.FOUND if items else RecallOutcome.NOTHING_RELEVANT), items
 
     async def _gather(
@@ -169,10 +176,13 @@ class RecallService:
             runs: list[list[str]] = []
             wanted = seeds
             if mode is RecallMode.HYBRID:
-                runs = await repository.neighbours(seeds)
+                runs = await repository.neighbours(
+                    list(dict.fromkeys((*near[:_WIDENED], *holding[:_WIDENED])))
+                )
                 beside = {memory_id for run in runs for memory_id in run} - set(seeds)
-                # What stands beside a candidate may answer only if it may be seen; else it says nothing.
-                wanted = [*seeds, *sorted(await repository.visible_of(scope, list(beside)))]
+                if scope.narrowed:  # what stands beside a candidate need not be what was asked for
+                    beside = await repository.visible_of(scope, sorted(beside))
+                wanted = [*seeds, *sorted(beside)]
             return _Gathered(await repository.found(scope, wanted, words, vector), words, runs)
 
     async def _by_vector(

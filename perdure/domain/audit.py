@@ -38,6 +38,7 @@ class Action(StrEnum):
     ORGANISATION_CREATED = "organisation.created"
     ORGANISATION_RENAMED = "organisation.renamed"
     DOCUMENT_DELETED = "document.deleted"
+    MEMORIES_FORGOTTEN = "memories.forgotten"
     OPERATION_CANCELLED = "operation.cancelled"
     OPERATION_RETRIED = "operation.retried"
     EXPORT_REQUESTED = "data.export_requested"

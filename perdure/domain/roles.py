@@ -9,6 +9,8 @@ class Scope(StrEnum):
     DOCUMENTS_READ = "documents:read"
     DOCUMENTS_WRITE = "documents:write"
     SEARCH_READ = "search:read"
+    MEMORIES_READ = "memories:read"
+    MEMORIES_WRITE = "memories:write"
     OPERATIONS_READ = "operations:read"
     OPERATIONS_WRITE = "operations:write"
     APPROVALS_WRITE = "approvals:write"
@@ -35,8 +37,16 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
-_READING = frozenset({Scope.DOCUMENTS_READ, Scope.SEARCH_READ, Scope.OPERATIONS_READ, Scope.MEMBERS_READ})
-_WORKING = _READING | {Scope.DOCUMENTS_WRITE, Scope.OPERATIONS_WRITE}
+_READING = frozenset(
+    {
+        Scope.DOCUMENTS_READ,
+        Scope.SEARCH_READ,
+        Scope.MEMORIES_READ,
+        Scope.OPERATIONS_READ,
+        Scope.MEMBERS_READ,
+    }
+)
+_WORKING = _READING | {Scope.DOCUMENTS_WRITE, Scope.MEMORIES_WRITE, Scope.OPERATIONS_WRITE}
 
 _SCOPES: dict[Role, frozenset[Scope]] = {
     Role.OWNER: frozenset(Scope),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints, field_validator, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from perdure.domain.memories import MemoryKind, says_something
 from perdure.domain.recall_ranking import RecallMode
@@ -49,6 +49,11 @@ def _content(value: str) -> str:
     return value
 
 
+def _one_of(**fields: dict[str, Any]) -> dict[str, Any]:
+    """That exactly one of some fields is given, as JSON schema says it; null is not given."""
+    return {"oneOf": [{"required": [name], "properties": {name: kind}} for name, kind in fields.items()]}
+
+
 class Message(RequestBody):
     """One turn of a conversation."""
 
@@ -86,6 +91,10 @@ class MemoryFields(RequestBody):
 
 class MemoryCreate(MemoryFields):
     """Something to remember: `content`, or `messages` of a conversation; exactly one of them."""
+
+    model_config = ConfigDict(
+        json_schema_extra=_one_of(content={"type": "string"}, messages={"type": "array"})
+    )
 
     content: str | None = Field(default=None, min_length=1, max_length=MAX_CONTENT)
     messages: list[Message] | None = Field(default=None, min_length=1, max_length=MAX_MESSAGES)
@@ -257,6 +266,7 @@ class RecallRequest(RequestBody):
         default=None, description="Keep the question and its hits under this session."
     )
     min_score: float = Field(default=0.0, ge=0.0, le=1.0, description="Leave out what scores below.")
+    graph: bool = Field(default=False, description="Fill `related` with what each memory is connected with.")
     explain: bool = Field(default=False, description="Fill `terms` with the parts of each score.")
 
     _then = field_validator("as_of", "known_at")(_dated)
@@ -278,6 +288,25 @@ class RecallOutcome(StrEnum):
     NOTHING_STORED = "nothing_stored"
 
 
+class RelatedMemory(Contract):
+    """A memory that another one is connected with."""
+
+    id: str
+    relation: Literal["similar", "supports", "contradicts", "follows", "part_of", "mentions"]
+    direction: Literal["out", "in"] = Field(
+        description="`out`: the memory asked for follows, supports … this one; `in`: the other way round."
+    )
+    weight: float = Field(description="How sure it is, 0 to 1.")
+    content: str
+    speaker: str | None
+
+
+class RelatedMemories(Contract):
+    """What a memory is connected with, the stronger first."""
+
+    items: list[RelatedMemory]
+
+
 class RecallHit(Contract):
     """A memory that answers, and where it comes from."""
 
@@ -293,6 +322,9 @@ class RecallHit(Contract):
     source: MemorySource
     valid_from: Instant
     valid_to: Instant | None
+    related: list[RelatedMemory] = Field(
+        default_factory=list, description="With `graph`, what it is connected with."
+    )
 
 
 class RecallAnswer(Contract):
@@ -305,6 +337,15 @@ class RecallAnswer(Contract):
 
 class ForgetCreate(RequestBody):
     """What is to be forgotten, for good: exactly one of `ids`, `text`, `subject` and `query`."""
+
+    model_config = ConfigDict(
+        json_schema_extra=_one_of(
+            text={"type": "string"},
+            ids={"type": "array"},
+            subject={"type": "string"},
+            query={"type": "string"},
+        )
+    )
 
     space: SpaceName = "default"
     ids: list[Id] | None = Field(default=None, min_length=1, max_length=1_000)

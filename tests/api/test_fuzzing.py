@@ -120,6 +120,9 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
     key = await account.post("/api-keys", 201, json={"name": title, "scopes": ["documents:read"]})
     hidden = {"name": title, "kind": "other", "value": f"The secret of {title}"}
     secret = await account.post("/secrets", 201, json=hidden)
+    said = {"content": f"The pump of {title} was oiled.", "subject": title}
+    remembered = await account.post("/memories?wait=true", 200, json=said)
+    await account.post("/memories/recall", 200, json={"query": f"pump of {title}", "session_id": title})
     me = await account.get("/auth/me")
     gone = await _member(account, leaver)
     erasure = await account.post(f"/users/{gone}/erasure")
@@ -136,6 +139,8 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
             "owner": me["user"]["id"],
             "space": "default",
             "export_id": export["id"],
+            "memory_id": remembered["result"]["memory_ids"][0],
+            "session_id": title,
             "POST /api/v1/users/{user_id}/erasure user_id": gone,
             "GET /api/v1/erasures/{token} token": erasure["receipt_url"].rpartition("/")[2],
         },

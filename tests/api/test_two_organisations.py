@@ -34,6 +34,8 @@ RESOURCES = {
     "user_id": ("memberships", "user_id"),
     "space": ("spaces", "name"),
     "secret_id": ("organisation_secrets", "id"),
+    "memory_id": ("memories", "id"),
+    "session_id": ("memory_recalls", "session_id"),
     "export_id": ("exports", "operation_id"),
 }
 # Path parameters that name no resource of an organisation.
@@ -63,7 +65,9 @@ PUBLIC = {
 }
 
 # Bodies that the schema alone does not make valid.
-BODIES: dict[str, dict[str, Any]] = {}
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /api/v1/memories": {"content": "x"},
+}
 VALUES = {"email": "someone@example.com", "role": "viewer", "password": "a fine password"}
 
 _ENDLESS_S = 3.0

@@ -1,0 +1,145 @@
+"""Into memory and out of it again."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+
+from activities.failures import failures
+from perdure.db.forgetting import Forgetting
+from perdure.db.memory_requests import MemoryRequests
+from perdure.db.memory_writer import MemoryWriter
+from perdure.db.models import SpaceRow
+from perdure.db.session import Transaction
+from perdure.domain.memories import embedded_text, pieces
+from perdure.errors import NotFoundError
+from perdure.ports.models import Embedders, Tokenizer
+from perdure.schemas.memories import (
+    ForgetResult,
+    MemoryJob,
+    PreparedMemories,
+    WriteJob,
+    WriteMemoriesInput,
+    WriteRequest,
+    WrittenMemories,
+)
+
+_ORGANISATION = SearchAttributeKey.for_keyword("PerdureOrg")
+# As for operations: so long nothing happens after a worker was killed.
+_TASK_TIMEOUT = timedelta(seconds=2)
+# By name, because activities import no workflows.
+WRITER, WRITER_SIGNAL = "WriteMemories", "write"
+
+
+def writer_id(space_id: str, subject_key: str) -> str:
+    """Workflow id of the one writer of a subject of a space."""
+    return f"memories.{space_id}.{subject_key}"
+
+
+class MemoryActivities:
+    """Side effects of remembering that need the database only. Each is safe to run twice."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    @activity.defn
+    async def hand_over(self, job: MemoryJob) -> None:
+        """Tell the subject's writer, which is started when it does not run. Told twice, it finds the work done."""
+        client: Client = activity.client()
+        request = WriteRequest(operation_id=job.operation_id, workflow_id=job.workflow_id)
+        await client.start_workflow(
+            WRITER,
+            WriteMemoriesInput(organisation_id=job.organisation_id, space_id=job.space_id),
+            id=writer_id(job.space_id, job.subject_key),
+            task_queue=activity.info().task_queue,
+            task_timeout=_TASK_TIMEOUT,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal=WRITER_SIGNAL,
+            start_signal_args=[request],
+            search_attributes=TypedSearchAttributes(
+                [SearchAttributePair(_ORGANISATION, job.organisation_id)]
+            ),
+            static_summary="Write the memories of a subject, one request after the other",
+        )
+
+    @activity.defn
+    async def write_memories(self, job: WriteJob) -> WrittenMemories:
+        """Write requests in one transaction. A second run finds their outcomes and changes nothing."""
+        with failures():
+            async with self._transaction(job.organisation_id) as session:
+                writer = MemoryWriter(session, job.organisation_id, job.space_id)
+                return WrittenMemories(outcomes=await writer.write(job.operation_ids))
+
+    @activity.defn
+    async def forget_memories(self, job: MemoryJob) -> ForgetResult:
+        """Forget in one transaction. A second run finds the receipt."""
+        with failures():
+            async with self._transaction(job.organisation_id) as session:
+                forgetting = Forgetting(session, job.organisation_id, job.space_id)
+                receipt = await forgetting.forget(job.operation_id)
+            if receipt is None:
+                raise NotFoundError(
+                    f"nothing is known any more of what operation {job.operation_id} was to forget"
+                )
+            return receipt
+
+
+class MemoryTextActivities:
+    """What takes a model. Each is safe to run twice."""
+
+    def __init__(
+        self, transaction: Transaction, embedders: Embedders, tokenizer: Tokenizer, max_tokens: int
+    ) -> None:
+        self._transaction, self._embedders = transaction, embedders
+        self._tokenizer, self._max_tokens = tokenizer, max_tokens
+
+    @activity.defn
+    async def prepare_memories(self, job: MemoryJob) -> PreparedMemories:
+        """Cut a request into memories and embed them for its space. A second run computes the same again."""
+        with failures():
+            async with self._transaction(job.organisation_id) as session:
+                row = await MemoryRequests(session, job.organisation_id).get(job.operation_id)
+                space = await session.get(SpaceRow, job.space_id)
+            if row is None or space is None:
+                raise NotFoundError(f"the space of operation {job.operation_id} was deleted")
+            if row.outcome is not None or row.body is None:
+                return PreparedMemories(count=0)  # written for a run that died before it heard of it
+            embedder = self._embedders.get(space.embedding_model)
+            body = await asyncio.to_thread(self._cut, row.body)
+            texts = [
+                embedded_text(body["turns"][piece["turn"]]["speaker"], piece["text"])
+                for piece in body["pieces"]
+            ]
+            vectors = await asyncio.to_thread(embedder.embed, texts)
+            async with self._transaction(job.organisation_id) as session:
+                requests = MemoryRequests(session, job.organisation_id)
+                await requests.prepare(job.operation_id, body, vectors, embedder.model)
+            return PreparedMemories(count=len(texts))
+
+    def _cut(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The request with the pieces of its turns in place of their texts."""
+        if "pieces" in body:
+            return body
+        found = [
+            {
+                "turn": number,
+                "text": each.text,
+                "start": each.start,
+                "end": each.end,
+                "tokens": each.token_count,
+            }
+            for number, turn in enumerate(body["turns"])
+            for each in pieces(turn["content"], self._tokenizer, self._max_tokens)
+        ]
+        turns = [{**turn, "content": None} for turn in body["turns"]]
+        return {**body, "turns": turns, "pieces": found}
