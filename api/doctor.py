@@ -30,7 +30,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 from temporalio.converter import DataConverter
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.db.guard import Fault, find_faults
 from perdure.db.master_key_check import examine_master_keys
@@ -50,6 +50,7 @@ from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
 from workflows import queues
 from workflows.client import connect
+from workflows.schedules import RETENTION
 
 GIBIBYTE = 1024**3
 _ENOUGH_DISK, _LITTLE_DISK = 5 * GIBIBYTE, GIBIBYTE
@@ -196,6 +197,7 @@ async def check_temporal(settings: Settings) -> list[Finding]:
                 *_tuning(settings),
                 await _search_attributes(client),
                 await _pollers(client),
+                await _retention(client),
             ]
     except (RPCError, RuntimeError, OSError, TimeoutError) as error:
         reason = str(error).partition("\n")[0] or "no answer"
@@ -259,6 +261,21 @@ async def _pollers(client: Client) -> Finding:
     if silent:
         return fail("task queues", found, f"start `python worker.py --queues {','.join(silent)}`")
     return ok("task queues", found)
+
+
+async def _retention(client: Client) -> Finding:
+    """Whether what is too old goes."""
+    try:
+        described = await client.get_schedule_handle(RETENTION).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return warn("retention", "no schedule", "a worker of the queue io makes it when it starts")
+    if described.schedule.state.paused:
+        found = f"paused: {described.schedule.state.note or 'nobody said why'}"
+        return warn("retention", found, f"`temporal schedule toggle --unpause -s {RETENTION}`")
+    following = [f"next {at:%Y-%m-%d %H:%M} UTC" for at in described.info.next_action_times[:1]]
+    return ok("retention", ", ".join([f"schedule {RETENTION}", *following]))
 
 
 async def check_model(settings: Settings) -> list[Finding]:

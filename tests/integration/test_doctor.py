@@ -1,13 +1,17 @@
 import json
 import socket
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from temporalio.converter import DataConverter
 
 from api import doctor
 from api.doctor import Finding, Verdict
 from perdure.embedded import ports, postgres
 from perdure.settings import Settings
+from workflows.client import connect
+from workflows.schedules import RETENTION, ensure_schedules
 
 
 @pytest.fixture
@@ -60,6 +64,28 @@ async def test_queues_that_nobody_polls_fail(settings: Settings, temporal_server
     assert found["task queues"] in {Verdict.FAIL, Verdict.OK}  # other tests may poll on this server
     queues = next(finding for finding in findings if finding.check == "task queues")
     assert (": 0 workers" in queues.found) == (queues.verdict is Verdict.FAIL)
+
+
+async def test_retention_that_rests_is_told(settings: Settings, temporal_server: str) -> None:
+    there = settings.model_copy(update={"temporal_address": temporal_server})
+
+    temporal = await connect(there, converter=DataConverter.default)
+
+    async def told() -> Finding:
+        return next(each for each in await doctor.check_temporal(there) if each.check == "retention")
+
+    handle = temporal.get_schedule_handle(RETENTION)
+    assert (await told()).found == "no schedule"
+    await ensure_schedules(temporal, timedelta(days=1))
+    try:
+        found = await told()
+        assert (found.verdict, "next 20" in found.found) == (Verdict.OK, True)
+        await handle.pause(note="not this week")
+        found = await told()
+        assert (found.verdict, found.found) == (Verdict.WARN, "paused: not this week")
+        assert "--unpause" in found.remedy
+    finally:
+        await handle.delete()
 
 
 async def test_a_busy_port_is_a_warning(settings: Settings) -> None:
