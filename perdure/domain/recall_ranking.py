@@ -1,5 +1,6 @@
 """How well memories answer a question: arithmetic on what storage found, for thousands of candidates at once."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from perdure.domain.ranking_weights import K1, RECALL_WEIGHTS, B
 from perdure.domain.recall_query import RecallQuery
 from perdure.domain.relevance import QueryWord, Term, rarity
-from perdure.domain.time_words import periods
+from perdure.domain.time_words import Period, is_dated, periods
 
 Numbers = npt.NDArray[np.float64]
 
@@ -29,6 +30,9 @@ _USUAL_WORDS = 8.0
 _APART = _STRETCH * 2**30
 # What was done in a period is told about for so long after it.
 _TOLD_WITHIN = timedelta(days=31)
+# Time words are read in so many of the strongest candidates.
+_READ = 150
+_SENTENCE = re.compile(r"[^.!?]+[.!?]*")
 
 
 class RecallMode(StrEnum):
@@ -127,7 +131,7 @@ def features(
     meaning = np.clip(np.nan_to_num(np.asarray(candidates.cosine, dtype=np.float64)), 0.0, 1.0)
     by_words = _by_words(words, memories, candidates)
     base = (_share(meaning) + _share(by_words)) / 2
-    beside = _Beside(candidates)
+    beside, times = _Beside(candidates), _times(candidates)
     before, after = beside.at(base, -1), beside.at(base, 1)
     return {
         "meaning": meaning,
@@ -141,10 +145,10 @@ def features(
         "session": beside.session(base),
         "speaker": _is_one_of(candidates.speakers, query.people),
         "subject": _is_one_of(candidates.subjects or [None] * len(candidates), query.people),
-        "period": _in_period(query, candidates),
+        "period": _in_period(query, candidates, times, base),
         "dated": _dated(query, candidates),
         "substance": _substance(candidates),
-        "recency": _recency(query, candidates),
+        "recency": _recency(query, times),
         "importance": np.asarray(
             candidates.importance if candidates.importance is not None else np.full(len(candidates), 0.5),
             dtype=np.float64,
@@ -216,7 +220,7 @@ class _Beside:
         place = np.arange(len(order)) - np.flatnonzero(first)[group]
         best = np.where((place < _SESSION_BEST) & ~self._alone[order], values[order], 0.0)
         shares = np.zeros(len(values))
-        shares[order] = _share(np.bincount(group, best))[group]
+        shares[order] = _share(np.bincount(group, best).astype(np.float64))[group]
         return shares
 
 
@@ -225,38 +229,34 @@ def _is_one_of(names: Sequence[str | None], people: Sequence[str]) -> Numbers:
     return np.array([float(name in wanted) for name in names])
 
 
-def _in_period(query: RecallQuery, candidates: RecallCandidates) -> Numbers:
+def _in_period(query: RecallQuery, candidates: RecallCandidates, times: Numbers, base: Numbers) -> Numbers:
     """1 for what was said in a period of the query or speaks of one, less for what was said soon after."""
     fit = np.zeros(len(candidates))
-    if not query.periods:
-        return fit
-    for row, said_at in enumerate(candidates.said_at):
-        if said_at is None:
-            continue
-        for period in query.periods:
-            if period.start <= said_at < period.end:
+    for period in query.periods:
+        start, end = period.start.timestamp(), period.end.timestamp()
+        late = np.clip((times - end) / _TOLD_WITHIN.total_seconds(), 0.0, 1.0)
+        fit = np.maximum(fit, np.where(times >= start, np.where(times < end, 1.0, 0.5 * (1 - late)), 0.0))
+    if query.periods:
+        for row in np.argsort(-base)[:_READ].tolist():
+            said_at = candidates.said_at[row]
+            if (
+                said_at is not None
+                and fit[row] < 1
+                and _speaks_of(candidates.texts[row], said_at, query.periods)
+            ):
                 fit[row] = 1.0
-            elif period.end <= said_at < period.end + _TOLD_WITHIN:
-                fit[row] = max(fit[row], 0.5 * (1 - (said_at - period.end) / _TOLD_WITHIN))
-        if fit[row] < 1 and any(
-            spoken.overlaps(period)
-            for spoken in periods(candidates.texts[row], said_at)
-            for period in query.periods
-        ):
-            fit[row] = 1.0
     return fit
+
+
+def _speaks_of(text: str, said_at: datetime, wanted: Sequence[Period]) -> bool:
+    return any(spoken.overlaps(period) for spoken in periods(text, said_at) for period in wanted)
 
 
 def _dated(query: RecallQuery, candidates: RecallCandidates) -> Numbers:
     """Where the query asks when: whether a memory says when."""
     if not query.asks_when:
         return np.zeros(len(candidates))
-    return np.array(
-        [
-            float(said_at is not None and bool(periods(text, said_at)))
-            for text, said_at in zip(candidates.texts, candidates.said_at, strict=True)
-        ]
-    )
+    return np.array([float(is_dated(text)) for text in candidates.texts])
 
 
 def _substance(candidates: RecallCandidates) -> Numbers:
@@ -268,22 +268,19 @@ def _substance(candidates: RecallCandidates) -> Numbers:
 def _stated_words(text: str) -> int:
     if "?" not in text:
         return text.count(" ") + 1
-    stated, start = 0, 0
-    for at, character in enumerate(text):
-        if character in ".!?":
-            if character != "?":
-                stated += text.count(" ", start, at) + (start == 0)
-            start = at + 1
-    return stated + (text.count(" ", start) if start < len(text) else 0)
+    sentences = _SENTENCE.findall(text)
+    return sum(sentence.strip().count(" ") + 1 for sentence in sentences if not sentence.endswith("?"))
 
 
-def _recency(query: RecallQuery, candidates: RecallCandidates) -> Numbers:
+def _times(candidates: RecallCandidates) -> Numbers:
+    """Seconds since 1970; NaN where unknown."""
+    return np.array([np.nan if at is None else at.timestamp() for at in candidates.said_at])
+
+
+def _recency(query: RecallQuery, times: Numbers) -> Numbers:
     """Where the query asks for what holds now: 1 for the newest candidate, 0 for the oldest."""
-    if not query.asks_now:
-        return np.zeros(len(candidates))
-    times = np.array([np.nan if at is None else at.timestamp() for at in candidates.said_at])
-    if np.isnan(times).all():
-        return np.zeros(len(candidates))
+    if not query.asks_now or np.isnan(times).all():
+        return np.zeros(len(times))
     oldest, newest = np.nanmin(times), np.nanmax(times)
     recency: Numbers = np.nan_to_num((times - oldest) / (newest - oldest or 1.0))
     return recency

@@ -54,11 +54,45 @@ _WHICH_WEEKDAY = re.compile(
 )
 _AGO = re.compile(rf"\b{_COUNT}\s+{_UNIT}\s+(?:ago|back|earlier|before)\b", _FLAGS)
 _PAST_COUNT = re.compile(rf"\b(?:last|past|previous)\s+{_COUNT}\s+{_UNIT}\b", _FLAGS)
-_ANY = re.compile(
-    rf"\d|\b(?:{'|'.join(_MONTHS)}|{'|'.join(_WEEKDAYS)}|{'|'.join(_SEASONS)}|yesterday|today|tonight|tomorrow"
-    r"|last|past|next|this|ago|back|earlier)\b",
-    _FLAGS,
+# Words that tell a time by themselves, or next to one of those below; every time word holds one of either.
+_TELLING = frozenset((*_MONTHS, *_WEEKDAYS, "yesterday", "today", "tonight", "tomorrow", "ago")) - {
+    "march",
+    "may",
+}
+_POINTING = frozenset(
+    ("last", "past", "previous", "this", "next", "coming", "in", "since", "until", "during")
 )
+_UNITS = frozenset(
+    (
+        *_SEASONS,
+        "night",
+        "morning",
+        "evening",
+        "week",
+        "weekend",
+        "month",
+        "year",
+        "weeks",
+        "months",
+        "years",
+        "days",
+    )
+)
+_TELLTALES = frozenset(
+    (
+        *_TELLING,
+        *_UNITS,
+        *(month[:3] for month in _MONTHS),
+        "march",
+        "sept",
+        "weekends",
+        "day",
+        "back",
+        "before",
+    )
+)
+_APART = str.maketrans(dict.fromkeys(".,;:!?()[]\"'\u2019\u201c\u201d-/", " "))
+_DIGITS = re.compile(r"(?:19|20)\d\d")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -82,9 +116,25 @@ class TimeWord:
     periods: tuple[Period, ...]
 
 
+def says_when(text: str) -> bool:
+    """Whether there may be a time word in a text: quick, and never wrong when it says no."""
+    words = text.lower().translate(_APART).split()
+    return not _TELLTALES.isdisjoint(words) or _DIGITS.search(text) is not None
+
+
+def is_dated(text: str) -> bool:
+    """Whether a text seems to say when something was or will be; quick, and only nearly right."""
+    words = set(text.lower().translate(_APART).split())
+    return (
+        not _TELLING.isdisjoint(words)
+        or not (_POINTING.isdisjoint(words) or _UNITS.isdisjoint(words))
+        or _DIGITS.search(text) is not None
+    )
+
+
 def time_words(text: str, now: datetime) -> list[TimeWord]:
     """The time words of a text that was said at `now`, in order; what cannot be a date is passed over."""
-    if not _ANY.search(text):
+    if not says_when(text):
         return []
     found: list[TimeWord] = []
     for pattern, meaning in _MEANINGS:
