@@ -79,7 +79,7 @@ _NEIGHBOURS = text(
 _SCORES = text(
     """
     SELECT m.id, m.content, m.kind, m.subject, m.speaker, m.external_id, m.session_id, m.source, m.valid_from,
-           m.valid_to, m.importance, l.lexemes, l.mentions,
+           m.valid_to, m.importance, m.ordinal, l.lexemes, l.mentions,
            1 - (e.embedding <=> CAST(:vector AS halfvec)) AS cosine
     FROM memories m
     LEFT JOIN memory_embeddings e ON e.memory_id = m.id AND e.model = :model
@@ -146,6 +146,7 @@ class FoundMemory:
     valid_from: datetime
     valid_to: datetime | None
     importance: float
+    ordinal: int
     mentions: Mapping[str, int]
     cosine: float | None
 
@@ -328,6 +329,7 @@ class RecallRepository:
                 valid_from=row.valid_from,
                 valid_to=row.valid_to,
                 importance=row.importance,
+                ordinal=row.ordinal,
                 mentions=dict(zip(row.lexemes or (), row.mentions or (), strict=True)),
                 cosine=row.cosine,
             )

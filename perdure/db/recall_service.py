@@ -45,14 +45,16 @@ from perdure.schemas.memories import (
 from perdure.schemas.search import ScoreTerm
 from perdure.settings import Settings
 
-# A memory answers when it is at least so close to the question, or holds so much of what its words tell. Below it,
-# questions about something else find something, too: every question has a nearest memory.
-_CLOSE = 0.3
+# A question has an answer when a memory is at least so close to it, holds so much of what its words tell, or is of
+# somebody whom it names. Without these, all find something: every question has a nearest memory. Seen with MiniLM:
+# what has nothing to do with a question is at 0.05 to 0.12, the turn that answers it mostly above 0.3.
+_CLOSE = 0.2
 _HOLDS = 0.5
 # Candidates of each way whose neighbours are looked at: an answer seldom stands beside a worse one.
 _WIDENED = 50
-# Between the positions of turns of which it is not known how many stand between them.
-_GAP = 16
+# Between the positions of turns of which it is not known how many stand between them: further apart than a turn
+# can be that says what another is about.
+_GAP = 4
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class RecallService:
         request: RecallRequest,
     ) -> tuple[RecallOutcome, list[RecallHit]]:
         gathered = await self._gather(organisation_id, scope, query, asked, request.mode)
-        if not _is_relevant(gathered, scope.memories):
+        if not _is_relevant(gathered, query, scope.memories):
             return RecallOutcome.NOTHING_RELEVANT, []
         candidates = _candidates(gathered)
         ranked = rank(
@@ -234,9 +236,11 @@ class RecallService:
                 await repository.note([item.id for item in items], log)
 
 
-def _is_relevant(gathered: _Gathered, memories: int) -> bool:
+def _is_relevant(gathered: _Gathered, query: RecallQuery, memories: int) -> bool:
     """Whether anything that was found has to do with the question."""
     if any(memory.cosine is not None and memory.cosine >= _CLOSE for memory in gathered.memories):
+        return True
+    if any({memory.speaker, memory.subject} & set(query.people) for memory in gathered.memories):
         return True
     told = [(word.word.lexemes, rarity(word.chunks, memories)) for word in gathered.words]
     most = sum(weight for _, weight in told)
@@ -256,7 +260,7 @@ def _candidates(gathered: _Gathered) -> RecallCandidates:
         cosine=np.array([np.nan if memory.cosine is None else memory.cosine for memory in memories]),
         mentions=mention_matrix(gathered.words, [memory.mentions for memory in memories]),
         sessions=[memory.thread for memory in memories],
-        positions=np.array(_positions(memories, gathered.runs), dtype=np.int64),
+        positions=np.array(positions(memories, gathered.runs), dtype=np.int64),
         speakers=[memory.speaker for memory in memories],
         said_at=[memory.valid_from for memory in memories],
         subjects=[memory.subject or None for memory in memories],
@@ -264,27 +268,33 @@ def _candidates(gathered: _Gathered) -> RecallCandidates:
     )
 
 
-def _positions(memories: Sequence[FoundMemory], runs: Sequence[Sequence[str]]) -> list[int]:
-    """Numbers by which turns that follow each other differ by one, and others by more.
+def positions(memories: Sequence[FoundMemory], runs: Sequence[Sequence[str]]) -> list[int]:
+    """Numbers by which turns of a conversation that follow each other differ by one, and others by more.
 
-    Runs are pieces of conversations, in order; where two overlap they are one.
+    Runs are pieces of conversations, in order; where two overlap they are one. Of what was told in one request the
+    distance is known, too.
     """
     following: dict[str, str] = {}
+    preceding: dict[str, str] = {}
     for run in runs:
-        following.update(pairwise(run))
-    after = set(following.values())
+        for earlier, later in pairwise(run):
+            following[earlier], preceding[later] = later, earlier
+    ordinals = {memory.id: memory.ordinal for memory in memories}
     at: dict[str, int] = {}
-    position = 0
-    for first in dict.fromkeys(memory_id for run in runs for memory_id in run):
-        if first in after:
+    ends: dict[str | None, int] = {}
+    for memory in sorted(memories, key=lambda memory: (memory.valid_from, memory.ordinal, memory.id)):
+        if memory.id in at:
             continue
-        turn: str | None = first
+        turn: str | None = memory.id
+        while turn in preceding:
+            turn = preceding[turn]
+        position = max(ends.get(memory.thread, 0), ordinals.get(turn or "", 0))
         while turn is not None:
             at[turn] = position
             position += 1
             turn = following.get(turn)
-        position += _GAP
-    return [at.get(memory.id, position + _GAP * row) for row, memory in enumerate(memories, start=1)]
+        ends[memory.thread] = position + _GAP
+    return [at[memory.id] for memory in memories]
 
 
 def _hit(item: RankedMemory, memory: FoundMemory) -> RecallHit:
