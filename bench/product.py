@@ -22,7 +22,10 @@ from perdure.schemas.operations import TERMINAL
 from perdure.settings import Settings, home_directory
 from workflows.client import compression, connect
 
-SCOPES = ("documents:read", "documents:write", "search:read", "operations:read", "operations:write")
+SCOPES = (
+    *("documents:read", "documents:write", "search:read", "operations:read", "operations:write"),
+    *("memories:read", "memories:write"),
+)
 
 
 @contextmanager

@@ -1,15 +1,17 @@
-"""`python -m bench.evaluation [SET…] [--direct] [--json FILE] [--learn]`: how well memory finds what was said.
+"""`python -m bench.evaluation [SET…] [--direct | --url URL --key KEY] [--json FILE]`: how well memory finds.
 
 A set is `invented` (chats that the project makes), `written` (chats written by hand), or a directory of dialogues
 as `bench.evaluation.dialogues` describes. Without sets: both of the project's own. Each is asked four ways: by
-meaning alone, by words alone, both fused by rank, and as `recall` ranks. `--learn` prints weights learned from
-the half of the project's own data that is not judged.
+meaning alone, by words alone, both fused by rank, and as `recall` ranks: through the API of a server that is
+started for it or is at `--url`, or with `--direct` in process. The API takes names out of every question; in
+process, only ours does. `--learn` prints weights learned from the half of the project's own data that is not judged.
 """
 
 import argparse
+import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,13 +20,15 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.evaluation.chats import make_chats
-from bench.evaluation.dialogues import Dialogue, read_directory
+from bench.evaluation.dialogues import Dialogue, Question, read_directory
 from bench.evaluation.direct import DirectMemory
 from bench.evaluation.learning import Example, learn
 from bench.evaluation.measures import DEPTH, MEASURES, Measured, judged, summarised
+from bench.evaluation.over_http import RemoteMemory, server
 from bench.evaluation.vocabulary_learning import LEARNING
 from bench.evaluation.vocabulary_testing import TESTING
 from bench.evaluation.written_chats import FOR_LEARNING, FOR_TESTING, read_written
+from perdure.domain.ids import new_id
 from perdure.domain.ranking_weights import UNTUNED_RECALL_WEIGHTS
 from perdure.domain.recall_ranking import RecallMode
 from perdure.ports.models import Embedder
@@ -49,20 +53,55 @@ def dialogues(name: str) -> list[Dialogue]:
     return read_directory(Path(name))
 
 
+class Answers:
+    """Measures of questions, by how they were asked."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[tuple[float, ...]]] = {}
+
+    def add(self, question: Question, mode: RecallMode, order: Sequence[str]) -> None:
+        """Judge one answer."""
+        row = judged(order, question.relevant)
+        self._rows.setdefault(mode, []).append(row)
+        if question.type:
+            self._rows.setdefault(f"{mode}, {question.type}", []).append(row)
+
+    def summary(self) -> Summary:
+        """All of them together."""
+        return {
+            label: summarised(found) | {"questions": Measured(len(found), 0, 0)}
+            for label, found in self._rows.items()
+        }
+
+
 def evaluate(asked: Sequence[Dialogue], embedder: Embedder) -> Summary:
-    """Ask every question in every mode."""
-    rows: dict[str, list[tuple[float, ...]]] = {}
+    """Ask every question in every mode, in process."""
+    answers = Answers()
     for dialogue in asked:
         memory = DirectMemory(dialogue, embedder)
         for question in dialogue.questions:
             for mode in RecallMode:
-                row = judged(memory.recall(question, mode, DEPTH), question.relevant)
-                rows.setdefault(mode, []).append(row)
-                if question.type:
-                    rows.setdefault(f"{mode}, {question.type}", []).append(row)
-    return {
-        label: summarised(found) | {"questions": Measured(len(found), 0, 0)} for label, found in rows.items()
-    }
+                answers.add(question, mode, memory.recall(question, mode, DEPTH))
+    return answers.summary()
+
+
+async def evaluate_remotely(
+    sets: Mapping[str, Sequence[Dialogue]], url: str | None, key: str | None
+) -> dict[str, Summary]:
+    """Ask every question of each set in every mode, through the API."""
+    summaries = {}
+    run = new_id("eval").lower().replace("_", "-")
+    async with server(url, key) as client:
+        for nth, (name, asked) in enumerate(sets.items()):
+            answers = Answers()
+            for number, dialogue in enumerate(asked):
+                memory = RemoteMemory(client, f"{run}-{nth}-{number}")
+                await memory.remember(dialogue)
+                for question in dialogue.questions:
+                    for mode in RecallMode:
+                        answers.add(question, mode, await memory.recall(question, mode))
+            summaries[name] = answers.summary()
+    return summaries
 
 
 def learned(embedder: Embedder) -> dict[str, float]:
@@ -97,7 +136,7 @@ def show(console: Console, name: str, summary: Summary) -> None:
     )
     ours, theirs = _at_ten(summary, RecallMode.HYBRID), _at_ten(summary, best)
     gain = f"{ours / theirs - 1:+.0%}" if theirs else "n/a"
-    console.print(f"recall@10 {ours:.3f} against {theirs:.3f} of the best other ({best}): {gain}\n")
+    console.print(f"{name}: recall@10 {ours:.3f} against {theirs:.3f} of the best other ({best}): {gain}\n")
 
 
 def _at_ten(summary: Summary, mode: RecallMode) -> float:
@@ -109,19 +148,24 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.evaluation", description=__doc__)
     parser.add_argument("sets", nargs="*", default=["invented", "written"])
     parser.add_argument("--direct", action="store_true", help="in process, without a server")
+    parser.add_argument("--url", help="of a running server; default: one is started")
+    parser.add_argument("--key", help="an API key of that server, for memories")
     parser.add_argument("--json", type=Path, help="write the measures to this file")
     parser.add_argument("--learn", action="store_true", help="print learned weights instead")
     parser.add_argument("--models", type=Path, default=home_directory() / "models")
     given = parser.parse_args(arguments)
-    ensure_exported(given.models)
-    embedder, console = MiniLMEmbedder(given.models), Console(width=150)
+    console = Console(width=150)
     if given.learn:
-        console.print_json(json.dumps(learned(embedder)))
+        console.print_json(json.dumps(learned(_embedder(given.models))))
         return
-    results: dict[str, Summary] = {}
-    for name in given.sets:
-        results[name] = evaluate(dialogues(name), embedder)
-        show(console, name, results[name])
+    sets = {name: dialogues(name) for name in given.sets}
+    if given.direct:
+        embedder = _embedder(given.models)
+        results = {name: evaluate(asked, embedder) for name, asked in sets.items()}
+    else:
+        results = asyncio.run(evaluate_remotely(sets, given.url, given.key))
+    for name, summary in results.items():
+        show(console, name, summary)
     if given.json:
         content = {
             name: {
@@ -130,6 +174,11 @@ def main(arguments: Sequence[str]) -> None:
             for name, summary in results.items()
         }
         given.json.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _embedder(directory: Path) -> MiniLMEmbedder:
+    ensure_exported(directory)
+    return MiniLMEmbedder(directory)
 
 
 if __name__ == "__main__":

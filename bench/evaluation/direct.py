@@ -32,9 +32,10 @@ _STOP_WORDS = frozenset(
     "off over under again further then once here there when where why how all any both each few more most other "
     "some such no nor not only own same so than too very s t can will just don should now".split()
 )
-# What storage takes of each kind before neighbours are added.
+# What storage takes of each kind; of the best of these also the neighbours.
 _CANDIDATES = 100
-_NEIGHBOURS = 2
+_WIDENED = 50
+_NEIGHBOURS = 3
 
 
 class DirectMemory:
@@ -86,9 +87,11 @@ class DirectMemory:
 
     def _offered(self, cosine: Numbers, words: Numbers) -> list[int]:
         count = len(self._dialogue.turns)
-        found = set(np.argsort(-cosine)[: self._limit].tolist())
-        found |= {row for row in np.argsort(-words)[: self._limit].tolist() if words[row] > 0}
-        near = {row + step for row in found for step in range(-_NEIGHBOURS, _NEIGHBOURS + 1)}
+        by_vector = np.argsort(-cosine)[: self._limit].tolist()
+        by_words = [row for row in np.argsort(-words)[: self._limit].tolist() if words[row] > 0]
+        best = {*by_vector[:_WIDENED], *by_words[:_WIDENED]}
+        near = {row + step for row in best for step in range(-_NEIGHBOURS, _NEIGHBOURS + 1)}
+        near |= {*by_vector, *by_words}
         return sorted(row for row in near if 0 <= row < count)
 
     def embedded(self, query: RecallQuery, mode: RecallMode) -> Vectors:
