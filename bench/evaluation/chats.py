@@ -68,10 +68,18 @@ class _Chat:
         """One of them."""
         return self.dice.choice(phrases)
 
-    def ask(self, query: str, relevant: Sequence[str], kind: str, who: int, **slots: str) -> None:
+    def ask(
+        self,
+        query: str,
+        relevant: Sequence[str],
+        kind: str,
+        who: int,
+        outdated: Sequence[str] = (),
+        **slots: str,
+    ) -> None:
         """Add a question about a person."""
         text = query.format(P=self.people[who], O=self.people[1 - who], **slots)
-        self.questions.append(Question(text, frozenset(relevant), kind))
+        self.questions.append(Question(text, frozenset(relevant), kind, frozenset(outdated)))
 
 
 def make_chats(vocabulary: Vocabulary, seed: int, count: int, sessions: int = 22) -> list[Dialogue]:
@@ -195,7 +203,8 @@ def _ask_for_tellings(chat: _Chat, told: Sequence[_Telling]) -> None:
         topic, who = telling.topic, telling.teller
         same = [other for other in told if other.topic is topic and other.teller == who]
         if telling.update:
-            chat.ask(chat.pick(topic.now), [telling.turn], "updated", who, **telling.slots)
+            before = [other.turn for other in same if not other.update]
+            chat.ask(chat.pick(topic.now), [telling.turn], "updated", who, before, **telling.slots)
             continue
         if not topic.updates:
             phrases = topic.plain if chat.dice.random() < _PLAIN else topic.asked

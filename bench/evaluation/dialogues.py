@@ -4,10 +4,11 @@ A directory of dialogues holds one JSON file each:
 
     {"id": "d1",
      "turns": [{"id": "D1:3", "speaker": "Ann", "text": "…", "time": "2023-05-08T13:56:00+00:00", "session": "1"}],
-     "questions": [{"query": "…", "relevant": ["D1:3"], "type": "single-hop"}]}
+     "questions": [{"query": "…", "relevant": ["D1:3"], "type": "updated",
+                    "outdated": ["D1:1"]}]}
 
-`id` of a turn defaults to its place, `session` to one for all, `time` and `type` may be missing. Instead of
-`relevant`, `relevant_turns` may give places in `turns`.
+`id` of a turn defaults to its place, `session` to one for all; `time`, `type` and `outdated` may be missing.
+Instead of `relevant`, `relevant_turns` may give places in `turns`.
 """
 
 import json
@@ -40,6 +41,8 @@ class Question:
     query: str
     relevant: frozenset[str]
     type: str = ""
+    outdated: frozenset[str] = frozenset()
+    """Turns that answered it before; what holds now is to come first."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,10 @@ def write_directory(dialogues: Sequence[Dialogue], directory: Path) -> None:
             }
             for turn in dialogue.turns
         ]
-        questions = [{**asdict(asked), "relevant": sorted(asked.relevant)} for asked in dialogue.questions]
+        questions = [
+            {**asdict(asked), "relevant": sorted(asked.relevant), "outdated": sorted(asked.outdated)}
+            for asked in dialogue.questions
+        ]
         content = {"id": dialogue.id, "turns": turns, "questions": questions}
         (directory / f"{dialogue.id}.json").write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n"
@@ -110,7 +116,10 @@ def _dialogue(stored: dict[str, Any], name: str) -> Dialogue:
         relevant = {str(turn) for turn in asked.get("relevant", ())}
         relevant |= {ids[place] for place in asked.get("relevant_turns", ()) if place < len(ids)}
         if relevant & there:
-            questions.append(Question(asked["query"], frozenset(relevant & there), asked.get("type", "")))
+            outdated = frozenset(str(turn) for turn in asked.get("outdated", ()))
+            questions.append(
+                Question(asked["query"], frozenset(relevant & there), asked.get("type", ""), outdated & there)
+            )
     return Dialogue(name, turns, questions)
 
 
