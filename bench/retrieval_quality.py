@@ -22,7 +22,7 @@ import snowballstemmer
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from perdure.domain.chunking import chunk
-from perdure.domain.highlighting import _COMMON
+from perdure.domain.highlighting import COMMON_WORDS
 from perdure.domain.ranking import Candidate, Ranking
 from perdure.domain.ranking_weights import CONTEXT_WEIGHT, MEANING_WEIGHT, WORDS_WEIGHT
 from perdure.domain.relevance import QueryWord
@@ -37,7 +37,7 @@ TOP = 10
 def stems(text: str, stemmer: object) -> list[str]:
     """What PostgreSQL's english configuration makes of a text, nearly."""
     found = [word.lower() for word in WORD.findall(text)]
-    return [stemmer.stemWord(word) for word in found if word not in _COMMON]  # type: ignore[attr-defined]
+    return [stemmer.stemWord(word) for word in found if word not in COMMON_WORDS]  # type: ignore[attr-defined]
 
 
 def dataset(

@@ -15,7 +15,7 @@ his how i if in into is it its may me more much must my no not of on or our she 
 that the their them then there these they this those to up us was we were what when where which who
 why will with would you your
 """
-_COMMON = frozenset(_COMMON_WORDS.split())
+COMMON_WORDS = frozenset(_COMMON_WORDS.split())
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def query_stems(query: str, language: str = "english") -> frozenset[str]:
     """Stems of the words of a query that say something; of all its words when none does."""
     stemmer = snowballstemmer.stemmer(language)
     found = _WORD.findall(query)
-    telling = [word for word in found if word.casefold() not in _COMMON] or found
+    telling = [word for word in found if word.casefold() not in COMMON_WORDS] or found
     return frozenset(_stem(word, stemmer) for word in telling)
 
 
