@@ -1,7 +1,7 @@
 # Perdure. `make run` starts it and shows what it does; `make test` checks all of it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test test-production check audit wheel lock bench record replay migrate samples coverage clean setup-run setup-dev tools
+.PHONY: help run test test-production check audit wheel lock bench evaluate record replay migrate samples coverage clean setup-run setup-dev tools
 PYTHON_BIN := .venv/bin/python
 # Those of the embedded form that ask for nothing embedded by its name.
 PRODUCTION_TESTS := $(addprefix tests/integration/test_,$(addsuffix .py,documents operations search session \
@@ -41,6 +41,9 @@ lock: setup-dev  ## Resolve the dependencies anew: requirements/*.txt (`make loc
 bench: setup-dev tools  ## Measure the figures that the README states (`make bench ARGUMENTS="accept --quick"`)
 	@scripts/setup.sh bench
 	$(PYTHON_BIN) -m bench $(ARGUMENTS)
+
+evaluate: setup-dev tools  ## Measure how well memory finds what was said (`make evaluate ARGUMENTS="DIRECTORY --direct"`)
+	$(PYTHON_BIN) -m bench.evaluation $(ARGUMENTS)
 
 record: setup-dev tools  ## Record workflow histories into tests/replay/histories (`ARGUMENTS=rotate_keys`)
 	$(PYTHON_BIN) -m scripts.record_histories $(ARGUMENTS)
