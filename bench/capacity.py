@@ -22,6 +22,8 @@ _TRANSACTIONS = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE 
 _BYTES = "SELECT pg_database_size(current_database())"
 _WRITTEN = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
 _PASSAGES = "SELECT count(*) FROM chunks"
+# Milliseconds in which a connection worked, or stood in a transaction.
+_HELD = "SELECT active_time + idle_in_transaction_time FROM pg_stat_database WHERE datname = current_database()"
 _CONNECTIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'perdure_app'"
 )
@@ -33,6 +35,7 @@ class Counters:
 
     cpu_s: dict[str, float]
     transactions: int
+    held_ms: float
     database_bytes: int
     written_bytes: int
     passages: int
@@ -97,6 +100,7 @@ async def _counters(running: product.Product, owner: asyncpg.Connection) -> Coun
     return Counters(
         cpu_by_process(running),
         await owner.fetchval(_TRANSACTIONS),
+        await owner.fetchval(_HELD),
         await owner.fetchval(_BYTES),
         await owner.fetchval(_WRITTEN),
         await owner.fetchval(_PASSAGES),
@@ -118,6 +122,7 @@ def _figures(group: str, before: Counters, after: Counters, count: int) -> list[
     return [
         *(Figure(group, f"CPU of {name}", "ms", spent) for name, spent in sorted(cpu.items())),
         Figure(group, "transactions", "", (after.transactions - before.transactions) / count),
+        Figure(group, "connections are held for", "ms", (after.held_ms - before.held_ms) / count),
         Figure(group, "passages", "", passages),
         Figure(group, "PostgreSQL", "kB", (after.database_bytes - before.database_bytes) / count / 1000),
         Figure(group, "PostgreSQL's log", "kB", (after.written_bytes - before.written_bytes) / count / 1000),
