@@ -23,7 +23,9 @@ _BYTES = "SELECT pg_database_size(current_database())"
 _WRITTEN = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
 _PASSAGES = "SELECT count(*) FROM chunks"
 # Milliseconds in which a connection worked, or stood in a transaction.
-_HELD = "SELECT active_time + idle_in_transaction_time FROM pg_stat_database WHERE datname = current_database()"
+_HELD = (
+    "SELECT active_time + idle_in_transaction_time FROM pg_stat_database WHERE datname = current_database()"
+)
 _CONNECTIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'perdure_app'"
 )
