@@ -3,11 +3,11 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from perdure.domain.quotas import Quota
 from perdure.domain.roles import Role, Scope
-from perdure.schemas.base import Contract, Id, Instant, RequestBody
+from perdure.schemas.base import Contract, GivenInstant, Id, Instant, RequestBody
 
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@.\x00-\x1f\x7f]+(\.[^\s@.\x00-\x1f\x7f]+)*")
 
@@ -171,7 +171,7 @@ class ApiKeyCreate(RequestBody):
 
     name: Name = Field(description="What the key is for.")
     scopes: list[Scope] = Field(min_length=1, max_length=len(Scope), description="What it may do.")
-    expires_at: AwareDatetime | None = Field(default=None, description="Default: never.")
+    expires_at: GivenInstant | None = Field(default=None, description="Default: never.")
 
 
 class ApiKeyRead(Contract):

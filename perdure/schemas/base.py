@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import (
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -24,6 +25,18 @@ def rfc3339(instant: datetime) -> str:
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
+_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?\s*")
+
+
+def _spelled_out(value: Any) -> Any:
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        msg = "is a number; give a date and time such as 2025-03-31T12:00:00Z"
+        raise ValueError(msg)
+    return value
+
+
+# A number is not taken for seconds since 1970: nobody who sends 7 or 2025 means that.
+GivenInstant = Annotated[AwareDatetime, BeforeValidator(_spelled_out)]
 Instant = Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

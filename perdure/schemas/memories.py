@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from perdure.domain.memories import MemoryKind, says_something
 from perdure.domain.recall_ranking import RecallMode
-from perdure.schemas.base import Contract, Id, Instant, RequestBody
+from perdure.schemas.base import Contract, GivenInstant, Id, Instant, RequestBody
 from perdure.schemas.documents import ExternalId, SpaceName
 from perdure.schemas.operations import OperationInput
 from perdure.schemas.search import ScoreTerm
@@ -60,7 +60,7 @@ class Message(RequestBody):
     role: Literal["user", "assistant", "system", "tool"] = "user"
     speaker: Name | None = Field(default=None, description="Who says it; questions may name them.")
     content: str = Field(min_length=1, max_length=MAX_CONTENT)
-    created_at: AwareDatetime | None = Field(default=None, description="When it was said; default: now.")
+    created_at: GivenInstant | None = Field(default=None, description="When it was said; default: now.")
     external_id: ExternalId | None = Field(
         default=None,
         description="Your id of the turn; sent again with other content, it corrects the memory.",
@@ -81,10 +81,10 @@ class MemoryFields(RequestBody):
     session_id: SessionId | None = Field(default=None, description="The conversation that it is part of.")
     tags: list[Tag] = Field(default_factory=list, max_length=50)
     metadata: dict[str, Any] = Field(default_factory=dict, description="Any JSON object; for filters.")
-    valid_from: AwareDatetime | None = Field(
+    valid_from: GivenInstant | None = Field(
         default=None, description="Since when it is true in the world; default: when it was said."
     )
-    expires_at: AwareDatetime | None = Field(default=None, description="From then on it is not recalled.")
+    expires_at: GivenInstant | None = Field(default=None, description="From then on it is not recalled.")
 
     _valid_then = field_validator("valid_from", "expires_at")(_dated)
 
@@ -147,9 +147,9 @@ class MemoryLine(RequestBody):
     role: Literal["user", "assistant", "system", "tool"] | None = None
     external_id: ExternalId | None = None
     session_id: SessionId | None = None
-    valid_from: AwareDatetime | None = None
-    valid_to: AwareDatetime | None = None
-    expires_at: AwareDatetime | None = None
+    valid_from: GivenInstant | None = None
+    valid_to: GivenInstant | None = None
+    expires_at: GivenInstant | None = None
     confidence: Unit = 1.0
     importance: Unit = 0.5
     tags: list[Tag] = Field(default_factory=list, max_length=50)
@@ -168,9 +168,9 @@ class MemoryUpdate(RequestBody):
     metadata: dict[str, Any] | None = None
     confidence: Unit | None = None
     importance: Unit | None = None
-    valid_from: AwareDatetime | None = None
-    valid_to: AwareDatetime | None = None
-    expires_at: AwareDatetime | None = None
+    valid_from: GivenInstant | None = None
+    valid_to: GivenInstant | None = None
+    expires_at: GivenInstant | None = None
     reason: str | None = Field(default=None, max_length=500, description="Why; kept in the history.")
     version: int | None = Field(
         default=None, ge=1, description="Change this version only; 409 when there is a newer one."
@@ -251,8 +251,8 @@ class RecallRequest(RequestBody):
         description="`hybrid` weighs all that is known; the others are there to compare with.",
     )
     subject: Name | None = Field(default=None, description="Only memories of this subject.")
-    as_of: AwareDatetime | None = Field(default=None, description="What was true then.")
-    known_at: AwareDatetime | None = Field(default=None, description="What was known then.")
+    as_of: GivenInstant | None = Field(default=None, description="What was true then.")
+    known_at: GivenInstant | None = Field(default=None, description="What was known then.")
     filters: dict[str, Any] | None = Field(
         default=None,
         description=(
