@@ -177,7 +177,7 @@ class Installation:
 
     def database(self) -> Database:
         """The database, as the app role."""
-        return Database(self.settings().database_url, 2)
+        return Database(self.settings().database_url, 3)
 
     def destroy(self) -> None:
         """End what is left, and delete everything."""
