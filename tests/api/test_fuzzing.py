@@ -63,6 +63,7 @@ UNREACHABLE = {
 }
 # Whoever has it may read, whatever organisation they are of: see PUBLIC in test_two_organisations.
 CREDENTIALS = {"token"}
+FORGET = "DELETE /api/v1/memories/{memory_id}"
 # Nobody can say anything after it.
 LAST = "POST /api/v1/organisation/erasure"
 # Nothing is excluded. Streams end with their operation: all operations that a request can reach end by themselves.
@@ -193,6 +194,14 @@ async def _body(tenant: Tenant, label: str) -> dict[str, Any] | None:
     return {"confirm": (await tenant.account.get("/organisation"))["name"]}  # others have renamed it
 
 
+async def _renew(tenant: Tenant, label: str) -> None:
+    """Make anew what requests before may have forgotten."""
+    if label == FORGET:
+        said = {"content": f"The valve of {tenant.name} was closed.", "subject": f"valve of {tenant.name}"}
+        remembered = await tenant.account.post("/memories?wait=true", 200, json=said)
+        tenant.ids[f"{label} memory_id"] = remembered["result"]["memory_ids"][0]
+
+
 def _fuzz(
     operation: Any,
     mode: GenerationMode,
@@ -284,6 +293,8 @@ async def test_made_up_requests_get_described_answers(
     sent = walked = 0
     for operation in _operations(product, served):
         bodies = [await _body(tenant, operation.label) for tenant in tenants]
+        for tenant in tenants:
+            await _renew(tenant, operation.label)
         sent += await asyncio.to_thread(_fuzz, operation, mode, served, tenants, bodies, found)
         walked += 1
     assert not found.lines, "\n\n".join(found.lines)
