@@ -38,12 +38,12 @@ _KEEP_VERSION = text(
     INSERT INTO memories (id, organisation_id, space_id, kind, content, subject, speaker, role, external_id,
         session_id, confidence, importance, valid_from, valid_to, recorded_at, retired_at, retired_for, superseded_by,
         version, version_of, source, tags, metadata, expires_at, sequence, ordinal, piece, fingerprint, identity,
-        operation_id, token_count, tsv)
+        operation_id, token_count, tsv, rests_on)
     SELECT :version_id, organisation_id, space_id, kind, content, subject, speaker, role, external_id,
         session_id, confidence, importance, valid_from, valid_to, recorded_at, date_trunc('milliseconds', now()),
         :reason, id,
         version, id, source, tags, metadata, expires_at, sequence, ordinal, piece, fingerprint, identity,
-        operation_id, token_count, tsv
+        operation_id, token_count, tsv, rests_on
     FROM memories WHERE id = :memory_id
     """
 )
@@ -174,6 +174,7 @@ class MemoryRepository:
                 id=new_id("chg"),
                 organisation_id=self._organisation_id,
                 memory_id=row.id,
+                space_id=row.space_id,
                 action="updated",
                 reason=reason,
                 actor_id=actor_id,

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -524,6 +525,13 @@ class MemoryRow(Tenant, Row):
         Index("memories_speaker", "space_id", "speaker"),
         Index("memories_version_of", "version_of", postgresql_where=text("version_of IS NOT NULL")),
         Index("memories_text", "tsv", postgresql_using="gin"),
+        Index("memories_superseded_by", "superseded_by", postgresql_where=text("superseded_by IS NOT NULL")),
+        Index(
+            "memories_rests_on",
+            "rests_on",
+            postgresql_using="gin",
+            postgresql_where=text("rests_on IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -557,6 +565,7 @@ class MemoryRow(Tenant, Row):
     operation_id: Mapped[str | None]
     token_count: Mapped[int] = mapped_column(SmallInteger)
     tsv: Mapped[Any] = mapped_column(TSVECTOR)
+    rests_on: Mapped[list[str] | None]
 
 
 class MemoryEmbeddingRow(Tenant, Row):
@@ -592,7 +601,16 @@ class MemoryChangeRow(Tenant, Row):
     """A change of a memory after it was recorded: what it was, what it became, who wanted it and why."""
 
     __tablename__ = "memory_changes"
-    __table_args__ = (Index("memory_changes_memory", "memory_id", "id"),)
+    __table_args__ = (
+        Index("memory_changes_memory", "memory_id", "id"),
+        Index("memory_changes_space", "organisation_id", "space_id", "id"),
+        Index(
+            "memory_changes_operation",
+            "operation_id",
+            "id",
+            postgresql_where=text("operation_id IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     memory_id: Mapped[str] = mapped_column(ForeignKey("memories.id", ondelete="CASCADE"))
@@ -604,6 +622,103 @@ class MemoryChangeRow(Tenant, Row):
     after: Mapped[dict[str, Any] | None]
     at: Mapped[datetime] = mapped_column(server_default=NOW)
     undone_at: Mapped[datetime | None]
+    space_id: Mapped[str | None]
+    stage: Mapped[str | None]
+    planned: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+
+
+class MemoryEvolutionRow(Tenant, Row):
+    """A run of evolution over the memories of a space that there were when it began."""
+
+    __tablename__ = "memory_evolutions"
+    __table_args__ = (Index("memory_evolutions_space", "organisation_id", "space_id", "operation_id"),)
+
+    operation_id: Mapped[str] = mapped_column(
+        ForeignKey("operations.id", ondelete="CASCADE"), primary_key=True
+    )
+    space_id: Mapped[str]
+    dry_run: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    stages: Mapped[list[str]]
+    until_id: Mapped[str]
+    rules: Mapped[int] = mapped_column(Integer)
+    started_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    ended_at: Mapped[datetime | None]
+
+
+class MemoryEvolutionStageRow(Tenant, Row):
+    """How far a stage of a run is, and what it did; `place` is where its next page begins."""
+
+    __tablename__ = "memory_evolution_stages"
+
+    operation_id: Mapped[str] = mapped_column(
+        ForeignKey("operations.id", ondelete="CASCADE"), primary_key=True
+    )
+    stage: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[datetime | None]
+    place: Mapped[str] = mapped_column(server_default=text("''"))
+    examined: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    junk: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    changed: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    took_ms: Mapped[float] = mapped_column(Double, server_default=text("0"))
+    started_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    ended_at: Mapped[datetime | None]
+
+
+class MemoryEvolutionSettingsRow(Tenant, Row):
+    """How a space evolves, where somebody has said so."""
+
+    __tablename__ = "memory_evolution_settings"
+
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"), primary_key=True)
+    every_hours: Mapped[int | None] = mapped_column(Integer)
+    insights: Mapped[str]
+    proposal_days: Mapped[int] = mapped_column(Integer)
+    decay_half_life_days: Mapped[float] = mapped_column(Double)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class MemoryProposalRow(Tenant, Row):
+    """A memory that evolution would make, and somebody decides about until the deadline."""
+
+    __tablename__ = "memory_proposals"
+    __table_args__ = (
+        Index("memory_proposals_identity", "space_id", "identity", unique=True),
+        Index("memory_proposals_list", "organisation_id", "status", "id"),
+        Index("memory_proposals_cited", "memory_ids", postgresql_using="gin"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
+    operation_id: Mapped[str | None]
+    action: Mapped[str]
+    content: Mapped[str]
+    kind: Mapped[str]
+    subject: Mapped[str] = mapped_column(server_default=text("''"))
+    memory_ids: Mapped[list[str]]
+    identity: Mapped[str]
+    reason: Mapped[str]
+    confidence: Mapped[float] = mapped_column(REAL)
+    status: Mapped[str] = mapped_column(server_default=text("'open'"))
+    deadline: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[str | None]
+    memory_id: Mapped[str | None]
+
+
+class MemoryAttributeRow(Tenant, Row):
+    """What a memory states of somebody's single-valued attribute: by it, contradictions are found."""
+
+    __tablename__ = "memory_attributes"
+    __table_args__ = (Index("memory_attributes_name", "space_id", "subject", "holder", "name"),)
+
+    memory_id: Mapped[str] = mapped_column(ForeignKey("memories.id", ondelete="CASCADE"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    space_id: Mapped[str]
+    subject: Mapped[str]
+    holder: Mapped[str]
+    name: Mapped[str]
+    stated: Mapped[dict[str, Any]]
 
 
 class MemoryAccessRow(Tenant, Row):

@@ -181,9 +181,10 @@ PLANS: Mapping[str, TablePlan] = {
         is_exported=False,
     ),
     "retention_rules": TablePlan(reason=_ORGANISATIONS_OWN),
+    # What was drawn from a memory says what it said.
     "memories": TablePlan(
         with_person=Fate.DELETED,
-        of_person=_OWN_VERSION.format(version="memories"),
+        of_person=f"({_OWN_VERSION.format(version='memories')} OR memories.rests_on && ARRAY({_MEMORIES}))",
         secret_columns=frozenset({"tsv"}),
     ),
     "memory_embeddings": TablePlan(
@@ -196,6 +197,20 @@ PLANS: Mapping[str, TablePlan] = {
         with_person=Fate.DELETED, of_person=f"(memory_id IN ({_MEMORIES}) OR actor_id = ANY(:actors))"
     ),
     "memory_accesses": TablePlan(with_person=Fate.DELETED, of_person=f"memory_id IN ({_MEMORIES})"),
+    "memory_evolutions": TablePlan(
+        of_organisation=_NOT_THIS_OPERATION, with_person=Fate.DELETED, of_person=_OF_OPERATION
+    ),
+    "memory_evolution_stages": TablePlan(
+        of_organisation=_NOT_THIS_OPERATION, with_person=Fate.DELETED, of_person=_OF_OPERATION
+    ),
+    "memory_evolution_settings": TablePlan(reason=_ORGANISATIONS_OWN),
+    "memory_proposals": TablePlan(
+        with_person=Fate.DELETED,
+        of_person=f"(memory_ids && ARRAY({_MEMORIES}) OR decided_by = ANY(:actors))",
+    ),
+    "memory_attributes": TablePlan(
+        with_person=Fate.DELETED, of_person=f"memory_id IN ({_MEMORIES})", is_exported=False
+    ),
     "memory_requests": TablePlan(
         of_organisation=_NOT_THIS_OPERATION,
         with_person=Fate.DELETED,
