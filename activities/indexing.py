@@ -109,8 +109,9 @@ class IndexActivities:
             await documents.finish([_finished(d) for d in unit.documents if d.job.version_id in wanted])
         async with self._transaction(job.organisation_id) as session:
             settled = await DocumentRepository(session, job.organisation_id).versions_by_id(version_ids)
-        spaces = {document.space_id for _version, document in locked.values()}
-        await self._vector_index.admit_outgrown(job.organisation_id, spaces)
+            spaces = {document.space_id for _version, document in locked.values()}
+            outgrown = await self._vector_index.outgrown(session, spaces)
+        await self._vector_index.admit(job.organisation_id, outgrown)
         await self._clear(job)
         return [outcome_of(*settled[version_id]) for version_id in version_ids if version_id in settled]
 

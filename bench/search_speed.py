@@ -107,7 +107,7 @@ class Filling:
         for first in range(0, len(texts), CHUNKS_PER_DOCUMENT):
             part = slice(first, first + CHUNKS_PER_DOCUMENT)
             await self._document(space_id, f"Document {first}", texts[part], vectors[part])
-        await VectorIndex(self._database.transaction, 0).admit_outgrown(self._organisation_id, [space_id])
+        await VectorIndex(self._database.transaction, 0).admit(self._organisation_id, [space_id])
         await connection.execute("SET maintenance_work_mem = '1GB'")
         await connection.execute(definition)
         await connection.execute("VACUUM ANALYZE chunks, chunk_embeddings, documents, spaces")

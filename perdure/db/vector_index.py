@@ -5,7 +5,7 @@ without it. So the vectors of a space go into the index together when it outgrow
 are written. Until all are in, the space is searched exactly.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 
 from sqlalchemy import text
@@ -63,13 +63,14 @@ class VectorIndex:
     def __init__(self, transaction: Transaction, above: int) -> None:
         self._transaction, self._above = transaction, above
 
-    async def admit_outgrown(self, organisation_id: str, space_ids: Collection[str]) -> None:
-        """Take in those that are larger than `above` by now. Cut off in the middle, a second run goes on."""
-        async with self._transaction(organisation_id) as session:
-            outgrown = (
-                await session.scalars(_OUTGROWN, {"spaces": sorted(space_ids), "above": self._above})
-            ).all()
-        for space_id in outgrown:
+    async def outgrown(self, session: AsyncSession, space_ids: Collection[str]) -> Sequence[str]:
+        """Those that are larger than `above` by now, and not all in the index."""
+        found = await session.scalars(_OUTGROWN, {"spaces": sorted(space_ids), "above": self._above})
+        return found.all()
+
+    async def admit(self, organisation_id: str, space_ids: Iterable[str]) -> None:
+        """Take in whole spaces. Cut off in the middle, a second run goes on."""
+        for space_id in space_ids:
             await self._admit(organisation_id, space_id)
 
     async def _admit(self, organisation_id: str, space_id: str) -> None:

@@ -7,43 +7,11 @@ import pytest
 from sqlalchemy import select, text
 
 from perdure.db.chunk_repository import ChunkRepository, IndexedContent
-from perdure.db.models import ChunkEmbeddingRow, ChunkRow, DocumentRow, SpaceLexemeRow, SpaceRow
+from perdure.db.models import ChunkEmbeddingRow, ChunkRow, SpaceLexemeRow, SpaceRow
 from perdure.db.session import Database
 from perdure.db.statistics_repository import StatisticsRepository
 from perdure.domain.chunking import ChunkSpan
-from perdure.domain.ids import new_id
-from perdure.ports.models import EmbeddingModel
-
-MODEL = EmbeddingModel("test-model", 384, 256)
-
-
-async def a_space(database: Database, organisation_id: str, name: str = "default") -> str:
-    space_id = new_id("spc")
-    async with database.transaction(organisation_id) as session:
-        session.add(
-            SpaceRow(
-                id=space_id,
-                organisation_id=organisation_id,
-                name=name,
-                embedding_model=MODEL.name,
-                embedding_dimension=384,
-            )
-        )
-    return space_id
-
-
-async def a_document(database: Database, organisation_id: str, space_id: str, **values: object) -> str:
-    document_id = new_id("doc")
-    async with database.transaction(organisation_id) as session:
-        session.add(
-            DocumentRow(
-                id=document_id,
-                organisation_id=organisation_id,
-                space_id=space_id,
-                **{"title": "A title", "status": "indexed", **values},
-            )
-        )
-    return document_id
+from tests.passages import MODEL, a_document, a_space, some_vectors
 
 
 def content(
@@ -61,8 +29,7 @@ def content(
         )
         for n, said in enumerate(texts)
     ]
-    vectors = np.random.default_rng(7).normal(size=(len(texts), 384)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = some_vectors(len(texts), 7)
     return IndexedContent(space_id, document_id, version, language, "A title", spans, vectors)
 
 

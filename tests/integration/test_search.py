@@ -108,7 +108,7 @@ async def fill(
         await session.flush()
         await ChunkRepository(session, organisation_id).replace(contents, model)
     if in_vector_index:
-        await VectorIndex(database.transaction, 0).admit_outgrown(organisation_id, [space_id])
+        await VectorIndex(database.transaction, 0).admit(organisation_id, [space_id])
     return ids
 
 

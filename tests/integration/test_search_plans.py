@@ -1,64 +1,28 @@
 """PostgreSQL reaches for its indexes although row level security stands in the way."""
 
-import numpy as np
 import pytest
 from sqlalchemy import text
 
-from perdure.db.chunk_repository import ChunkRepository, IndexedContent
-from perdure.db.models import DocumentRow, SpaceRow
 from perdure.db.search_repository import CANDIDATES, TUNING, SearchRepository, vector_literal
 from perdure.db.session import Database
 from perdure.db.vector_index import VectorIndex
-from perdure.domain.chunking import ChunkSpan
 from perdure.domain.ids import new_id
 from perdure.embedded import postgres
-from perdure.ports.models import EmbeddingModel, Vectors
-
-MODEL = EmbeddingModel("plan-model", 384, 256)
-
-
-def some_vectors(count: int, seed: int, around: Vectors | None = None) -> Vectors:
-    vectors = np.random.default_rng(seed).normal(size=(count, 384)).astype(np.float32)
-    if around is not None:
-        vectors = around + 0.02 * vectors
-    rows: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return rows
+from perdure.ports.models import Vectors
+from tests.passages import MODEL, a_space, some_vectors, write_passages
 
 
 async def an_organisation_with(database: Database, organisation_id: str, vectors: Vectors, word: str) -> str:
     """One document of as many passages as there are vectors; the id of its space."""
-    space_id, document_id = new_id("spc"), new_id("doc")
     async with database.transaction(organisation_id) as session:
         await session.execute(
             text("INSERT INTO organisations (id, name) VALUES (:id, 'x') ON CONFLICT DO NOTHING"),
             {"id": organisation_id},
         )
-        session.add(
-            SpaceRow(
-                id=space_id,
-                organisation_id=organisation_id,
-                name="default",
-                embedding_model=MODEL.name,
-                embedding_dimension=384,
-            )
-        )
-        await session.flush()
-        session.add(
-            DocumentRow(
-                id=document_id,
-                organisation_id=organisation_id,
-                space_id=space_id,
-                title="T",
-                status="indexed",
-                version=1,
-                chunk_count=len(vectors),
-            )
-        )
-        await session.flush()
-        spans = [ChunkSpan(n, f"{word} number{n}", 0, 9, None, (), 3) for n in range(len(vectors))]
-        content = IndexedContent(space_id, document_id, 1, "en", "T", spans, vectors)
-        await ChunkRepository(session, organisation_id).replace([content], MODEL)
-    await VectorIndex(database.transaction, 0).admit_outgrown(organisation_id, [space_id])
+    space_id = await a_space(database, organisation_id)
+    texts = [f"{word} number{n}" for n in range(len(vectors))]
+    await write_passages(database, organisation_id, space_id, texts, vectors)
+    await VectorIndex(database.transaction, 0).admit(organisation_id, [space_id])
     return space_id
 
 

@@ -5,58 +5,26 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from perdure.db.chunk_repository import ChunkRepository, IndexedContent
-from perdure.db.models import DocumentRow, SpaceRow
 from perdure.db.search_repository import TUNING, SearchRepository, vector_literal
 from perdure.db.session import Database
 from perdure.db.vector_index import VectorIndex, share
-from perdure.domain.chunking import ChunkSpan
-from perdure.domain.ids import new_id
-from perdure.ports.models import EmbeddingModel
-from tests.integration.test_search_plans import some_vectors
+from tests.passages import MODEL, a_space, some_vectors, write_passages
 
-MODEL = EmbeddingModel("index-model", 384, 256)
 ABOVE = 100
-
-
-async def a_space(database: Database, organisation_id: str, name: str) -> str:
-    space_id = new_id("spc")
-    async with database.transaction(organisation_id) as session:
-        await session.execute(
-            text("INSERT INTO organisations (id, name) VALUES (:id, 'x') ON CONFLICT DO NOTHING"),
-            {"id": organisation_id},
-        )
-        session.add(
-            SpaceRow(
-                id=space_id,
-                organisation_id=organisation_id,
-                name=name,
-                embedding_model=MODEL.name,
-                embedding_dimension=384,
-            )
-        )
-    return space_id
 
 
 async def write(database: Database, organisation_id: str, space_id: str, count: int, seed: int) -> None:
     """A document of so many passages."""
-    document_id = new_id("doc")
+    texts = [f"number{n}" for n in range(count)]
+    await write_passages(database, organisation_id, space_id, texts, some_vectors(count, seed))
+
+
+async def admit(database: Database, organisation_id: str, space_ids: list[str]) -> None:
+    """Those that have outgrown an exact search, as after indexing."""
+    index = VectorIndex(database.transaction, ABOVE)
     async with database.transaction(organisation_id) as session:
-        session.add(
-            DocumentRow(
-                id=document_id,
-                organisation_id=organisation_id,
-                space_id=space_id,
-                title="T",
-                status="indexed",
-                version=1,
-                chunk_count=count,
-            )
-        )
-        await session.flush()
-        spans = [ChunkSpan(n, f"number{n}", 0, 7, None, (), 1) for n in range(count)]
-        content = IndexedContent(space_id, document_id, 1, "en", "T", spans, some_vectors(count, seed))
-        await ChunkRepository(session, organisation_id).replace([content], MODEL)
+        outgrown = await index.outgrown(session, space_ids)
+    await index.admit(organisation_id, outgrown)
 
 
 async def indexed(database: Database, organisation_id: str, space_id: str) -> tuple[str, int, int]:
@@ -79,13 +47,12 @@ async def indexed(database: Database, organisation_id: str, space_id: str) -> tu
 async def test_a_space_goes_into_the_index_when_it_outgrows_an_exact_search(
     database: Database, organisation_id: str
 ) -> None:
-    space_id = await a_space(database, organisation_id, "default")
-    index = VectorIndex(database.transaction, ABOVE)
+    space_id = await a_space(database, organisation_id)
     await write(database, organisation_id, space_id, ABOVE, 1)
-    await index.admit_outgrown(organisation_id, [space_id])
+    await admit(database, organisation_id, [space_id])
     assert await indexed(database, organisation_id, space_id) == ("none", 0, ABOVE)
     await write(database, organisation_id, space_id, 1, 2)
-    await index.admit_outgrown(organisation_id, [space_id])
+    await admit(database, organisation_id, [space_id])
     assert await indexed(database, organisation_id, space_id) == ("complete", ABOVE + 1, 0)
     await write(database, organisation_id, space_id, 5, 3)
     assert await indexed(database, organisation_id, space_id) == ("complete", ABOVE + 6, 0)
@@ -94,7 +61,7 @@ async def test_a_space_goes_into_the_index_when_it_outgrows_an_exact_search(
 async def test_one_that_was_cut_off_is_completed_by_the_next(
     database: Database, organisation_id: str
 ) -> None:
-    space_id = await a_space(database, organisation_id, "default")
+    space_id = await a_space(database, organisation_id)
     await write(database, organisation_id, space_id, ABOVE + 1, 1)
     async with database.transaction(organisation_id) as session:
         await session.execute(
@@ -102,19 +69,17 @@ async def test_one_that_was_cut_off_is_completed_by_the_next(
         )
     await write(database, organisation_id, space_id, 2, 2)
     assert await indexed(database, organisation_id, space_id) == ("filling", 2, ABOVE + 1)
-    await VectorIndex(database.transaction, ABOVE).admit_outgrown(organisation_id, [space_id])
+    await admit(database, organisation_id, [space_id])
     assert await indexed(database, organisation_id, space_id) == ("complete", ABOVE + 3, 0)
 
 
 async def test_it_waits_for_those_who_began_to_write_before(database: Database, organisation_id: str) -> None:
-    space_id = await a_space(database, organisation_id, "default")
+    space_id = await a_space(database, organisation_id)
     await write(database, organisation_id, space_id, ABOVE + 1, 1)
     admitting: asyncio.Task[None] | None = None
     async with database.transaction(organisation_id) as session:
         await share(session, [space_id])
-        admitting = asyncio.create_task(
-            VectorIndex(database.transaction, ABOVE).admit_outgrown(organisation_id, [space_id])
-        )
+        admitting = asyncio.create_task(admit(database, organisation_id, [space_id]))
         done, _ = await asyncio.wait([admitting], timeout=0.5)
         assert not done
     await admitting
@@ -122,12 +87,11 @@ async def test_it_waits_for_those_who_began_to_write_before(database: Database, 
 
 
 async def test_writers_beside_it_leave_nothing_outside(database: Database, organisation_id: str) -> None:
-    space_id = await a_space(database, organisation_id, "default")
-    index = VectorIndex(database.transaction, ABOVE)
+    space_id = await a_space(database, organisation_id)
 
     async def write_and_admit(seed: int) -> None:
         await write(database, organisation_id, space_id, 30, seed)
-        await index.admit_outgrown(organisation_id, [space_id])
+        await admit(database, organisation_id, [space_id])
 
     await asyncio.gather(*(write_and_admit(seed) for seed in range(12)))
     assert await indexed(database, organisation_id, space_id) == ("complete", 360, 0)
@@ -141,7 +105,7 @@ async def test_spaces_in_the_index_and_out_of_it_are_searched_as_one(
     small = await a_space(database, organisation_id, "small")
     await write(database, organisation_id, large, ABOVE + 50, 1)
     await write(database, organisation_id, small, 7, 2)
-    await VectorIndex(database.transaction, ABOVE).admit_outgrown(organisation_id, [large, small])
+    await admit(database, organisation_id, [large, small])
     async with database.transaction(organisation_id, settings=TUNING) as session:
         repository = SearchRepository(session, exact_below)
         spaces = (await repository.spaces(["large", "small"])).values()
