@@ -307,16 +307,7 @@ def _hit(item: RankedMemory, memory: FoundMemory) -> RecallHit:
         external_id=memory.external_id,
         session_id=memory.session_id or None,
         score=item.score,
-        terms=[
-            ScoreTerm(
-                name=term.name,
-                value=round(term.value, 6),
-                weight=term.weight,
-                raw=round(term.raw, 6),
-                detail=term.detail,
-            )
-            for term in item.terms
-        ],
+        terms=[ScoreTerm.of(term) for term in item.terms],
         source=MemorySource.model_validate(memory.source),
         valid_from=memory.valid_from,
         valid_to=memory.valid_to,

@@ -201,18 +201,7 @@ def _hit(item: Ranked, passage: Passage, query: str, request: SearchRequest) -> 
         document_title=passage.document_title,
         text=passage.text,
         score=item.score,
-        terms=[
-            ScoreTerm(
-                name=term.name,
-                value=round(term.value, 6),
-                weight=term.weight,
-                raw=round(term.raw, 6),
-                detail=term.detail,
-            )
-            for term in item.terms
-        ]
-        if request.explain
-        else [],
+        terms=[ScoreTerm.of(term) for term in item.terms] if request.explain else [],
         heading_path=passage.heading_path,
         page=passage.page,
         start=passage.start,

@@ -1,10 +1,11 @@
 """Search, as HTTP sees it."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from perdure.domain.relevance import Term
 from perdure.schemas.base import Contract, RequestBody
 from perdure.schemas.documents import SpaceName
 
@@ -71,6 +72,17 @@ class ScoreTerm(Contract):
     weight: float
     raw: float = Field(description="How well the passage does in this respect, 0 to 1.")
     detail: str | None = Field(default=None, description="For words: each word found, and how often.")
+
+    @classmethod
+    def of(cls, term: Term) -> Self:
+        """A part as the ranking made it."""
+        return cls(
+            name=term.name,
+            value=round(term.value, 6),
+            weight=term.weight,
+            raw=round(term.raw, 6),
+            detail=term.detail,
+        )
 
 
 class Highlight(Contract):
