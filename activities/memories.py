@@ -1,13 +1,11 @@
 """Into memory and out of it again."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import (
-    SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -15,6 +13,7 @@ from temporalio.common import (
 )
 
 from activities.failures import failures
+from activities.starting import ORGANISATION, TASK_TIMEOUT
 from perdure.db.forgetting import Forgetting
 from perdure.db.memory_requests import MemoryRequests
 from perdure.db.memory_writer import MemoryWriter
@@ -33,9 +32,6 @@ from perdure.schemas.memories import (
     WrittenMemories,
 )
 
-_ORGANISATION = SearchAttributeKey.for_keyword("PerdureOrg")
-# As for operations: so long nothing happens after a worker was killed.
-_TASK_TIMEOUT = timedelta(seconds=2)
 # By name, because activities import no workflows.
 WRITER, WRITER_SIGNAL = "WriteMemories", "write"
 
@@ -61,14 +57,12 @@ class MemoryActivities:
             WriteMemoriesInput(organisation_id=job.organisation_id, space_id=job.space_id),
             id=writer_id(job.space_id, job.subject_key),
             task_queue=activity.info().task_queue,
-            task_timeout=_TASK_TIMEOUT,
+            task_timeout=TASK_TIMEOUT,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             start_signal=WRITER_SIGNAL,
             start_signal_args=[request],
-            search_attributes=TypedSearchAttributes(
-                [SearchAttributePair(_ORGANISATION, job.organisation_id)]
-            ),
+            search_attributes=TypedSearchAttributes([SearchAttributePair(ORGANISATION, job.organisation_id)]),
             static_summary="Write the memories of a subject, one request after the other",
         )
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.starting import ORGANISATION
 from api.operations import Operations
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
@@ -23,7 +24,6 @@ from perdure.errors import PerdureError, UnavailableError
 from perdure.schemas.documents import Reason
 from perdure.schemas.operations import OperationError, OperationStatus, StatusChange, StepState
 from perdure.settings import Settings
-from workflows.client import ORGANISATION
 from workflows.operation import describe_failure
 
 logger = structlog.get_logger("perdure.reconciler")

@@ -4,7 +4,6 @@ from typing import Any
 
 from temporalio.client import Client, GrpcCompression, Interceptor, TLSConfig
 from temporalio.common import (
-    SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -14,6 +13,7 @@ from temporalio.converter import DataConverter, ExternalStorage
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.runtime import Runtime
 
+from activities.starting import KIND, ORGANISATION, STATUS, SUBJECT, TASK_TIMEOUT
 from perdure import tracing
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import workflow_id
@@ -22,16 +22,10 @@ from perdure.ports.storage import ObjectStore
 from perdure.providers.obstore_object_store import ObstoreObjectStore
 from perdure.schemas.operations import OperationInput, Subject
 from perdure.settings import Settings
-from workflows import policies
 from workflows.payload_codec import INLINE_BYTES, EncryptingCodec, PayloadCipher
 from workflows.payload_limits import EncodedFailureConverter, GuardedPayloadConverter
 from workflows.payload_storage import PayloadStorage
 from workflows.registry import KINDS
-
-ORGANISATION = SearchAttributeKey.for_keyword("PerdureOrg")
-KIND = SearchAttributeKey.for_keyword("PerdureKind")
-STATUS = SearchAttributeKey.for_keyword("PerdureStatus")
-SUBJECT = SearchAttributeKey.for_keyword("PerdureSubject")
 
 
 def data_converter(settings: Settings) -> DataConverter:
@@ -129,7 +123,7 @@ async def start_operation(client: Client, row: OperationRow) -> str:
             operation_input(row),
             id=identifier,
             task_queue=kind.queue,
-            task_timeout=policies.WORKFLOW_TASK_TIMEOUT,
+            task_timeout=TASK_TIMEOUT,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             search_attributes=TypedSearchAttributes(attributes),

@@ -51,6 +51,5 @@ RECORD: LocalPolicy = {
         initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)
     ),
 }
-WORKFLOW_TASK_TIMEOUT = timedelta(seconds=2)
 # Workflow tasks go to the worker that has the workflow in memory. When it does not fetch one, it is dead.
 STICKY_TIMEOUT = timedelta(seconds=2)

@@ -14,16 +14,16 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from workflows import policies, queues
+from activities.starting import KIND, TASK_TIMEOUT
+from workflows import queues
 from workflows.apply_retention import ApplyRetention
 
 RETENTION = "apply-retention"
 # A round that a day of outage prevented is caught up with; older ones would do the same once more.
 CATCH_UP = timedelta(days=1)
 JITTER = timedelta(minutes=10)
-_KIND = SearchAttributeKey.for_keyword("PerdureKind")
 
 
 def retention_schedule(every: timedelta) -> Schedule:
@@ -34,8 +34,8 @@ def retention_schedule(every: timedelta) -> Schedule:
             ApplyRetention.run,
             id=RETENTION,
             task_queue=queues.IO,
-            task_timeout=policies.WORKFLOW_TASK_TIMEOUT,
-            typed_search_attributes=TypedSearchAttributes([SearchAttributePair(_KIND, "apply_retention")]),
+            task_timeout=TASK_TIMEOUT,
+            typed_search_attributes=TypedSearchAttributes([SearchAttributePair(KIND, "apply_retention")]),
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)], jitter=min(JITTER, every / 10)),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),

@@ -10,6 +10,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import Worker
 
 from activities.operations import OperationActivities
+from activities.starting import ORGANISATION
 from activities.steps import StepRecorder
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository
@@ -17,7 +18,6 @@ from perdure.db.session import Database
 from perdure.errors import PerdureError
 from tests.workflows.toy import Count, CountActivities, CountInput
 from worker import sandbox
-from workflows.client import ORGANISATION
 from workflows.progress import ProgressReporter
 
 
