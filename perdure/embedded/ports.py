@@ -1,8 +1,12 @@
 """Free TCP ports on loopback."""
 
+import random
 import socket
 
 LOOPBACK = "127.0.0.1"
+# Below what the system hands out for outgoing connections. Temporal keeps its ports as smallint: below 32,768.
+_LOWEST, _HIGHEST = 18_000, 31_000
+_given: set[int] = set()
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
@@ -27,12 +31,11 @@ def next_free(wanted: int, taken: frozenset[int] = frozenset(), host: str = LOOP
 
 
 def unused(count: int) -> list[int]:
-    """Return ports that the system hands out, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for open_socket in sockets:
-            open_socket.bind((LOOPBACK, 0))
-        return [int(open_socket.getsockname()[1]) for open_socket in sockets]
-    finally:
-        for open_socket in sockets:
-            open_socket.close()
+    """Return free ports, all different, also from those of earlier calls; they stay free while nobody listens."""
+    found: list[int] = []
+    while len(found) < count:
+        # No order that another process would follow, too.
+        port = next_free(random.SystemRandom().randrange(_LOWEST, _HIGHEST), frozenset(_given))
+        _given.add(port)
+        found.append(port)
+    return found

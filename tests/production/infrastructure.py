@@ -20,7 +20,6 @@ from perdure.settings import Settings
 from tests import redis_server, s3_server
 from tests.embedding import model_directory
 from tests.production import pooler, postgres_servers, temporal_cluster
-from tests.production.lasting_ports import lasting
 
 PASSWORDS = {OWNER_ROLE: "owner-test", APP_ROLE: "app-test"}
 # The names of the parts.
@@ -46,7 +45,7 @@ class Infrastructure:
         """Everything at once, as far as nothing waits for anything."""
         s3 = s3_server.binary()
         assert s3 is not None, "no S3 server: scripts/production_parts.sh builds it"
-        s3_port, self._redis_port = lasting(2)
+        s3_port, self._redis_port = ports.unused(2)
         self.s3 = s3_server.S3Server.prepared(s3, self.home / "buckets", s3_port)
         redis = (redis_server.binary(), "--port", str(self._redis_port), "--bind", ports.LOOPBACK)
         await asyncio.gather(
@@ -56,7 +55,7 @@ class Infrastructure:
         )
 
     async def _start_databases(self) -> None:
-        app_port, temporal_port = lasting(2)
+        app_port, temporal_port = ports.unused(2)
         self.server = await asyncio.to_thread(
             postgres_servers.with_pgvector, self.home / "postgres", app_port
         )

@@ -10,7 +10,6 @@ from pathlib import Path
 import asyncpg
 
 from perdure.embedded import ports
-from tests.production.lasting_ports import lasting
 from tests.production.postgres_servers import PostgresServer
 
 # Fewer than the clients that come at once, so that they do share.
@@ -69,7 +68,7 @@ def prepared(
 ) -> Pooler:
     """Write its configuration: `size` connections of the server, each with so many prepared statements."""
     directory.mkdir(mode=0o700)
-    (port,) = lasting(1)
+    (port,) = ports.unused(1)
     users, configuration = directory / "users.txt", directory / "pgbouncer.ini"
     users.write_text("".join(f'"{role}" "{password}"\n' for role, password in passwords.items()))
     configuration.write_text(

@@ -9,7 +9,7 @@ import signal
 import sys
 
 from perdure.db.session import Database
-from perdure.embedded import loopback, postgres
+from perdure.embedded import loopback, ports, postgres
 from perdure.embedded.children import Child, ChildSpec
 from perdure.embedded.ports import LOOPBACK
 from perdure.embedded.supervisor import WORKER_QUEUES
@@ -17,7 +17,6 @@ from perdure.providers.obstore_object_store import ObstoreObjectStore
 from perdure.settings import Settings
 from tests.faults.installation import READY_S, ROOT, parser_children
 from tests.production.infrastructure import Infrastructure
-from tests.production.lasting_ports import lasting
 
 NAMESPACE = "perdure"
 # Of each kind, so that what one does the other has to know.
@@ -38,7 +37,7 @@ class ProductionForm:
         self.home = infrastructure.home / "product"
         self.temporary = self.home / "tmp"
         self.temporary.mkdir(parents=True)
-        self._api_ports = lasting(_PROCESSES)
+        self._api_ports = ports.unused(_PROCESSES)
         self._children: dict[str, list[Child]] = {}
 
     @property

@@ -14,9 +14,8 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from perdure.embedded import loopback, temporal_server
+from perdure.embedded import loopback, ports, temporal_server
 from perdure.embedded.ports import LOOPBACK
-from tests.production.lasting_ports import lasting
 from tests.production.postgres_servers import PostgresServer
 
 TOOLS = Path(__file__).parents[2] / ".tools"
@@ -100,7 +99,7 @@ def make_schema(server: PostgresServer) -> None:
 def prepared(directory: Path, server: PostgresServer) -> TemporalCluster:
     """Write the configuration; JSON is YAML."""
     directory.mkdir()
-    numbers = lasting(2 * len(_SERVICES) + 1)
+    numbers = ports.unused(2 * len(_SERVICES) + 1)
     http_port = numbers.pop()
     services = {
         name: {
