@@ -61,5 +61,10 @@ else
     # The build tool is in the lock, too.
     "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
 fi
+if [ "$kind" != bench ]; then
+    # Once, even where PYTHONDONTWRITEBYTECODE is set: with their bytecode, processes start in half the time.
+    env -u PYTHONDONTWRITEBYTECODE "$venv/bin/python" -c \
+        "import api.serve, worker, perdure.cli, perdure.embedded.supervisor, perdure.providers.kreuzberg_parser"
+fi
 rm -f "$venv"/.lock-*
 stamp_of "$kind" >"$venv/.lock-$kind"
