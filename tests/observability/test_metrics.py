@@ -5,9 +5,11 @@ import json
 import re
 
 import pytest
+from temporalio.client import Client
 
 from perdure.embedded.temporal_server import NAMESPACE
 from tests.accounts import Account
+from tests.faults.conftest import account_at
 from tests.observability.conftest import Observed
 from tests.observability.expositions import documented, kinds, scrape
 from workflows.client import connect
@@ -30,6 +32,18 @@ async def eventful(observed: Observed) -> None:
     await handle.terminate()
     await observed.killed("temporal")
     await observed.answers()
+    async with account_at(observed.url) as account:
+        await request_that_fails(account, client, observed)
+
+
+async def request_that_fails(account: Account, client: Client, observed: Observed) -> None:
+    """The API asks something of a workflow that has ended, before the reconciler sees that it has."""
+    async with asyncio.timeout(60):
+        while "temporal_request_failure_total" not in kinds((await scrape(observed))["api"]):
+            operation = await account.post("/documents", json={"url": "http://localhost/nobody-listens.pdf"})
+            await account.until(operation, {"running"})
+            await client.get_workflow_handle(operation["workflow_id"]).terminate()
+            await account.http.post(f"/api/v1/operations/{operation['id']}/pause")
 
 
 async def settled(observed: Observed, part: str, name: str) -> str:
@@ -47,7 +61,6 @@ async def test_every_metric_of_ours_is_documented_and_every_documented_one_is_sh
 ) -> None:
     await account.ended(await account.post("/documents", json={"text": "The valve is open."}))
     await account.post("/documents", json={"url": "http://localhost/nobody-listens.pdf"})
-    await settled(observed, "api", "temporal_request_failure_total")
     await settled(observed, "worker io", "temporal_workflow_task_execution_failed_total")
     await settled(observed, "worker io", "temporal_activity_execution_failed_total")
     shown: dict[str, tuple[str, set[str]]] = {}
