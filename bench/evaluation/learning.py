@@ -44,8 +44,8 @@ def learn(
     weights, mean, square = start.copy(), np.zeros(len(names)), np.zeros(len(names))
     for step in range(1, _STEPS + 1):
         gradient = penalty * (weights - start)
-        for table, answers, share in tables:
-            gradient = gradient + _gradient(table, answers, weights) * (share / total)
+        for table, right, share in tables:
+            gradient = gradient + _gradient(table, right, weights) * (share / total)
         mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
         moved = (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
         weights = np.maximum(0.0, weights - _RATE * (1 - step / _STEPS) * moved)

@@ -20,10 +20,10 @@ from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, ObjectS
 from perdure import tracing
 from perdure.errors import InvalidInputError, NotFoundError, PayloadTooLargeError, UnavailableError
 from perdure.ports.storage import StoredObject
+from perdure.providers.held_deletions import HELD, HeldDeletions
 
 if TYPE_CHECKING:
     from obstore.store import S3Config  # not there at run time
-from perdure.providers.held_deletions import HELD, HeldDeletions
 
 MAX_KEY_LENGTH = 1024
 # Parts of a multipart upload, at most three in memory at a time; S3 allows no part under 5 MiB.
