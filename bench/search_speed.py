@@ -21,9 +21,10 @@ from bench import product
 from bench.report import Figure, Options, Target
 from bench.row_level_security import SPACE, against_none
 from bench.timing import WARM_UP, timed
+from perdure.db.candidates import TUNING
 from perdure.db.chunk_repository import ChunkRepository, IndexedContent
 from perdure.db.models import DocumentRow, OrganisationRow, SpaceRow
-from perdure.db.search_repository import TUNING, SearchRepository, vector_literal
+from perdure.db.search_repository import SearchRepository, vector_literal
 from perdure.db.session import Database
 from perdure.db.statistics_repository import StatisticsRepository
 from perdure.db.vector_index import VectorIndex

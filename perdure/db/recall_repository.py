@@ -6,55 +6,44 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    Boolean,
-    ColumnElement,
-    Double,
-    Select,
-    Text,
-    and_,
-    any_,
-    bindparam,
-    cast,
-    func,
-    literal,
-    literal_column,
-    or_,
-    select,
-    text,
-)
+from sqlalchemy import ColumnElement, Select, and_, any_, bindparam, cast, func, literal, or_, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from perdure.db.models import MemoryEmbeddingRow, MemoryPersonRow, MemoryRow
-from perdure.db.search_repository import CANDIDATES, WORD_HITS, WordCandidates, rarest, settled
+from perdure.db.candidates import (
+    CANDIDATES,
+    REMEMBERED,
+    TEXTS,
+    WordCandidates,
+    by_words,
+    holding,
+    nearest,
+    one_by_one,
+    rarest,
+    stored,
+    words_of,
+)
+from perdure.db.models import MemoryEmbeddingRow, MemoryRow
 from perdure.domain.memories import RetiredFor
 from perdure.domain.relevance import QueryWord
-from perdure.domain.text_search import configuration, searchable, words
+from perdure.domain.text_search import Word, configuration
 from perdure.ports.models import EmbeddingModel
 
 # Turns on each side of a candidate that are looked at with it.
 AROUND = 3
 # Names of a space that a question is searched for.
 _PEOPLE = 2_000
+# Few memories are retired or have expired: so many times as many as are wanted leave enough that are not.
+_SPARE = 4
+# Fewer than so many, and it is looked again among all.
+_ENOUGH = CANDIDATES // 2
 
-_TEXTS = ARRAY(Text)
-_HNSW = "(memory_embeddings.embedding::halfvec({0})) <=> CAST(:vector AS halfvec({0}))"
-_EXACT = "memory_embeddings.embedding <=> CAST(:vector AS halfvec)"
 _SPACE = text(
-    """
-    SELECT id, embedding_model, embedding_dimension, memory_count, sampled_memory_count
-    FROM spaces WHERE name = :name
-    """
-)
-_LEXEMES = text(
-    """
-    SELECT u.lexeme, u.positions, (
-        SELECT f.frequency * :memories FROM memory_lexemes f
-        WHERE f.space_id = CAST(:space AS text) AND f.lexeme = u.lexeme
-    ) AS memories
-    FROM unnest(to_tsvector(CAST(:configuration AS regconfig), :query)) AS u
+    f"""
+    SELECT s.id, s.embedding_model, s.embedding_dimension, s.memory_count, s.sampled_memory_count,
+        ARRAY(SELECT p.name FROM memory_people p WHERE p.space_id = s.id ORDER BY p.name LIMIT {_PEOPLE}) AS people,
+        {stored(REMEMBERED)}
+    FROM spaces s WHERE s.name = :name
     """
 )
 # A turn stands in its thread by time, and of the same time by arrival. Row comparisons read the index in order.
@@ -85,7 +74,8 @@ _SCORES = text(
     LEFT JOIN memory_embeddings e ON e.memory_id = m.id AND e.model = :model
     LEFT JOIN LATERAL (
         SELECT array_agg(u.lexeme) AS lexemes, array_agg(cardinality(u.positions)) AS mentions
-        FROM unnest(m.tsv) AS u WHERE u.lexeme = ANY(CAST(:lexemes AS text[]))
+        FROM unnest(m.tsv) AS u
+        WHERE m.tsv @@ CAST(:any_word AS tsquery) AND u.lexeme = ANY(CAST(:lexemes AS text[]))
     ) l ON true
     WHERE m.id = ANY(CAST(:memories AS text[])) AND m.space_id = :space
     """
@@ -116,6 +106,10 @@ class RecallSpace:
     dimension: int
     memories: int
     sampled: int
+    people: Sequence[str]
+    """Speakers and subjects, as far as a question can be searched for them."""
+    texts_of_all: float
+    vectors_of_all: float
 
 
 @dataclass(frozen=True)
@@ -128,7 +122,7 @@ class RecallScope:
     memories: int
     few: bool
     narrowed: bool = False
-    """Whether less, or more, than all current memories may answer."""
+    """Whether other than all current memories may answer: what stands beside one that may need not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,21 +174,31 @@ def visible(as_of: datetime | None, known_at: datetime | None) -> ColumnElement[
     return and_(*conditions)
 
 
+# Of the usual question, whatever space it is about.
+CURRENT = visible(None, None)
+
+
 @cache
-def _nearest(dimension: int, *, exact: bool) -> Select[str]:
-    """A constant stands for the dimension, because the planner must see that the partial index fits."""
-    distance = _EXACT if exact else _HNSW.format(dimension)
+def _nearest_current(dimension: int, *, exact: bool) -> Select[tuple[str]]:
+    """Looks up only those few that are near: to join all would mean to look all up."""
+    near = nearest(REMEMBERED, dimension, exact=exact, limit=CANDIDATES * (_SPARE if exact else 1)).subquery()
     return (
-        select(MemoryEmbeddingRow.memory_id)
-        .join(MemoryRow, MemoryRow.id == MemoryEmbeddingRow.memory_id)
-        .where(
-            MemoryEmbeddingRow.space_id == bindparam("space"),
-            MemoryEmbeddingRow.model == bindparam("model"),
-            MemoryEmbeddingRow.dimension == literal_column(str(dimension)),
-        )
-        .order_by(text(distance))
+        select(near.c.memory_id)
+        .join(MemoryRow, MemoryRow.id == near.c.memory_id)
+        .where(CURRENT)
+        .order_by(near.c.distance)
         .limit(CANDIDATES)
     )
+
+
+@cache
+def _holding_current(of_best: int | None) -> Select[tuple[dict[str, int], list[str]]]:
+    return holding(REMEMBERED, CURRENT, of_best)
+
+
+@cache
+def _first_current() -> Select[tuple[str]]:
+    return select(MemoryRow.id).where(MemoryRow.space_id == bindparam("space"), CURRENT).limit(1)
 
 
 class RecallRepository:
@@ -209,89 +213,83 @@ class RecallRepository:
         row = (await self._session.execute(_SPACE, {"name": name})).one_or_none()
         return None if row is None else RecallSpace(*row)
 
-    async def people(self, space: RecallSpace) -> list[str]:
-        """Speakers and subjects of the space, as far as a question can be searched for them."""
-        statement = (
-            select(MemoryPersonRow.name)
-            .where(MemoryPersonRow.space_id == space.id)
-            .order_by(MemoryPersonRow.name)
-            .limit(_PEOPLE)
-        )
-        return list(await self._session.scalars(statement))
-
     async def scope(
-        self, space: RecallSpace, condition: ColumnElement[bool], subject: str | None, *, narrowed: bool
+        self, space: RecallSpace, condition: ColumnElement[bool], subject: str | None
     ) -> RecallScope | None:
-        """What may answer; None when nothing may. `narrowed` when more than current memories are asked for."""
-        conditions = [MemoryRow.space_id == space.id, condition]
+        """What may answer; None when nothing may. A condition other than `CURRENT` may ask for more, or for less."""
+        narrowed = subject is not None or condition is not CURRENT
         if subject is not None:
-            conditions.append(MemoryRow.subject == subject)
-        memories = space.memories
-        if narrowed or subject is not None:
+            condition = and_(MemoryRow.subject == subject, condition)
+        if narrowed:
+            conditions = (MemoryRow.space_id == space.id, condition)
             counted = select(literal(1)).where(*conditions).limit(self._exact_below + 1).subquery()
             memories = (await self._session.execute(select(func.count()).select_from(counted))).scalar_one()
         else:
-            first = select(MemoryRow.id).where(*conditions).limit(1)
-            memories = memories if (await self._session.execute(first)).first() is not None else 0
+            first = await self._session.execute(_first_current(), {"space": space.id})
+            memories = space.memories if first.first() is not None else 0
         if not memories:
             return None
+        few = narrowed and memories <= self._exact_below
         return RecallScope(
             space=space,
-            condition=and_(*conditions),
+            condition=condition,
             subject=subject,
-            memories=memories if memories <= self._exact_below else space.memories,
-            few=memories <= self._exact_below,
+            memories=memories if few else space.memories,
+            few=few or one_by_one(space.memories, space.texts_of_all, self._exact_below),
             narrowed=narrowed,
         )
 
     async def by_vector(self, scope: RecallScope, model: EmbeddingModel, vector: str) -> Sequence[str]:
         """The nearest memories, at most `CANDIDATES`; `vector` is a literal. Set `TUNING` before."""
-        values = {"space": scope.space.id, "model": model.name, "vector": vector}
-        if not scope.few:
-            statement = _nearest(int(model.dimension), exact=False).where(scope.condition)
-            found = (await self._session.scalars(statement, values)).all()
+        space, dimension = scope.space, int(model.dimension)
+        values = {"spaces": [space.id], "model": model.name, "vector": vector}
+        exact = (scope.narrowed and scope.memories <= self._exact_below) or one_by_one(
+            space.memories, space.vectors_of_all, self._exact_below
+        )
+        if not scope.narrowed:
+            found = (await self._session.scalars(_nearest_current(dimension, exact=exact), values)).all()
+            if len(found) >= _ENOUGH or (exact and space.memories <= _SPARE * CANDIDATES):
+                return found
+        elif not exact:
+            found = (await self._session.scalars(self._nearest(scope, dimension, exact=False), values)).all()
             if len(found) >= CANDIDATES:
                 return found
-        # Few memories, or a condition so narrow that the index gave up before it had found enough.
-        statement = _nearest(int(model.dimension), exact=True).where(scope.condition)
-        return (await self._session.scalars(statement, values)).all()
+        # Few memories, or so few of them visible that what is near had to be looked through.
+        return (await self._session.scalars(self._nearest(scope, dimension, exact=True), values)).all()
+
+    @staticmethod
+    def _nearest(scope: RecallScope, dimension: int, *, exact: bool) -> Select[tuple[str, float]]:
+        return (
+            nearest(REMEMBERED, dimension, exact=exact)
+            .join(MemoryRow, MemoryRow.id == MemoryEmbeddingRow.memory_id)
+            .where(scope.condition)
+        )
 
     async def words(self, scope: RecallScope, query: str) -> list[QueryWord]:
         """The words of a query as they are stemmed; counts come from the statistics."""
-        rows = await self._session.execute(
-            _LEXEMES,
-            {
-                "space": scope.space.id,
-                "memories": scope.space.memories,
-                "configuration": configuration(None),
-                "query": searchable(query),
-            },
+        return await words_of(
+            self._session, REMEMBERED, query, [scope.space.id], [configuration(None)], scope.memories
         )
-        found = [(lexeme, positions, memories or 0.0) for lexeme, positions, memories in rows]
-        counts = {lexeme: memories for lexeme, _, memories in found}
-        return [
-            QueryWord(word, min(sum(counts[lexeme] for lexeme in word.lexemes), scope.memories))
-            for word in words((lexeme, positions) for lexeme, positions, _ in found)
-        ]
 
     async def by_words(self, scope: RecallScope, query_words: Sequence[QueryWord]) -> WordCandidates:
         """The memories that hold the rarest words, at most `CANDIDATES`; counts words while it looks for them."""
         sought = rarest(query_words, scope.memories, sampled=scope.space.sampled > 0)
-        if not sought:
-            return WordCandidates(query_words, ())
         values = {
             "spaces": [scope.space.id],
-            "wanted_subject": scope.subject,
-            "words": [word.word.tsquery for word in sought],
+            "narrowed_to": scope.subject,
             "few": scope.few,
-            "all_memories": scope.memories,
+            "all_texts": scope.memories,
         }
-        row = (await self._session.execute(_by_words(scope.condition), values)).one()
-        counted: dict[str, int] = row[0] or {}
-        by_word = {word.word: float(counted.get(str(at), 0)) for at, word in enumerate(sought, start=1)}
-        return WordCandidates(
-            [QueryWord(w.word, settled(w.chunks, by_word.get(w.word))) for w in query_words], row[1] or ()
+        if scope.narrowed:
+            statement = holding(REMEMBERED, scope.condition)
+            return await by_words(self._session, statement, query_words, sought, values)
+        found = await by_words(
+            self._session, _holding_current(_SPARE * CANDIDATES), query_words, sought, values
         )
+        holders = sum(word.chunks for word in found.words if word.word in {each.word for each in sought})
+        if len(found.ids) < _ENOUGH and holders > _SPARE * CANDIDATES:
+            return await by_words(self._session, _holding_current(None), query_words, sought, values)
+        return found
 
     async def neighbours(self, memory_ids: Sequence[str]) -> list[list[str]]:
         """Of each memory in a conversation, the turns around it and itself, in order."""
@@ -306,12 +304,15 @@ class RecallRepository:
         vector: str | None,
     ) -> list[FoundMemory]:
         """All that scores and answers need of these memories."""
+        sought = {lexeme: Word((lexeme,)).tsquery for word in query_words for lexeme in word.word.lexemes}
         rows = await self._session.execute(
             _SCORES,
             {
                 "space": scope.space.id,
                 "memories": list(memory_ids),
-                "lexemes": sorted({lexeme for word in query_words for lexeme in word.word.lexemes}),
+                # Most of what stands beside a candidate holds none of them, and is not taken apart.
+                "any_word": " | ".join(sought.values()),
+                "lexemes": list(sought),
                 "model": scope.space.model,
                 "vector": vector,
             },
@@ -339,7 +340,7 @@ class RecallRepository:
     async def visible_of(self, scope: RecallScope, memory_ids: Sequence[str]) -> set[str]:
         """Those of some memories that may answer: what stands beside a candidate need not."""
         statement = select(MemoryRow.id).where(
-            MemoryRow.id == any_(cast(list(memory_ids), _TEXTS)), scope.condition
+            MemoryRow.id == any_(cast(list(memory_ids), TEXTS)), scope.condition
         )
         return set(await self._session.scalars(statement))
 
@@ -349,41 +350,3 @@ class RecallRepository:
             await self._session.execute(_ACCESS, {"memories": list(memory_ids)})
         if log is not None:
             await self._session.execute(_LOG, {"organisation": self._organisation_id, **log})
-
-
-def _by_words(condition: ColumnElement[bool]) -> Select[dict[str, int], list[str]]:
-    hits = (
-        func.find_memories_by_words(
-            bindparam("spaces", type_=_TEXTS),
-            bindparam("wanted_subject", type_=Text),
-            bindparam("words", type_=_TEXTS),
-            bindparam("few", type_=Boolean),
-            WORD_HITS,
-        )
-        .table_valued("memory_id", "word", "token_count")
-        .alias("hit")
-    )
-    found = select(hits.c.memory_id, hits.c.word, hits.c.token_count).cte("found")
-    counts = select(found.c.word, func.count().label("memories")).group_by(found.c.word).cte("counts")
-    all_memories = bindparam("all_memories", type_=Double)
-    rarity = func.sum(
-        func.ln(1 + (all_memories + 0.5) / (cast(counts.c.memories, Double) + 0.5), type_=Double)
-    )
-    ranked = (
-        select(found.c.memory_id, found.c.token_count, rarity.label("rarity"))
-        .join(counts, counts.c.word == found.c.word)
-        .group_by(found.c.memory_id, found.c.token_count)
-        .cte("ranked")
-    )
-    chosen = (
-        select(ranked.c.memory_id)
-        .join(MemoryRow, MemoryRow.id == ranked.c.memory_id)
-        .where(condition)
-        .order_by(ranked.c.rarity.desc(), ranked.c.token_count, ranked.c.memory_id)
-        .limit(CANDIDATES)
-        .subquery()
-    )
-    return select(
-        select(func.json_object_agg(counts.c.word, counts.c.memories)).scalar_subquery(),
-        select(func.array_agg(chosen.c.memory_id)).scalar_subquery(),
-    )

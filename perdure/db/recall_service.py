@@ -8,9 +8,13 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
+from sqlalchemy import ColumnElement
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.candidates import TUNING
 from perdure.db.filter_sql import MEMORIES, compiled
 from perdure.db.recall_repository import (
+    CURRENT,
     FoundMemory,
     RecallRepository,
     RecallScope,
@@ -18,7 +22,6 @@ from perdure.db.recall_repository import (
     visible,
 )
 from perdure.db.related_memories import related_memories
-from perdure.db.search_repository import TUNING
 from perdure.db.search_service import DEFAULT_SPACE, Asked
 from perdure.db.session import Transaction
 from perdure.domain.filters import MEMORY_FIELDS, parse_filters
@@ -66,6 +69,16 @@ class _Gathered:
     runs: Sequence[Sequence[str]]
 
 
+@dataclass(frozen=True)
+class _Seeds:
+    """What both parts found."""
+
+    vector: str | None
+    near: Sequence[str]
+    words: Sequence[QueryWord]
+    holding: Sequence[str]
+
+
 class RecallService:
     """Recalls memories of an organisation."""
 
@@ -75,117 +88,59 @@ class RecallService:
 
     async def recall(self, organisation_id: str, actor_id: str, request: RecallRequest) -> RecallAnswer:
         """The best memories. NotFoundError names a space that does not exist, unless it is the default one."""
-        started = time.perf_counter()
-        space, outcome, items = await self._find(organisation_id, request)
-        took_ms = round((time.perf_counter() - started) * 1000, 2)
-        if space is not None:
-            await self._note(organisation_id, actor_id, space, request, outcome, items, took_ms)
-        return RecallAnswer(items=items, outcome=outcome, took_ms=took_ms)
+        return await self._find(organisation_id, request, actor_id)
 
     async def matches(self, organisation_id: str, request: RecallRequest) -> list[str]:
         """Ids of what would be recalled, which does not count as recalling it."""
-        _, _, items = await self._find(organisation_id, request)
-        return [item.id for item in items]
+        return [item.id for item in (await self._find(organisation_id, request, None)).items]
 
-    async def _find(
-        self, organisation_id: str, request: RecallRequest
-    ) -> tuple[RecallSpace | None, RecallOutcome, list[RecallHit]]:
-        space, people = await self._space(organisation_id, request.space)
-        query = analyse(request.query, people, request.known_at or datetime.now(UTC))
-        items: list[RecallHit] = []
-        outcome = RecallOutcome.NOTHING_STORED
-        asked = Asked(self._embedders, query.meaning)
-        if space is not None and request.mode is not RecallMode.KEYWORD:
-            asked.begin(space.model)
+    async def _find(self, organisation_id: str, request: RecallRequest, actor_id: str | None) -> RecallAnswer:
+        started = time.perf_counter()
+        condition = _condition(request)
+        asked: Asked | None = None
         try:
-            if space is not None and (scope := await self._scope(organisation_id, space, request)):
-                outcome, items = await self._answer(organisation_id, scope, query, asked, request)
-        finally:
-            await asked.aclose()
-        return space, outcome, items
-
-    async def _space(self, organisation_id: str, name: str) -> tuple[RecallSpace | None, list[str]]:
-        async with self._transaction(organisation_id) as session:
-            repository = RecallRepository(session, organisation_id, self._exact_below)
-            space = await repository.space(name)
-            if space is None and name != DEFAULT_SPACE:
-                msg = f"There is no space '{name}'. Spaces are made when something is first posted to them."
-                raise NotFoundError(msg)
-            return space, await repository.people(space) if space else []
-
-    async def _scope(
-        self, organisation_id: str, space: RecallSpace, request: RecallRequest
-    ) -> RecallScope | None:
-        filters = parse_filters(request.filters, fields=MEMORY_FIELDS)
-        condition = visible(request.as_of, request.known_at)
-        if filters is not None:
-            condition = condition & compiled(filters, MEMORIES)
-        narrowed = filters is not None or request.as_of is not None or request.known_at is not None
-        async with self._transaction(organisation_id) as session:
-            repository = RecallRepository(session, organisation_id, self._exact_below)
-            return await repository.scope(space, condition, request.subject, narrowed=narrowed)
-
-    async def _answer(
-        self,
-        organisation_id: str,
-        scope: RecallScope,
-        query: RecallQuery,
-        asked: Asked,
-        request: RecallRequest,
-    ) -> tuple[RecallOutcome, list[RecallHit]]:
-        gathered = await self._gather(organisation_id, scope, query, asked, request.mode)
-        if not _is_relevant(gathered, query, scope.memories):
-            return RecallOutcome.NOTHING_RELEVANT, []
-        candidates = _candidates(gathered)
-        ranked = rank(
-            query,
-            gathered.words,
-            scope.memories,
-            candidates,
-            request.limit,
-            request.mode,
-            explain=request.explain,
-        )
-        items = [
-            _hit(item, gathered.memories[item.row])
-            for item in ranked
-            if item.score >= request.min_score and item.score > 0
-        ]
-        if request.graph and items:
             async with self._transaction(organisation_id) as session:
+                repository = self._repository(session, organisation_id)
+                space = await _space(repository, request.space)
+                people = space.people if space else ()
+                query = analyse(request.query, people, request.known_at or datetime.now(UTC))
+                asked = Asked(self._embedders, query.meaning)
+                if space is not None and request.mode is not RecallMode.KEYWORD:
+                    asked.begin(space.model)
+                scope = await repository.scope(space, condition, request.subject) if space else None
+            seeds = await self._seeds(organisation_id, scope, query, asked, request.mode) if scope else None
+        finally:
+            if asked is not None:
+                await asked.aclose()
+        if space is None:
+            return RecallAnswer(items=[], outcome=RecallOutcome.NOTHING_STORED, took_ms=_since(started))
+        # What was recalled is counted with the reading: one transaction costs less than two.
+        async with self._transaction(organisation_id, durable=False) as session:
+            repository = self._repository(session, organisation_id)
+            outcome, items = RecallOutcome.NOTHING_STORED, list[RecallHit]()
+            if scope is not None and seeds is not None:
+                gathered = await _gathered(repository, scope, seeds, request.mode)
+                outcome, items = _ranked(gathered, query, scope.memories, request)
+            if request.graph and items:
                 related = await related_memories(session, [item.id for item in items])
-            items = [item.model_copy(update={"related": related.get(item.id, [])}) for item in items]
-        return (RecallOutcome.FOUND if items else RecallOutcome.NOTHING_RELEVANT), items
+                items = [item.model_copy(update={"related": related.get(item.id, [])}) for item in items]
+            answer = RecallAnswer(items=items, outcome=outcome, took_ms=_since(started))
+            if actor_id is not None:
+                await repository.note([item.id for item in items], _log(actor_id, space, request, answer))
+        return answer
 
-    async def _gather(
-        self,
-        organisation_id: str,
-        scope: RecallScope,
-        query: RecallQuery,
-        asked: Asked,
-        mode: RecallMode,
-    ) -> _Gathered:
+    def _repository(self, session: AsyncSession, organisation_id: str) -> RecallRepository:
+        return RecallRepository(session, organisation_id, self._exact_below)
+
+    async def _seeds(
+        self, organisation_id: str, scope: RecallScope, query: RecallQuery, asked: Asked, mode: RecallMode
+    ) -> _Seeds:
         # Each part has a transaction of its own and waits for no other, so a full pool cannot lock up.
         (vector, near), (words, holding) = await asyncio.gather(
             self._by_vector(organisation_id, scope, asked, mode),
             self._by_words(organisation_id, scope, query, mode),
         )
-        seeds = list(dict.fromkeys((*near, *holding)))
-        if not seeds:
-            return _Gathered((), words, ())
-        async with self._transaction(organisation_id) as session:
-            repository = RecallRepository(session, organisation_id, self._exact_below)
-            runs: list[list[str]] = []
-            wanted = seeds
-            if mode is RecallMode.HYBRID:
-                runs = await repository.neighbours(
-                    list(dict.fromkeys((*near[:_WIDENED], *holding[:_WIDENED])))
-                )
-                beside = {memory_id for run in runs for memory_id in run} - set(seeds)
-                if scope.narrowed:  # what stands beside a candidate need not be what was asked for
-                    beside = await repository.visible_of(scope, sorted(beside))
-                wanted = [*seeds, *sorted(beside)]
-            return _Gathered(await repository.found(scope, wanted, words, vector), words, runs)
+        return _Seeds(vector, near, words, holding)
 
     async def _by_vector(
         self, organisation_id: str, scope: RecallScope, asked: Asked, mode: RecallMode
@@ -205,35 +160,86 @@ class RecallService:
         async with self._transaction(organisation_id) as session:
             repository = RecallRepository(session, organisation_id, self._exact_below)
             found = await repository.by_words(scope, await repository.words(scope, query.meaning))
-            return found.words, found.chunk_ids
+            return found.words, found.ids
 
-    async def _note(
-        self,
-        organisation_id: str,
-        actor_id: str,
-        space: RecallSpace,
-        request: RecallRequest,
-        outcome: RecallOutcome,
-        items: Sequence[RecallHit],
-        took_ms: float,
-    ) -> None:
-        log = None
-        if request.session_id is not None:
-            log = {
-                "id": new_id("rcl"),
-                "space": space.id,
-                "session": request.session_id,
-                "actor": actor_id,
-                "query": request.query,
-                "mode": request.mode.value,
-                "outcome": outcome.value,
-                "hits": {"items": [{"id": item.id, "score": item.score} for item in items]},
-                "took_ms": took_ms,
-            }
-        if items or log:
-            async with self._transaction(organisation_id, durable=False) as session:
-                repository = RecallRepository(session, organisation_id, self._exact_below)
-                await repository.note([item.id for item in items], log)
+
+def _condition(request: RecallRequest) -> ColumnElement[bool]:
+    filters = parse_filters(request.filters, fields=MEMORY_FIELDS)
+    if filters is None and request.as_of is None and request.known_at is None:
+        return CURRENT
+    condition = visible(request.as_of, request.known_at)
+    return condition if filters is None else condition & compiled(filters, MEMORIES)
+
+
+async def _space(repository: RecallRepository, name: str) -> RecallSpace | None:
+    space = await repository.space(name)
+    if space is None and name != DEFAULT_SPACE:
+        msg = f"There is no space '{name}'. Spaces are made when something is first posted to them."
+        raise NotFoundError(msg)
+    return space
+
+
+async def _gathered(
+    repository: RecallRepository, scope: RecallScope, seeds: _Seeds, mode: RecallMode
+) -> _Gathered:
+    """What was found and what stands beside it."""
+    found = list(dict.fromkeys((*seeds.near, *seeds.holding)))
+    if not found:
+        return _Gathered((), seeds.words, ())
+    runs: list[list[str]] = []
+    if mode is RecallMode.HYBRID:
+        best = dict.fromkeys((*seeds.near[:_WIDENED], *seeds.holding[:_WIDENED]))
+        runs = await repository.neighbours(list(best))
+        beside = {memory_id for run in runs for memory_id in run} - set(found)
+        if scope.narrowed:  # what stands beside a candidate need not be what was asked for
+            beside = await repository.visible_of(scope, sorted(beside))
+        found += sorted(beside)
+    return _Gathered(await repository.found(scope, found, seeds.words, seeds.vector), seeds.words, runs)
+
+
+def _ranked(
+    gathered: _Gathered, query: RecallQuery, memories: int, request: RecallRequest
+) -> tuple[RecallOutcome, list[RecallHit]]:
+    if not _is_relevant(gathered, query, memories):
+        return RecallOutcome.NOTHING_RELEVANT, []
+    ranked = rank(
+        query,
+        gathered.words,
+        memories,
+        _candidates(gathered),
+        request.limit,
+        request.mode,
+        explain=request.explain,
+    )
+    items = [
+        _hit(item, gathered.memories[item.row])
+        for item in ranked
+        if item.score >= request.min_score and item.score > 0
+    ]
+    return (RecallOutcome.FOUND if items else RecallOutcome.NOTHING_RELEVANT), items
+
+
+def _log(
+    actor_id: str, space: RecallSpace, request: RecallRequest, answer: RecallAnswer
+) -> dict[str, object] | None:
+    """What a session keeps of a question."""
+    if request.session_id is None:
+        return None
+    return {
+        "id": new_id("rcl"),
+        "space": space.id,
+        "session": request.session_id,
+        "actor": actor_id,
+        "query": request.query,
+        "mode": request.mode.value,
+        "outcome": answer.outcome.value,
+        "hits": {"items": [{"id": item.id, "score": item.score} for item in answer.items]},
+        "took_ms": answer.took_ms,
+    }
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 2)
 
 
 def _is_relevant(gathered: _Gathered, query: RecallQuery, memories: int) -> bool:

@@ -5,60 +5,31 @@ from dataclasses import dataclass
 from functools import cache
 
 from pydantic_core import to_json
-from sqlalchemy import (
-    ARRAY,
-    Boolean,
-    ColumnElement,
-    Double,
-    Select,
-    Text,
-    any_,
-    bindparam,
-    cast,
-    func,
-    literal_column,
-    select,
-    text,
-)
+from sqlalchemy import ColumnElement, Select, any_, cast, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.candidates import (
+    CANDIDATES,
+    PASSAGES,
+    TEXTS,
+    WordCandidates,
+    by_words,
+    holding,
+    nearest,
+    one_by_one,
+    rarest,
+    stored,
+    words_of,
+)
 from perdure.db.models import ChunkEmbeddingRow, ChunkRow, DocumentRow
-from perdure.db.statistics_repository import RARE_FREQUENCY
 from perdure.domain.ranking import Candidate
 from perdure.domain.relevance import QueryWord
-from perdure.domain.text_search import FALLBACK_CONFIGURATION, searchable, words
+from perdure.domain.text_search import FALLBACK_CONFIGURATION
 from perdure.ports.models import EmbeddingModel, Vectors
 
-# Passages that each part offers; the best `limit` of both together are shown.
-CANDIDATES = 100
-# Chunks that the search by words may visit: its rarest words are looked for first, until they are used up.
-WORD_HITS = 4_000
-# Share of the chunks of a space too small to be sampled that a word is expected in.
-UNCOUNTED_FREQUENCY = 0.05
 # Documents that a filter may leave before it is applied to candidates instead of giving them.
 FILTERED_DOCUMENTS = 2_000
-# Measured at 100,000 chunks: the index's top 10 are those of an exact search.
-_EF_SEARCH = 100
-_MAX_SCAN_TUPLES = 40_000
 
-_HNSW = "(chunk_embeddings.embedding::halfvec({0})) <=> CAST(:vector AS halfvec({0}))"
-_EXACT = "chunk_embeddings.embedding <=> CAST(:vector AS halfvec)"
-# What a transaction with a search by vector starts with.
-TUNING = {
-    "hnsw.ef_search": str(_EF_SEARCH),
-    "hnsw.iterative_scan": "relaxed_order",
-    "hnsw.max_scan_tuples": str(_MAX_SCAN_TUPLES),
-    "jit": "off",
-}
-_LEXEMES = text(
-    """
-    SELECT u.lexeme, u.positions, (
-        SELECT sum(f.frequency * s.chunk_count) FROM space_lexemes f JOIN spaces s ON s.id = f.space_id
-        WHERE f.space_id = ANY(CAST(:spaces AS text[])) AND f.lexeme = u.lexeme
-    ) AS chunks
-    FROM unnest(CAST(:configurations AS text[])) AS c, unnest(to_tsvector(c::regconfig, :query)) AS u
-    """
-)
 _SCORES = text(
     """
     SELECT c.id, c.document_id, c.ordinal, c.token_count, l.lexemes, l.mentions, l.placed,
@@ -76,10 +47,10 @@ _SCORES = text(
 
 
 _SPACES = text(
-    """
-    SELECT id, name, embedding_model, embedding_dimension, chunk_count, text_configurations, mean_chunk_tokens,
-           vector_index = 'complete' AS in_vector_index
-    FROM spaces WHERE name = ANY(CAST(:names AS text[]))
+    f"""
+    SELECT s.id, s.name, s.embedding_model, s.embedding_dimension, s.chunk_count, s.text_configurations,
+           s.mean_chunk_tokens, s.vector_index = 'complete' AS in_vector_index, {stored(PASSAGES)}
+    FROM spaces s WHERE s.name = ANY(CAST(:names AS text[]))
     """
 )
 _PASSAGES = text(
@@ -88,62 +59,11 @@ _PASSAGES = text(
     FROM chunks c JOIN documents d ON d.id = c.document_id WHERE c.id = ANY(CAST(:chunks AS text[]))
     """
 )
-_TEXTS = ARRAY(Text)
-
-
-# Statements that a filter may be added to are built once: to build them takes as long as to run them.
-@cache
-def _nearest(dimension: int, *, exact: bool) -> Select[str]:
-    distance = _EXACT if exact else _HNSW.format(dimension)
-    statement = (
-        select(ChunkEmbeddingRow.chunk_id)
-        .where(
-            ChunkEmbeddingRow.space_id == any_(bindparam("spaces", type_=_TEXTS)),
-            ChunkEmbeddingRow.model == bindparam("model"),
-            # A constant, because the planner must see that the partial index fits.
-            ChunkEmbeddingRow.dimension == literal_column(str(dimension)),
-        )
-        .order_by(text(distance))
-        .limit(CANDIDATES)
-    )
-    return statement if exact else statement.where(ChunkEmbeddingRow.in_vector_index)
 
 
 @cache
-def _by_words() -> Select[dict[str, int], list[str]]:
-    return _filtered_by_words(None)
-
-
-def _filtered_by_words(documents: ColumnElement[bool] | None) -> Select[dict[str, int], list[str]]:
-    hits = (
-        func.find_chunks_by_words(
-            bindparam("spaces", type_=_TEXTS),
-            bindparam("documents", type_=_TEXTS),
-            bindparam("words", type_=_TEXTS),
-            bindparam("few", type_=Boolean),
-            WORD_HITS,
-        )
-        .table_valued("chunk_id", "document_id", "word", "token_count")
-        .alias("hit")
-    )
-    found = select(hits.c.chunk_id, hits.c.document_id, hits.c.word, hits.c.token_count).cte("found")
-    counts = select(found.c.word, func.count().label("chunks")).group_by(found.c.word).cte("counts")
-    all_chunks = bindparam("all_chunks", type_=Double)
-    rarity = func.sum(func.ln(1 + (all_chunks + 0.5) / (cast(counts.c.chunks, Double) + 0.5), type_=Double))
-    best = (
-        select(found.c.chunk_id)
-        .join(counts, counts.c.word == found.c.word)
-        .group_by(found.c.chunk_id, found.c.token_count)
-        .order_by(rarity.desc(), found.c.token_count, found.c.chunk_id)
-        .limit(CANDIDATES)
-    )
-    if documents is not None:
-        best = best.join(DocumentRow, DocumentRow.id == found.c.document_id).where(documents)
-    chosen = best.subquery()
-    return select(
-        select(func.json_object_agg(counts.c.word, counts.c.chunks)).scalar_subquery(),
-        select(func.array_agg(chosen.c.chunk_id)).scalar_subquery(),
-    )
+def _holding() -> Select[tuple[dict[str, int], list[str]]]:
+    return holding(PASSAGES, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +78,8 @@ class SearchedSpace:
     configurations: tuple[str, ...]
     mean_tokens: float
     in_vector_index: bool
+    texts_of_all: float
+    vectors_of_all: float
 
 
 @dataclass(frozen=True)
@@ -200,14 +122,6 @@ class Passage:
     end: int
 
 
-@dataclass(frozen=True)
-class WordCandidates:
-    """Chunks found by words, and how many hold each word."""
-
-    words: Sequence[QueryWord]
-    chunk_ids: Sequence[str]
-
-
 class SearchRepository:
     """Reads of one search, as one organisation."""
 
@@ -227,6 +141,8 @@ class SearchRepository:
                 configurations=tuple(row.text_configurations),
                 mean_tokens=row.mean_chunk_tokens,
                 in_vector_index=row.in_vector_index,
+                texts_of_all=row.texts_of_all,
+                vectors_of_all=row.vectors_of_all,
             )
             for row in rows
         ]
@@ -254,11 +170,9 @@ class SearchRepository:
         """The nearest chunks, at most `CANDIDATES` by each way; `vector` is a literal. Set `TUNING` before."""
         spaces = [space for space in scope.spaces if space.model == model.name]
         indexed = [space for space in spaces if space.in_vector_index]
-        if (
-            not indexed
-            or scope.document_ids is not None
-            or sum(space.chunk_count for space in spaces) <= self._exact_below
-        ):
+        size = sum(space.chunk_count for space in spaces)
+        of_all = max((space.vectors_of_all for space in indexed), default=0.0)
+        if not indexed or scope.document_ids is not None or one_by_one(size, of_all, self._exact_below):
             return await self._nearest(scope, spaces, model, vector, exact=True)
         found = await self._nearest(scope, indexed, model, vector, exact=False)
         if len(found) < CANDIDATES:
@@ -276,10 +190,10 @@ class SearchRepository:
         *,
         exact: bool,
     ) -> Sequence[str]:
-        statement = _nearest(int(model.dimension), exact=exact)
+        statement = nearest(PASSAGES, int(model.dimension), exact=exact)
         if scope.document_ids is not None:
             statement = statement.join(ChunkRow, ChunkRow.id == ChunkEmbeddingRow.chunk_id).where(
-                ChunkRow.document_id == any_(cast(list(scope.document_ids), _TEXTS))
+                ChunkRow.document_id == any_(cast(list(scope.document_ids), TEXTS))
             )
         elif scope.documents is not None:
             statement = (
@@ -293,45 +207,31 @@ class SearchRepository:
     async def words(self, scope: Scope, query: str) -> list[QueryWord]:
         """The words of a query, as the languages of the spaces stem them; counts come from the statistics."""
         configurations = {name for space in scope.spaces for name in space.configurations}
-        rows = await self._session.execute(
-            _LEXEMES,
-            {
-                "spaces": scope.space_ids if scope.document_ids is None else [],
-                "configurations": sorted(configurations or {FALLBACK_CONFIGURATION}),
-                "query": searchable(query),
-            },
+        return await words_of(
+            self._session,
+            PASSAGES,
+            query,
+            scope.space_ids if scope.document_ids is None else [],
+            sorted(configurations or {FALLBACK_CONFIGURATION}),
+            scope.chunk_count,
         )
-        positions: list[tuple[str, Sequence[int]]] = []
-        chunks: dict[str, float] = {}
-        for lexeme, at, count in rows:
-            positions.append((lexeme, at))
-            chunks[lexeme] = max(chunks.get(lexeme, 0.0), count or 0.0)
-        return [
-            QueryWord(word, min(sum(chunks[lexeme] for lexeme in word.lexemes), scope.chunk_count))
-            for word in words(positions)
-        ]
 
     async def by_words(self, scope: Scope, query_words: Sequence[QueryWord]) -> WordCandidates:
         """The chunks that hold the rarest words, at most `CANDIDATES`; counts words while it looks for them."""
-        few = scope.document_ids is not None or scope.chunk_count <= self._exact_below
+        texts_of_all = max(space.texts_of_all for space in scope.spaces)
+        few = scope.document_ids is not None or one_by_one(scope.chunk_count, texts_of_all, self._exact_below)
         sampled = bool(scope.mean_tokens) and scope.document_ids is None
-        sought = rarest(query_words, scope.chunk_count, sampled=sampled)
-        if not sought:
-            return WordCandidates(query_words, ())
-        statement = _by_words() if scope.documents is None else _filtered_by_words(scope.documents)
-        values = {
-            "spaces": scope.space_ids,
-            "documents": None if scope.document_ids is None else list(scope.document_ids),
-            "words": [word.word.tsquery for word in sought],
-            "few": few,
-            "all_chunks": scope.chunk_count,
-        }
-        row = (await self._session.execute(statement, values)).one()
-        counted: dict[str, int] = row[0] or {}
-        by_word = {word.word: float(counted.get(str(at), 0)) for at, word in enumerate(sought, start=1)}
-        return WordCandidates(
-            [QueryWord(w.word, settled(w.chunks, by_word.get(w.word))) for w in query_words],
-            row[1] or (),
+        return await by_words(
+            self._session,
+            _holding() if scope.documents is None else holding(PASSAGES, scope.documents),
+            query_words,
+            rarest(query_words, scope.chunk_count, sampled=sampled),
+            {
+                "spaces": scope.space_ids,
+                "narrowed_to": None if scope.document_ids is None else list(scope.document_ids),
+                "few": few,
+                "all_texts": scope.chunk_count,
+            },
         )
 
     async def candidates(
@@ -379,28 +279,3 @@ class SearchRepository:
 def vector_literal(vector: Vectors) -> str:
     """A vector as PostgreSQL reads it."""
     return to_json(vector.astype(float).round(6).tolist()).decode()
-
-
-def rarest(query_words: Sequence[QueryWord], texts: int, *, sampled: bool) -> list[QueryWord]:
-    """The rarest words that together visit at most `WORD_HITS` of so many texts; one at least.
-
-    Where words were not counted yet, the longer ones are taken for the rarer ones.
-    """
-    unknown = texts * (RARE_FREQUENCY / 2 if sampled else UNCOUNTED_FREQUENCY)
-    chosen: list[QueryWord] = []
-    visits = 0.0
-    for word in sorted(
-        query_words, key=lambda word: (word.chunks, -len(word.word.lexemes[0]), word.word.lexemes)
-    ):
-        visits += word.chunks or unknown
-        if chosen and visits > WORD_HITS:
-            break
-        chosen.append(word)
-    return chosen
-
-
-def settled(estimated: float, counted: float | None) -> float:
-    """How many chunks hold a word. A count that reached its limit says only that there are more."""
-    if counted is None:
-        return estimated
-    return max(counted, estimated) if counted >= WORD_HITS else counted

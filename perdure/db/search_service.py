@@ -5,15 +5,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from perdure.db.candidates import TUNING
 from perdure.db.filter_sql import compiled
-from perdure.db.search_repository import (
-    TUNING,
-    Passage,
-    Scope,
-    SearchedSpace,
-    SearchRepository,
-    vector_literal,
-)
+from perdure.db.search_repository import Passage, Scope, SearchedSpace, SearchRepository, vector_literal
 from perdure.db.session import Transaction
 from perdure.domain.filters import Filter, parse_filters
 from perdure.domain.highlighting import highlight
@@ -184,7 +178,7 @@ class SearchService:
         async with self._transaction(organisation_id) as session:
             repository = SearchRepository(session, self._exact_below)
             found = await repository.by_words(scope, await repository.words(scope, query))
-            return _Found(found.chunk_ids, found.words)
+            return _Found(found.ids, found.words)
 
 
 def _by_model(spaces: Sequence[SearchedSpace]) -> dict[str, list[SearchedSpace]]:

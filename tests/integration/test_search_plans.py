@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import text
 
-from perdure.db.search_repository import CANDIDATES, TUNING, SearchRepository, vector_literal
+from perdure.db.candidates import CANDIDATES, TUNING
+from perdure.db.search_repository import SearchRepository, vector_literal
 from perdure.db.session import Database
 from perdure.db.vector_index import VectorIndex
 from perdure.domain.ids import new_id

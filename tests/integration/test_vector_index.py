@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from perdure.db.search_repository import TUNING, SearchRepository, vector_literal
+from perdure.db.candidates import TUNING
+from perdure.db.search_repository import SearchRepository, vector_literal
 from perdure.db.session import Database
 from perdure.db.vector_index import VectorIndex, share
 from tests.passages import MODEL, a_space, some_vectors, write_passages
