@@ -94,13 +94,17 @@ class Contradiction:
     """What holds since, as written; empty where only an end was stated."""
 
     @property
+    def whose(self) -> str:
+        """The property, and of whom it is."""
+        thing = not self.subject or self.subject.startswith("the ")
+        return self.name if thing else f"{self.name} of {self.subject}"
+
+    @property
     def reason(self) -> str:
         """In words."""
-        thing = not self.subject or self.subject.startswith("the ")
-        whose = self.name if thing else f"{self.name} of {self.subject}"
         if not self.newer:
-            return f"{whose}: no longer \u201c{self.older}\u201d"
-        return f"{whose}: \u201c{self.newer}\u201d instead of \u201c{self.older}\u201d"
+            return f"{self.whose}: no longer \u201c{self.older}\u201d"
+        return f"{self.whose}: \u201c{self.newer}\u201d instead of \u201c{self.older}\u201d"
 
 
 def attributes(text: str, speaker: str | None) -> list[Attribute]:
