@@ -27,7 +27,8 @@ def importance(
     if half_life <= timedelta(0):
         return base
     lasting = min(half_life, _NEVER) * (1 + math.log1p(max(0, accesses)))
-    return round(base * 0.5 ** (_idle(now, recorded_at, last_accessed_at) / lasting), 6)
+    left: float = 0.5 ** (_idle(now, recorded_at, last_accessed_at) / lasting)
+    return round(base * left, 6)
 
 
 def archived(

@@ -18,24 +18,25 @@ class JunkReason(StrEnum):
 
 # Greetings and thanks may be followed by a name. "Yes", "no" and "sure" are left out: they answer something.
 _GREETINGS = """
-hi, hey, hello, hiya, howdy, yo, hi there, hey there, hello there, good morning, good afternoon, good evening,
-good night, morning, goodnight, bye, bye bye, goodbye, see you, see ya, see you soon, see you later, see you tomorrow,
-talk to you later, talk soon, take care, have a nice day, have a great day, have a good one, cheers, thanks,
-thank you, many thanks, thanks a lot, thank you so much, thank you very much, thanks so much, thx, ty, welcome,
-youre welcome, you are welcome, sorry, hallo, guten morgen, guten tag, guten abend, gute nacht, servus, moin,
-grüß gott, tschüss, ciao, auf wiedersehen, bis bald, bis später, danke, danke schön, vielen dank, danke dir, bitte,
-bitte schön, gern geschehen, gerne, salut, bonjour, bonsoir, bonne nuit, coucou, au revoir, à bientôt, à plus tard,
-merci, merci beaucoup, de rien, hola, buenos días, buenas tardes, buenas noches, adiós, hasta luego, hasta pronto,
-gracias, muchas gracias, de nada, buongiorno, buonasera, buonanotte, arrivederci, a presto, grazie, grazie mille,
-prego, olá, oi, bom dia, boa tarde, boa noite, tchau, até logo, obrigado, obrigada, muito obrigado, muito obrigada,
-cześć, dzień dobry, dobry wieczór, dobranoc, do widzenia, dzięki, dziękuję, proszę, hej, hejdå, tack, tack så mycket,
-hoi, goedemorgen, goedenavond, doei, dank je, dank je wel, dank u, bedankt, graag gedaan, merhaba, selam,
-g\u00fcnayd\u0131n, iyi geceler, görüşürüz, teşekkürler, teşekkür ederim, sağ ol, привет, здравствуйте, доброе утро, добрый день,
-добрый вечер, спокойной ночи, пока, до свидания, спасибо, большое спасибо, пожалуйста, привіт, дякую, γεια,
-καλημέρα, καληνύχτα, ευχαριστώ, مرحبا, السلام عليكم, صباح الخير, مساء الخير, شكرا, مع السلامة, שלום, תודה, בוקר טוב,
-नमस्ते, धन्यवाद, 你好, 您好, 早上好, 晚安, 再见, 谢谢, 谢谢你, こんにちは, おはよう,
-おはようございます, こんばんは, おやすみ, さようなら, ありがとう, ありがとうございます, 안녕, 안녕하세요,
-감사합니다, 고마워
+hi, hey, hello, hiya, howdy, yo, hi there, hey there, hello there, good morning, good afternoon,
+good evening, good night, morning, goodnight, bye, bye bye, goodbye, see you, see ya, see you soon,
+see you later, see you tomorrow, talk to you later, talk soon, take care, have a nice day,
+have a great day, have a good one, cheers, thanks, thank you, many thanks, thanks a lot, thank you so much,
+thank you very much, thanks so much, thx, ty, welcome, youre welcome, you are welcome, sorry, hallo,
+guten morgen, guten tag, guten abend, gute nacht, servus, moin, grüß gott, tschüss, ciao, auf wiedersehen,
+bis bald, bis später, danke, danke schön, vielen dank, danke dir, bitte, bitte schön, gern geschehen,
+gerne, salut, bonjour, bonsoir, bonne nuit, coucou, au revoir, à bientôt, à plus tard, merci,
+merci beaucoup, de rien, hola, buenos días, buenas tardes, buenas noches, adiós, hasta luego, hasta pronto,
+gracias, muchas gracias, de nada, buongiorno, buonasera, buonanotte, arrivederci, a presto, grazie,
+grazie mille, prego, olá, oi, bom dia, boa tarde, boa noite, tchau, até logo, obrigado, obrigada,
+muito obrigado, muito obrigada, cześć, dzień dobry, dobry wieczór, dobranoc, do widzenia, dzięki, dziękuję,
+proszę, hej, hejdå, tack, tack så mycket, hoi, goedemorgen, goedenavond, doei, dank je, dank je wel,
+dank u, bedankt, graag gedaan, merhaba, selam, g\u00fcnayd\u0131n, iyi geceler, görüşürüz, teşekkürler,
+teşekkür ederim, sağ ol, привет, здравствуйте, доброе утро, добрый день, добрый вечер, спокойной ночи,
+пока, до свидания, спасибо, большое спасибо, пожалуйста, привіт, дякую, γεια, καλημέρα, καληνύχτα,
+ευχαριστώ, مرحبا, السلام عليكم, صباح الخير, مساء الخير, شكرا, مع السلامة, שלום, תודה, בוקר טוב, नमस्ते,
+धन्यवाद, 你好, 您好, 早上好, 晚安, 再见, 谢谢, 谢谢你, こんにちは, おはよう, おはようございます,
+こんばんは, おやすみ, さようなら, ありがとう, ありがとうございます, 안녕, 안녕하세요, 감사합니다, 고마워
 """
 _ACKNOWLEDGEMENTS = """
 ok, okay, okey, k, kk, alright, all right, got it, i see, noted, understood, roger, makes sense, fair enough,

@@ -10,7 +10,10 @@ MAY = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 def node(name: str, text: str = "We ate cake.", days: int = 0, **given: Any) -> Node:
-    values = {"said_at": MAY + timedelta(days=days), "attributes": attributes(text, "Ann")} | given
+    values: dict[str, Any] = {
+        "said_at": MAY + timedelta(days=days),
+        "attributes": attributes(text, "Ann"),
+    } | given
     return Node(name, text, **values)
 
 
