@@ -22,6 +22,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.batches import BatchActivities
 from activities.encryption import EncryptionActivities
 from activities.erasure import ErasureActivities
+from activities.evolution import EvolutionActivities
 from activities.exports import ExportActivities
 from activities.indexing import IndexActivities
 from activities.memories import MemoryActivities, MemoryTextActivities
@@ -171,6 +172,7 @@ class Dependencies:
             tokenizer,
             self.settings.max_chunk_tokens,
         )
+        evolution = EvolutionActivities(self.database.transaction, self.embedders)
         self.embedders.get(self.embedders.default.name)  # the first document need not wait for it
         return [
             texts.parse_document,
@@ -181,6 +183,16 @@ class Dependencies:
             memories.prepare_memories,
             imports.import_page,
             imports.discard_import,
+            evolution.begin_evolution,
+            evolution.update_memories,
+            evolution.extend_relations,
+            evolution.derive_insights,
+            evolution.decay_memories,
+            evolution.conclude_evolution,
+            evolution.find_proposals,
+            evolution.decide_proposal,
+            evolution.expire_proposals,
+            evolution.accept_evolution,
         ]
 
     def _batches(self, texts: TextActivities | None) -> BatchActivities:

@@ -8,11 +8,13 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.evolution_schedules import end_schedule
 from activities.failures import failures
 from activities.histories import Histories
 from activities.personal_objects import PersonalObjects, folder_of
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.erasure_repository import ErasureRepository, PersonalData, Scope, kept
+from perdure.db.evolution_runs import EvolutionRuns
 from perdure.db.identity_repository import IdentityRepository
 from perdure.db.operation_repository import workflow_id
 from perdure.db.personal_data import Fate
@@ -62,6 +64,11 @@ class ErasureActivities:
     async def end_work(self, job: ErasureJob) -> ErasurePage:
         """End the operations that are open, in the record first: what is closed there nobody starts again."""
         histories = Histories(activity.client(), job.organisation_id)
+        if job.user_id is None:
+            async with self._transaction(job.organisation_id) as session:
+                spaces = await EvolutionRuns(session, job.organisation_id).scheduled()
+            for space_id in spaces:
+                await end_schedule(activity.client(), space_id)
         done = 0
         while True:
             async with self._transaction(job.organisation_id) as session:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
+from temporalio.client import Client
 
 from api import rate_limits, sessions
 from api.authentication import Authenticator, Principal
@@ -48,6 +49,7 @@ __all__ = [
     "OperationsDependency",
     "Principal",
     "ReceiptsDependency",
+    "TemporalDependency",
     "install",
     "require",
 ]
@@ -183,6 +185,11 @@ async def _embedders(request: Request) -> Embedders:
     return found
 
 
+async def _temporal(request: Request) -> Client:
+    found: Client = request.app.state.temporal
+    return found
+
+
 async def _keyring(request: Request) -> Keyring:
     found: Keyring = request.app.state.keyring
     return found
@@ -206,6 +213,7 @@ async def _content_links(request: Request) -> ContentLinks:
 OperationsDependency = Annotated[Operations, Depends(_operations)]
 ObjectsDependency = Annotated[ObjectStore, Depends(_objects)]
 EmbeddersDependency = Annotated[Embedders, Depends(_embedders)]
+TemporalDependency = Annotated[Client, Depends(_temporal)]
 KeyringDependency = Annotated[Keyring, Depends(_keyring)]
 ReceiptsDependency = Annotated[ErasureReceipts, Depends(_receipts)]
 AnchorsDependency = Annotated[AuditAnchors, Depends(_anchors)]

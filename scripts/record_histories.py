@@ -18,17 +18,20 @@ import httpx
 from google.protobuf.json_format import MessageToDict, ParseDict
 from rich.console import Console
 from temporalio.api.common.v1 import Payload
-from temporalio.client import Client
+from temporalio.client import Client, ScheduleActionExecutionStartWorkflow
 
+from activities.evolution_schedules import schedule_id
 from activities.memories import writer_id
 from perdure.db.memory_acceptance import subject_key
 from perdure.domain.ids import new_id
 from perdure.embedded import ports
 from perdure.embedded.supervisor import Stack
 from perdure.master_keys import load_master_keys
+from perdure.schemas.evolution import ProposalDecision
 from perdure.settings import Settings, home_directory
 from tests.recording import MASTER_KEYS
 from workflows.client import connect
+from workflows.evolve_memory import proposals_id
 from workflows.payload_codec import PayloadCipher, workflow_of
 from workflows.schedules import RETENTION
 
@@ -130,6 +133,54 @@ class Recording:
         file = "\n".join([*lines, "no memory"]).encode()
         return await self.ended(await self.post("/memories/import", files={"file": ("m.jsonl", file)}))
 
+    async def evolution(self) -> dict[str, Any]:
+        """Memories of a space that evolved, all stages; what was derived waits as proposals."""
+        said = (
+            "Ann adopted a grey cat called Pixel.",
+            "Ann has adopted a grey cat, Pixel.",
+            "Ann lives in Rome.",
+            "Ann moved to Turin.",
+            "Hello, good morning!",
+            *(
+                f"Ann paints boats in the harbour on {day}s."
+                for day in ("Monday", "Tuesday", "Friday", "Sunday")
+            ),
+        )
+        for content in said:
+            await self.ended(
+                await self.post("/memories", json={"content": content, "subject": "Ann", "space": "evolved"})
+            )
+        return await self.ended(await self.post("/memories/evolve", json={"space": "evolved"}))
+
+    async def decisions(self) -> dict[str, Any]:
+        """The workflow that waited for decisions about proposals, by signals; it is no operation."""
+        operation = await self.evolution()
+        handle = self._client.get_workflow_handle(proposals_id(operation["id"]))
+        page = await self._http.get("/api/v1/memories/proposals", params={"status": "open"})
+        for number, proposal in enumerate(page.json()["items"]):
+            decision = ProposalDecision(proposal_id=proposal["id"], decided_by="usr_1")
+            await handle.signal("decline_proposal" if number else "accept_proposal", decision)
+        await handle.result()
+        return {"workflow_id": handle.id, "run_id": None, "status": "completed"}
+
+    async def scheduled_evolution(self) -> dict[str, Any]:
+        """The workflow that a schedule started; it is no operation."""
+        operation = await self.ended(await self.post("/memories/evolve", json={"space": "by-itself"}))
+        path, settings = "/api/v1/memories/evolution/settings", {"every_hours": 24}
+        answer = await self._http.put(path, params={"space": "by-itself"}, json=settings)
+        answer.raise_for_status()
+        schedule = self._client.get_schedule_handle(schedule_id(operation["subject"]["id"]))
+        await schedule.trigger()
+        started = (await schedule.describe()).info.recent_actions
+        while not started:
+            await asyncio.sleep(0.1)
+            started = (await schedule.describe()).info.recent_actions
+        execution = started[-1].action
+        if not isinstance(execution, ScheduleActionExecutionStartWorkflow):
+            raise TypeError(repr(execution))
+        await self._client.get_workflow_handle(execution.workflow_id).result()
+        return {"workflow_id": execution.workflow_id, "run_id": None, "status": "completed"}
+
     async def forgetting(self) -> dict[str, Any]:
         """A text that was forgotten."""
         await self.ended(await self.post("/memories", json={"content": "Ann sold a boat."}))
@@ -215,6 +266,9 @@ def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[st
         "rotate_keys": recording.rotation,
         "remember": recording.conversation,
         "remember-writer": recording.writer,
+        "evolve_memory": recording.evolution,
+        "evolve_memory-proposals": recording.decisions,
+        "evolve_memory-scheduled": recording.scheduled_evolution,
         "forget": recording.forgetting,
         "import_memories": recording.imported,
         "export_user_data-organisation": recording.exported_organisation,

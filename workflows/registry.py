@@ -10,6 +10,7 @@ from perdure.schemas.documents import (
     ReembedSpaceInput,
 )
 from perdure.schemas.encryption import RotateKeysInput
+from perdure.schemas.evolution import EvolveMemoryInput
 from perdure.schemas.memories import ForgetInput, ImportMemoriesInput, RememberInput
 from perdure.schemas.operations import OperationInput
 from perdure.schemas.privacy import DeleteUserDataInput, ExportUserDataInput
@@ -17,6 +18,7 @@ from workflows import queues
 from workflows.apply_retention import ApplyRetention
 from workflows.delete_document import DeleteDocument
 from workflows.delete_user_data import DeleteUserData
+from workflows.evolve_memory import DecideProposals, EvolveMemory, StartEvolution
 from workflows.export_user_data import ExportUserData
 from workflows.forget import Forget
 from workflows.import_memories import ImportMemories
@@ -50,8 +52,15 @@ KINDS = {
         Kind("remember", Remember, RememberInput),
         Kind("forget", Forget, ForgetInput),
         Kind("import_memories", ImportMemories, ImportMemoriesInput),
+        Kind("evolve_memory", EvolveMemory, EvolveMemoryInput),
         Kind("export_user_data", ExportUserData, ExportUserDataInput),
     )
 }
 # The last ones are no operations: they serve many.
-WORKFLOWS = [*(kind.workflow for kind in KINDS.values()), WriteMemories, ApplyRetention]
+WORKFLOWS = [
+    *(kind.workflow for kind in KINDS.values()),
+    WriteMemories,
+    DecideProposals,
+    StartEvolution,
+    ApplyRetention,
+]

@@ -1,4 +1,4 @@
-"""Temporal Schedules of the installation: made, or brought up to date, whenever a worker starts."""
+"""Temporal Schedules: of the installation, made or renewed whenever a worker starts, and of spaces that evolve."""
 
 from datetime import timedelta
 
@@ -16,9 +16,12 @@ from temporalio.client import (
 )
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities.starting import KIND, TASK_TIMEOUT
+from activities.evolution_schedules import end_schedule, schedule_id
+from activities.starting import KIND, ORGANISATION, SUBJECT, TASK_TIMEOUT
+from perdure.schemas.evolution import ScheduledEvolution
 from workflows import queues
 from workflows.apply_retention import ApplyRetention
+from workflows.evolve_memory import StartEvolution
 
 RETENTION = "apply-retention"
 # A round that a day of outage prevented is caught up with; older ones would do the same once more.
@@ -42,16 +45,51 @@ def retention_schedule(every: timedelta) -> Schedule:
     )
 
 
+def evolution_schedule(organisation_id: str, space_id: str, every: timedelta) -> Schedule:
+    """Runs of evolution of a space, one at a time."""
+    attributes = [
+        SearchAttributePair(ORGANISATION, organisation_id),
+        SearchAttributePair(KIND, "start_evolution"),
+        SearchAttributePair(SUBJECT, space_id),
+    ]
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            StartEvolution.run,
+            ScheduledEvolution(organisation_id=organisation_id, space_id=space_id),
+            id=schedule_id(space_id),
+            task_queue=queues.IO,
+            task_timeout=TASK_TIMEOUT,
+            typed_search_attributes=TypedSearchAttributes(attributes),
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)], jitter=min(JITTER, every / 10)),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
+    )
+
+
+async def schedule_evolution(
+    client: Client, organisation_id: str, space_id: str, every_hours: int | None
+) -> None:
+    """Let a space evolve so often from now on; None: not by itself."""
+    if every_hours is None:
+        await end_schedule(client, space_id)
+        return
+    wanted = evolution_schedule(organisation_id, space_id, timedelta(hours=every_hours))
+    await _made(client, schedule_id(space_id), wanted)
+
+
 async def ensure_schedules(client: Client, retention_every: timedelta) -> None:
-    """Make the schedules; those that exist become as they are here. Whether one is paused stays as it is."""
-    wanted = retention_schedule(retention_every)
+    """Make the schedules of the installation; those that exist become as they are here."""
+    await _made(client, RETENTION, retention_schedule(retention_every))
+
+
+async def _made(client: Client, identifier: str, wanted: Schedule) -> None:
+    """Make a schedule, or bring it up to date; whether it is paused stays as it is."""
     try:
-        await client.create_schedule(RETENTION, wanted)
+        await client.create_schedule(identifier, wanted)
     except ScheduleAlreadyRunningError:
 
         def renewed(found: ScheduleUpdateInput) -> ScheduleUpdate:
-            schedule = retention_schedule(retention_every)
-            schedule.state = found.description.schedule.state
-            return ScheduleUpdate(schedule=schedule)
+            wanted.state = found.description.schedule.state
+            return ScheduleUpdate(schedule=wanted)
 
-        await client.get_schedule_handle(RETENTION).update(renewed)
+        await client.get_schedule_handle(identifier).update(renewed)

@@ -2,7 +2,19 @@
 
 import typer
 
-from perdure.cli import admin, audit, backup, chaos, documents, keys, memories, operations, quotas, up
+from perdure.cli import (
+    admin,
+    audit,
+    backup,
+    chaos,
+    documents,
+    evolution,
+    keys,
+    memories,
+    operations,
+    quotas,
+    up,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +32,7 @@ app.command()(documents.search)
 app.command()(memories.remember)
 app.command()(memories.recall)
 app.command()(memories.forget)
+app.command()(evolution.evolve)
 app.command()(keys.rotate_keys)
 app.command()(quotas.quota)
 app.add_typer(memories.app, name="memory")

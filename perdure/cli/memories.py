@@ -156,15 +156,15 @@ async def _exported(file: Path, parameters: dict[str, str]) -> int:
 
 async def _imported(file: Path, space: str) -> dict[str, Any]:
     async with client() as api:
-        return await _result(api, await api.send_file("/memories/import", file, {"space": space}))
+        return await operation_result(api, await api.send_file("/memories/import", file, {"space": space}))
 
 
 async def _done(path: str, body: dict[str, Any]) -> dict[str, Any]:
     async with client() as api:
-        return await _result(api, OperationRead.model_validate(await api.call("POST", path, json=body)))
+        return await operation_result(api, OperationRead.model_validate(await api.call("POST", path, json=body)))
 
 
-async def _result(api: ApiClient, operation: OperationRead) -> dict[str, Any]:
+async def operation_result(api: ApiClient, operation: OperationRead) -> dict[str, Any]:
     """The result of an operation that is waited for."""
     async for now in api.follow(operation.id):
         operation = now

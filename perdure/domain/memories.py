@@ -35,6 +35,18 @@ class RetiredFor(StrEnum):
     """It was never right: a newer version says what was meant."""
     SUPERSEDED = "superseded"
     """It was right until something newer."""
+    DUPLICATE = "duplicate"
+    """Another one says the same."""
+    OUTDATED = "outdated"
+    """It was drawn from memories that have changed."""
+    EXPIRED = "expired"
+    """It was to be kept until then."""
+    ARCHIVED = "archived"
+    """Nobody asked for it for long."""
+    JUNK = "junk"
+    """It says nothing, or what should not be kept."""
+    UNDONE = "undone"
+    """It was made by a change that was undone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ RESOURCES = {
     "space": ("spaces", "name"),
     "secret_id": ("organisation_secrets", "id"),
     "memory_id": ("memories", "id"),
+    "change_id": ("memory_changes", "id"),
+    "proposal_id": ("memory_proposals", "id"),
     "session_id": ("memory_recalls", "session_id"),
     "export_id": ("exports", "operation_id"),
 }
