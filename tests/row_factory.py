@@ -78,6 +78,7 @@ _EXAMPLES: dict[str, Any] = {
     "memory_proposals.action": "derive",
     "memory_proposals.kind": "insight",
     "memory_proposals.status": "declined",
+    "profile_entries.section": "context",
     "memory_recalls.mode": "hybrid",
     "memory_recalls.outcome": "found",
     "audit_events.sequence": 1_000_000,

@@ -17,6 +17,7 @@ from perdure.db.models import (
     MemoryRow,
     SpaceRow,
 )
+from perdure.db.profiles import refresh_memories
 from perdure.domain.ids import new_id
 from perdure.domain.memories import MemoryKind, RetiredFor, fingerprint
 from perdure.domain.recall_ranking import RecallMode
@@ -38,12 +39,12 @@ _KEEP_VERSION = text(
     INSERT INTO memories (id, organisation_id, space_id, kind, content, subject, speaker, role, external_id,
         session_id, confidence, importance, valid_from, valid_to, recorded_at, retired_at, retired_for, superseded_by,
         version, version_of, source, tags, metadata, expires_at, sequence, ordinal, piece, fingerprint, identity,
-        operation_id, token_count, tsv, rests_on)
+        operation_id, token_count, tsv, rests_on, document_id)
     SELECT :version_id, organisation_id, space_id, kind, content, subject, speaker, role, external_id,
         session_id, confidence, importance, valid_from, valid_to, recorded_at, date_trunc('milliseconds', now()),
         :reason, id,
         version, id, source, tags, metadata, expires_at, sequence, ordinal, piece, fingerprint, identity,
-        operation_id, token_count, tsv, rests_on
+        operation_id, token_count, tsv, rests_on, document_id
     FROM memories WHERE id = :memory_id
     """
 )
@@ -86,6 +87,7 @@ class MemoryRepository:
         external_id: str | None = None,
         kind: MemoryKind | None = None,
         retired: bool = False,
+        document_id: str | None = None,
         after: str | None = None,
         limit: int = 50,
     ) -> Sequence[MemoryRead]:
@@ -100,6 +102,7 @@ class MemoryRepository:
             MemoryRow.external_id: external_id,
             MemoryRow.kind: kind.value if kind else None,
         }
+            MemoryRow.document_id: document_id,
         statement = statement.where(
             *(column == value for column, value in conditions.items() if value is not None)
         )
@@ -183,6 +186,7 @@ class MemoryRepository:
             )
         )
         await self._session.execute(_COUNT, {"space": row.space_id})
+        await refresh_memories(self._session, [row.id])
 
     async def _replace_index(self, row: MemoryRow, vector: Vectors, model: EmbeddingModel) -> None:
         searched = searched_text(row.speaker, row.content)

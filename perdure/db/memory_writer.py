@@ -15,6 +15,7 @@ from perdure.db.memory_requests import MemoryRequests, stored_vectors
 from perdure.db.models import MemoryAccessRow, MemoryRequestRow, MemoryRow, MemoryTombstoneRow, SpaceRow
 from perdure.db.statistics_repository import MEMORIES, StatisticsRepository
 from perdure.domain.ids import new_id
+from perdure.db.profiles import Remembered, add_entries
 from perdure.domain.memories import (
     ANY_SUBJECT,
     Identities,
@@ -42,11 +43,11 @@ _INSERT = text(
     """
     INSERT INTO memories (id, organisation_id, space_id, kind, content, subject, speaker, role, external_id,
         session_id, valid_from, valid_to, confidence, importance, version, source, tags, metadata,
-        expires_at, sequence, ordinal, piece, fingerprint, identity, operation_id, token_count, tsv)
+        expires_at, sequence, ordinal, piece, fingerprint, identity, operation_id, token_count, document_id, tsv)
     SELECT r.id, CAST(:organisation AS text), CAST(:space AS text), r.kind, r.content, r.subject, r.speaker, r.role,
         r.external_id, r.session_id, r.valid_from, r.valid_to, r.confidence, r.importance, r.version, r.source::jsonb,
         ARRAY(SELECT jsonb_array_elements_text(r.tags::jsonb)), r.metadata::jsonb, r.expires_at, r.sequence,
-        r.ordinal, r.piece, r.fingerprint, r.identity, r.operation_id, r.tokens,
+        r.ordinal, r.piece, r.fingerprint, r.identity, r.operation_id, r.tokens, r.document_id,
         to_tsvector(CAST(:configuration AS regconfig), r.searched)
     FROM unnest(
         CAST(:ids AS text[]), CAST(:kinds AS text[]), CAST(:contents AS text[]), CAST(:subjects AS text[]),
@@ -56,10 +57,11 @@ _INSERT = text(
         CAST(:sources AS text[]), CAST(:tags AS text[]), CAST(:metadata AS text[]),
         CAST(:expiries AS timestamptz[]), CAST(:sequences AS bigint[]), CAST(:ordinals AS integer[]),
         CAST(:pieces AS integer[]), CAST(:fingerprints AS text[]), CAST(:identities AS text[]),
-        CAST(:operation_ids AS text[]), CAST(:tokens AS integer[]), CAST(:searched AS text[])
+        CAST(:operation_ids AS text[]), CAST(:tokens AS integer[]), CAST(:documents AS text[]),
+        CAST(:searched AS text[])
     ) AS r (id, kind, content, subject, speaker, role, external_id, session_id, valid_from, valid_to, confidence,
         importance, version, source, tags, metadata, expires_at, sequence, ordinal, piece, fingerprint, identity,
-        operation_id, tokens, searched)
+        operation_id, tokens, document_id, searched)
     """
 )
 _INSERT_VECTORS = text(
@@ -119,6 +121,7 @@ class NewMemory:
     @property
     def fingerprint(self) -> str:
         """Of its text."""
+    document_id: str | None = None
         return fingerprint(self.content)
 
 
@@ -251,6 +254,13 @@ class MemoryWriter:
     @staticmethod
     def _shorten(
         known: _Known,
+        await add_entries(
+            self._session,
+            [
+                Remembered(memory_id, each.kind, each.content, each.subject, each.speaker)
+                for memory_id, _, each in rows
+            ],
+        )
         rows: Sequence[tuple[str, int, NewMemory]],
         told: Mapping[str, list[str]],
         retired: dict[str, str],
@@ -363,7 +373,12 @@ def _any(values: Sequence[str]) -> CollectionAggregate[bool]:
 
 
 def _is_loop(memory: NewMemory, known: _Known) -> bool:
-    return memory.fingerprint in known.recalled and len(normalised(memory.content)) >= _LOOP_CHARACTERS
+    # A document says what it says, whoever has just recalled it.
+    return (
+        memory.document_id is None
+        and memory.fingerprint in known.recalled
+        and len(normalised(memory.content)) >= _LOOP_CHARACTERS
+    )
 
 
 def _memories(row: MemoryRequestRow, dimension: int) -> list[NewMemory]:
@@ -454,3 +469,4 @@ def _columns(memory_id: str, version: int, memory: NewMemory) -> dict[str, objec
 def searched_text(speaker: str | None, content: str) -> str:
     """What a memory is found by: the speaker is a word of it."""
     return searchable(f"{speaker}: {content}" if speaker else content)
+        "documents": memory.document_id,

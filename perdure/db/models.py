@@ -373,6 +373,7 @@ class SpaceRow(Tenant, Row):
     memory_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     sampled_memory_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     mean_memory_tokens: Mapped[float] = mapped_column(REAL, server_default=text("0"))
+    remember_documents: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
@@ -524,6 +525,7 @@ class MemoryRow(Tenant, Row):
         ),
         Index("memories_speaker", "space_id", "speaker"),
         Index("memories_version_of", "version_of", postgresql_where=text("version_of IS NOT NULL")),
+        Index("memories_document", "document_id", postgresql_where=text("document_id IS NOT NULL")),
         Index("memories_text", "tsv", postgresql_using="gin"),
         Index("memories_superseded_by", "superseded_by", postgresql_where=text("superseded_by IS NOT NULL")),
         Index(
@@ -566,6 +568,7 @@ class MemoryRow(Tenant, Row):
     token_count: Mapped[int] = mapped_column(SmallInteger)
     tsv: Mapped[Any] = mapped_column(TSVECTOR)
     rests_on: Mapped[list[str] | None]
+    document_id: Mapped[str | None] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
 
 
 class MemoryEmbeddingRow(Tenant, Row):
@@ -579,6 +582,23 @@ class MemoryEmbeddingRow(Tenant, Row):
     dimension: Mapped[int] = mapped_column(Integer)
     space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
     embedding: Mapped[Any] = mapped_column(HALFVEC())
+
+
+class ProfileEntryRow(Tenant, Row):
+    """A memory in the profile of a name; see `perdure.domain.profiles`. Whether it is current, the memory says."""
+
+    __tablename__ = "profile_entries"
+    __table_args__ = (
+        Index("profile_entries_subject", "space_id", "subject", "section", "valid_from", "memory_id"),
+    )
+
+    memory_id: Mapped[str] = mapped_column(ForeignKey("memories.id", ondelete="CASCADE"), primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    section: Mapped[str] = mapped_column(primary_key=True)
+    attribute: Mapped[str] = mapped_column(primary_key=True)
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
+    version: Mapped[int] = mapped_column(Integer)
+    valid_from: Mapped[datetime]
 
 
 class MemoryRelationRow(Tenant, Row):

@@ -190,6 +190,7 @@ PLANS: Mapping[str, TablePlan] = {
     "memory_embeddings": TablePlan(
         with_person=Fate.DELETED, of_person=f"memory_id IN ({_MEMORIES})", is_exported=False
     ),
+    "profile_entries": TablePlan(with_person=Fate.DELETED, of_person=f"memory_id IN ({_MEMORIES})"),
     "memory_relations": TablePlan(
         with_person=Fate.DELETED, of_person=f"(source_id IN ({_MEMORIES}) OR target_id IN ({_MEMORIES}))"
     ),

@@ -142,6 +142,7 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
             "export_id": export["id"],
             "memory_id": remembered["result"]["memory_ids"][0],
             "session_id": title,
+            "subject": title,
             "POST /api/v1/users/{user_id}/erasure user_id": gone,
             "GET /api/v1/erasures/{token} token": erasure["receipt_url"].rpartition("/")[2],
         },

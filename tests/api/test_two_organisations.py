@@ -7,6 +7,7 @@ with A's ids and must get 404; A itself calls it first, so that the 404 proves s
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +40,10 @@ RESOURCES = {
     "proposal_id": ("memory_proposals", "id"),
     "session_id": ("memory_recalls", "session_id"),
     "export_id": ("exports", "operation_id"),
+    "subject": ("profile_entries", "subject"),
 }
+# Query parameters without which a route looks elsewhere.
+QUERIES = {"GET /api/v1/profiles/{subject:path}": {"space": ("spaces", "name")}}
 # Path parameters that name no resource of an organisation.
 WORDS = {"verb": "pause"}
 
@@ -179,8 +183,9 @@ def path_with(route: Route, rows: dict[str, dict[str, Any]]) -> str:
             )
             name, column = RESOURCES[parameter]
             value = str(rows[name][column])
-        path = path.replace(f"{{{parameter}}}", value)
-    return path
+        path = re.sub(rf"{{{parameter}(?::\w+)?}}", value, path)
+    queries = QUERIES.get(route.name, {})
+    return path + "".join(f"?{each}={rows[name][column]}" for each, (name, column) in queries.items())
 
 
 async def _side(app: FastAPI, database: Database) -> Side:
