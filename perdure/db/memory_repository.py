@@ -86,8 +86,8 @@ class MemoryRepository:
         session_id: str | None = None,
         external_id: str | None = None,
         kind: MemoryKind | None = None,
-        retired: bool = False,
         document_id: str | None = None,
+        retired: bool = False,
         after: str | None = None,
         limit: int = 50,
     ) -> Sequence[MemoryRead]:
@@ -101,8 +101,8 @@ class MemoryRepository:
             MemoryRow.session_id: session_id,
             MemoryRow.external_id: external_id,
             MemoryRow.kind: kind.value if kind else None,
-        }
             MemoryRow.document_id: document_id,
+        }
         statement = statement.where(
             *(column == value for column, value in conditions.items() if value is not None)
         )
@@ -185,8 +185,8 @@ class MemoryRepository:
                 after=_jsonable(changes),
             )
         )
-        await self._session.execute(_COUNT, {"space": row.space_id})
         await refresh_memories(self._session, [row.id])
+        await self._session.execute(_COUNT, {"space": row.space_id})
 
     async def _replace_index(self, row: MemoryRow, vector: Vectors, model: EmbeddingModel) -> None:
         searched = searched_text(row.speaker, row.content)

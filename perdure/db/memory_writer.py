@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from perdure.db.chunk_repository import vector_literals
 from perdure.db.memory_requests import MemoryRequests, stored_vectors
 from perdure.db.models import MemoryAccessRow, MemoryRequestRow, MemoryRow, MemoryTombstoneRow, SpaceRow
+from perdure.db.profiles import Remembered, add_entries
 from perdure.db.statistics_repository import MEMORIES, StatisticsRepository
 from perdure.domain.ids import new_id
-from perdure.db.profiles import Remembered, add_entries
 from perdure.domain.memories import (
     ANY_SUBJECT,
     Identities,
@@ -117,11 +117,11 @@ class NewMemory:
     valid_to: datetime | None = None
     confidence: float = 1.0
     importance: float = 0.5
+    document_id: str | None = None
 
     @property
     def fingerprint(self) -> str:
         """Of its text."""
-    document_id: str | None = None
         return fingerprint(self.content)
 
 
@@ -249,11 +249,6 @@ class MemoryWriter:
         await self._retire(retired)
         for first in range(0, len(rows), _BATCH):
             await self._insert(rows[first : first + _BATCH], space)
-        await self._count(len(rows), {name for *_, each in rows for name in (each.subject, each.speaker)})
-
-    @staticmethod
-    def _shorten(
-        known: _Known,
         await add_entries(
             self._session,
             [
@@ -261,6 +256,11 @@ class MemoryWriter:
                 for memory_id, _, each in rows
             ],
         )
+        await self._count(len(rows), {name for *_, each in rows for name in (each.subject, each.speaker)})
+
+    @staticmethod
+    def _shorten(
+        known: _Known,
         rows: Sequence[tuple[str, int, NewMemory]],
         told: Mapping[str, list[str]],
         retired: dict[str, str],
@@ -462,6 +462,7 @@ def _columns(memory_id: str, version: int, memory: NewMemory) -> dict[str, objec
         "identities": memory.identity,
         "operation_ids": memory.operation_id,
         "tokens": memory.token_count,
+        "documents": memory.document_id,
         "searched": searched_text(memory.speaker, memory.content),
     }
 
@@ -469,4 +470,3 @@ def _columns(memory_id: str, version: int, memory: NewMemory) -> dict[str, objec
 def searched_text(speaker: str | None, content: str) -> str:
     """What a memory is found by: the speaker is a word of it."""
     return searchable(f"{speaker}: {content}" if speaker else content)
-        "documents": memory.document_id,
