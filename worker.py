@@ -35,6 +35,7 @@ from activities.steps import StepRecorder
 from activities.texts import TextActivities
 from perdure import log, tracing
 from perdure.audit_anchors import AuditAnchors
+from perdure.db.candidates import REMEMBERED
 from perdure.db.guard import check_app_role
 from perdure.db.keyring import Keyring
 from perdure.db.master_key_check import check_master_keys
@@ -100,13 +101,14 @@ class Dependencies:
             self.embedders.known(),
             VectorIndex(self.database.transaction, settings.exact_search_below),
         )
+        self.memory_index = VectorIndex(self.database.transaction, settings.exact_search_below, REMEMBERED)
         self.reembedding = ReembeddingActivities(self.database.transaction, self.embedders)
 
     def io(self) -> Activities:
         """Activities of the queue `io`."""
         operations = OperationActivities(self.database.transaction)
         batches = self._batches(None)
-        memories = MemoryActivities(self.database.transaction)
+        memories = MemoryActivities(self.database.transaction, self.memory_index)
         keyring = Keyring(load_master_keys(self.settings))
         encryption = EncryptionActivities(self.database.transaction, keyring)
         exports = ExportActivities(self.database.transaction, self.objects, keyring)
@@ -171,6 +173,7 @@ class Dependencies:
             self.embedders,
             tokenizer,
             self.settings.max_chunk_tokens,
+            self.memory_index,
         )
         evolution = EvolutionActivities(self.database.transaction, self.embedders)
         self.embedders.get(self.embedders.default.name)  # the first document need not wait for it

@@ -19,6 +19,7 @@ from perdure.db.memory_requests import MemoryRequests
 from perdure.db.memory_writer import MemoryWriter
 from perdure.db.models import SpaceRow
 from perdure.db.session import Transaction
+from perdure.db.vector_index import VectorIndex
 from perdure.domain.memories import embedded_text, pieces
 from perdure.errors import NotFoundError
 from perdure.ports.models import Embedders, Tokenizer
@@ -44,8 +45,8 @@ def writer_id(space_id: str, subject_key: str) -> str:
 class MemoryActivities:
     """Side effects of remembering that need the database only. Each is safe to run twice."""
 
-    def __init__(self, transaction: Transaction) -> None:
-        self._transaction = transaction
+    def __init__(self, transaction: Transaction, vector_index: VectorIndex) -> None:
+        self._transaction, self._vector_index = transaction, vector_index
 
     @activity.defn
     async def hand_over(self, job: MemoryJob) -> None:
@@ -72,7 +73,10 @@ class MemoryActivities:
         with failures():
             async with self._transaction(job.organisation_id) as session:
                 writer = MemoryWriter(session, job.organisation_id, job.space_id)
-                return WrittenMemories(outcomes=await writer.write(job.operation_ids))
+                outcomes = await writer.write(job.operation_ids)
+                outgrown = await self._vector_index.outgrown(session, [job.space_id])
+            await self._vector_index.admit(job.organisation_id, outgrown)
+            return WrittenMemories(outcomes=outcomes)
 
     @activity.defn
     async def forget_memories(self, job: MemoryJob) -> ForgetResult:

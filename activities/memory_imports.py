@@ -11,6 +11,7 @@ from temporalio import activity
 from activities.failures import failures
 from perdure.db.memory_writer import MemoryWriter, NewMemory, Outcome
 from perdure.db.session import Transaction
+from perdure.db.vector_index import VectorIndex
 from perdure.domain.ids import made_at
 from perdure.domain.memories import Identities, Piece, Said, embedded_text, fingerprint, pieces
 from perdure.domain.memory_lines import read_line
@@ -63,8 +64,10 @@ class MemoryImportActivities:
         embedders: Embedders,
         tokenizer: Tokenizer,
         max_tokens: int,
+        vector_index: VectorIndex,
     ) -> None:
         self._transaction, self._objects, self._embedders = transaction, objects, embedders
+        self._vector_index = vector_index
         self._tokenizer, self._max_tokens = tokenizer, max_tokens
 
     @activity.defn
@@ -122,7 +125,9 @@ class MemoryImportActivities:
                     continue  # it has changed its model meanwhile
                 outcome = Outcome()
                 await writer.add(memories, {job.operation_id: outcome}, served)
-                return outcome
+                outgrown = await self._vector_index.outgrown(session, [job.space_id])
+            await self._vector_index.admit(job.organisation_id, outgrown)
+            return outcome
 
     def _cut(self, page: _Page) -> list[tuple[int, MemoryLine, int, Piece]]:
         return [

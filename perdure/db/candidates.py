@@ -53,7 +53,7 @@ TUNING = {
 TEXTS = ARRAY(Text)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
     """What is looked for, and by which tables and functions."""
 
@@ -62,6 +62,8 @@ class Kind:
     vector_of: InstrumentedAttribute[str]
     vector_index: str
     """Its name, but for the dimension."""
+    index_state: str
+    """Column of a space: how many of its vectors are in the index."""
     finder: str
     finder_narrows_to: TypeEngine[Any]
     finds: tuple[str, ...]
@@ -75,6 +77,7 @@ PASSAGES = Kind(
     vector=ChunkEmbeddingRow,
     vector_of=ChunkEmbeddingRow.chunk_id,
     vector_index="chunk_embeddings_nearest",
+    index_state="vector_index",
     finder="find_chunks_by_words",
     finder_narrows_to=TEXTS,
     finds=("chunk_id", "document_id"),
@@ -84,7 +87,8 @@ REMEMBERED = Kind(
     corpus=MEMORIES,
     vector=MemoryEmbeddingRow,
     vector_of=MemoryEmbeddingRow.memory_id,
-    vector_index="memory_embeddings_hnsw",
+    vector_index="memory_embeddings_nearest",
+    index_state="memory_vector_index",
     finder="find_memories_by_words",
     finder_narrows_to=Text(),
     finds=("memory_id",),
@@ -101,14 +105,15 @@ class WordCandidates:
 
 
 def stored(kind: Kind) -> str:
-    """Columns of a row `s` of `spaces`: estimates of how many texts there are, and how many vectors in the index.
+    """Columns of a row `s` of `spaces`: whether it is in the index; how many texts there are, how many vectors in it.
 
-    Of all spaces and organisations, as PostgreSQL's own statistics have it.
+    These are estimates for all spaces of all organisations, as PostgreSQL's own statistics have it.
     """
     rows = "COALESCE((SELECT greatest(c.reltuples, 0) FROM pg_class c WHERE c.oid = to_regclass({0})), 0)"
     texts = rows.format(f"'{kind.corpus.texts}'")
     vectors = rows.format(f"'{kind.vector_index}_' || s.embedding_dimension")
-    return f"{texts} AS texts_of_all, {vectors} AS vectors_of_all"
+    indexed = f"s.{kind.index_state} = 'complete'"
+    return f"{indexed} AS in_vector_index, {texts} AS texts_of_all, {vectors} AS vectors_of_all"
 
 
 def one_by_one(size: int, of_all: float, exact_below: int) -> bool:
@@ -139,9 +144,7 @@ def nearest(kind: Kind, dimension: int, *, exact: bool, limit: int = CANDIDATES)
         .order_by("distance")
         .limit(limit)
     )
-    if not exact and issubclass(vector, ChunkEmbeddingRow):
-        statement = statement.where(vector.in_vector_index)
-    return statement
+    return statement if exact else statement.where(vector.in_vector_index)
 
 
 def holding(

@@ -50,8 +50,9 @@ _KEEP_VERSION = text(
 )
 _KEEP_VECTORS = text(
     """
-    INSERT INTO memory_embeddings (memory_id, organisation_id, model, dimension, space_id, embedding)
-    SELECT :version_id, organisation_id, model, dimension, space_id, embedding
+    INSERT INTO memory_embeddings
+        (memory_id, organisation_id, model, dimension, space_id, embedding, in_vector_index)
+    SELECT :version_id, organisation_id, model, dimension, space_id, embedding, in_vector_index
     FROM memory_embeddings WHERE memory_id = :memory_id
     """
 )

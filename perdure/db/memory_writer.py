@@ -10,6 +10,8 @@ import numpy as np
 from sqlalchemy import ARRAY, CollectionAggregate, Text, any_, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db import vector_index
+from perdure.db.candidates import REMEMBERED
 from perdure.db.chunk_repository import vector_literals
 from perdure.db.memory_requests import MemoryRequests, stored_vectors
 from perdure.db.models import MemoryAccessRow, MemoryRequestRow, MemoryRow, MemoryTombstoneRow, SpaceRow
@@ -66,10 +68,12 @@ _INSERT = text(
 )
 _INSERT_VECTORS = text(
     """
-    INSERT INTO memory_embeddings (memory_id, organisation_id, model, dimension, space_id, embedding)
-    SELECT id, CAST(:organisation AS text), CAST(:model AS text), CAST(:dimension AS integer), CAST(:space AS text),
-           CAST(vector AS halfvec)
+    INSERT INTO memory_embeddings
+        (memory_id, organisation_id, model, dimension, space_id, embedding, in_vector_index)
+    SELECT r.id, CAST(:organisation AS text), CAST(:model AS text), CAST(:dimension AS integer), s.id,
+           CAST(r.vector AS halfvec), s.memory_vector_index <> 'none'
     FROM unnest(CAST(:ids AS text[]), CAST(:vectors AS text[])) AS r (id, vector)
+    JOIN spaces s ON s.id = CAST(:space AS text)
     """
 )
 _RETIRE = text(
@@ -166,6 +170,7 @@ class MemoryWriter:
     async def share(self) -> None:
         """Go on beside other writers, but not while something is being forgotten."""
         await self._session.execute(_SHARE, {"space": self._space_id})
+        await vector_index.share(self._session, [self._space_id], REMEMBERED)
 
     async def alone(self) -> None:
         """Wait until nobody writes, and let nobody until the transaction ends."""
@@ -285,8 +290,12 @@ class MemoryWriter:
         identities = list({memory.identity for memory in memories})
         prints = list({memory.fingerprint for memory in memories})
         external_ids = list({memory.external_id for memory in memories if memory.external_id is not None})
-        subjects = {memory.subject for memory in memories} | {ANY_SUBJECT}
-        digests = [tombstone(self._space_id, subject, each) for subject in subjects for each in prints]
+        subjects = {memory.subject for memory in memories}
+        digests = {
+            tombstone(self._space_id, subject, memory.fingerprint)
+            for memory in memories
+            for subject in (memory.subject, ANY_SUBJECT)
+        }
         current = (MemoryRow.space_id == self._space_id, MemoryRow.retired_at.is_(None))
         same = await self._session.scalars(
             select(MemoryRow).where(*current, MemoryRow.identity == _any(identities))
@@ -305,7 +314,8 @@ class MemoryWriter:
                 by_external_id.setdefault(row.external_id or "", []).append(row)
         tombstones = await self._session.scalars(
             select(MemoryTombstoneRow.digest).where(
-                MemoryTombstoneRow.space_id == self._space_id, MemoryTombstoneRow.digest == _any(digests)
+                MemoryTombstoneRow.space_id == self._space_id,
+                MemoryTombstoneRow.digest == _any(list(digests)),
             )
         )
         recalled = await self._session.scalars(

@@ -370,6 +370,7 @@ class SpaceRow(Tenant, Row):
     sampled_chunk_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     mean_chunk_tokens: Mapped[float] = mapped_column(REAL, server_default=text("0"))
     vector_index: Mapped[str] = mapped_column(server_default=text("'none'"))
+    memory_vector_index: Mapped[str] = mapped_column(server_default=text("'none'"))
     memory_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     sampled_memory_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     mean_memory_tokens: Mapped[float] = mapped_column(REAL, server_default=text("0"))
@@ -582,6 +583,7 @@ class MemoryEmbeddingRow(Tenant, Row):
     dimension: Mapped[int] = mapped_column(Integer)
     space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
     embedding: Mapped[Any] = mapped_column(HALFVEC())
+    in_vector_index: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
 
 
 class ProfileEntryRow(Tenant, Row):

@@ -108,6 +108,7 @@ class RecallSpace:
     sampled: int
     people: Sequence[str]
     """Speakers and subjects, as far as a question can be searched for them."""
+    in_vector_index: bool
     texts_of_all: float
     vectors_of_all: float
 
@@ -243,8 +244,10 @@ class RecallRepository:
         """The nearest memories, at most `CANDIDATES`; `vector` is a literal. Set `TUNING` before."""
         space, dimension = scope.space, int(model.dimension)
         values = {"spaces": [space.id], "model": model.name, "vector": vector}
-        exact = (scope.narrowed and scope.memories <= self._exact_below) or one_by_one(
-            space.memories, space.vectors_of_all, self._exact_below
+        exact = (
+            not space.in_vector_index
+            or (scope.narrowed and scope.memories <= self._exact_below)
+            or one_by_one(space.memories, space.vectors_of_all, self._exact_below)
         )
         if not scope.narrowed:
             found = (await self._session.scalars(_nearest_current(dimension, exact=exact), values)).all()

@@ -7,6 +7,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.candidates import REMEMBERED
 from perdure.db.models import (
     ChunkEmbeddingRow,
     ChunkRow,
@@ -112,6 +113,8 @@ class ReembeddingRepository:
 
     async def add_memories(self, memory_ids: Sequence[str], vectors: Vectors, model: EmbeddingModel) -> None:
         """The same for memories."""
+        await share(self._session, [self._space_id], REMEMBERED)
+        space = await self.space()
         alive = set(
             await self._session.scalars(
                 select(MemoryRow.id).where(MemoryRow.id.in_(memory_ids)).with_for_update(key_share=True)
@@ -125,6 +128,7 @@ class ReembeddingRepository:
                 "organisation_id": self._organisation_id,
                 "space_id": self._space_id,
                 "embedding": vector.tolist(),
+                "in_vector_index": space is not None and space.memory_vector_index != VectorIndexState.NONE,
             }
             for memory_id, vector in zip(memory_ids, vectors, strict=True)
             if memory_id in alive

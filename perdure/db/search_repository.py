@@ -49,7 +49,7 @@ _SCORES = text(
 _SPACES = text(
     f"""
     SELECT s.id, s.name, s.embedding_model, s.embedding_dimension, s.chunk_count, s.text_configurations,
-           s.mean_chunk_tokens, s.vector_index = 'complete' AS in_vector_index, {stored(PASSAGES)}
+           s.mean_chunk_tokens, {stored(PASSAGES)}
     FROM spaces s WHERE s.name = ANY(CAST(:names AS text[]))
     """
 )

@@ -1,15 +1,18 @@
 """What recall looks at: current memories, however many near ones are retired, and with the index as without."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import func, text
 
-from perdure.db.candidates import CANDIDATES, TUNING
+from perdure.db.candidates import CANDIDATES, REMEMBERED, TUNING
+from perdure.db.memory_writer import MemoryWriter, NewMemory, Outcome
 from perdure.db.models import MemoryEmbeddingRow, MemoryRow
 from perdure.db.recall_repository import CURRENT, RecallRepository
 from perdure.db.search_repository import vector_literal
 from perdure.db.session import Database
+from perdure.db.vector_index import VectorIndex
 from perdure.domain.ids import new_id
 from perdure.ports.models import Vectors
 from tests.passages import MODEL, a_space, some_vectors
@@ -57,7 +60,9 @@ async def remember(
                 )
             )
         await session.execute(
-            text("UPDATE spaces SET memory_count = :count WHERE id = :space"),
+            text(
+                "UPDATE spaces SET memory_count = :count, memory_vector_index = 'complete' WHERE id = :space"
+            ),
             {"count": len(ids), "space": space_id},
         )
     return name, ids
@@ -117,9 +122,81 @@ async def test_the_statement_for_vectors_of_memories_can_use_their_index_as_the_
         plan = await session.scalars(
             text(
                 "EXPLAIN SELECT memory_id FROM memory_embeddings WHERE space_id = 'x' AND model = 'y' "
-                "AND dimension = 384 "
+                "AND dimension = 384 AND in_vector_index "
                 "ORDER BY CAST(embedding AS halfvec(384)) <=> CAST(:vector AS halfvec(384)) LIMIT 10"
             ),
             {"vector": vector_literal(some_vectors(1, 44)[0])},
         )
-        assert any("memory_embeddings_hnsw_384" in line for line in plan)
+        assert any("memory_embeddings_nearest_384" in line for line in plan)
+
+
+async def write(database: Database, organisation_id: str, space_id: str, count: int, seed: int) -> None:
+    """As the workers write."""
+    memories = [
+        NewMemory(
+            operation_id="op",
+            kind="evidence",
+            content=f"Number {number} of {seed}.",
+            subject="",
+            speaker=None,
+            role=None,
+            external_id=None,
+            session_id="",
+            valid_from=datetime(2026, 1, 1, tzinfo=UTC),
+            source={},
+            tags=[],
+            metadata={},
+            expires_at=None,
+            sequence=seed,
+            ordinal=number,
+            piece=0,
+            token_count=4,
+            identity=new_id("idn"),
+            vector=vector,
+        )
+        for number, vector in enumerate(some_vectors(count, seed))
+    ]
+    async with database.transaction(organisation_id) as session:
+        writer = MemoryWriter(session, organisation_id, space_id)
+        await writer.share()
+        space = await writer.space()
+        assert space is not None
+        await writer.add(memories, {"op": Outcome()}, space)
+
+
+async def indexed(database: Database, organisation_id: str, space_id: str) -> tuple[str, int, int]:
+    """State of the space, its vectors in the index, and those outside."""
+    async with database.transaction(organisation_id) as session:
+        row = (
+            await session.execute(
+                text(
+                    "SELECT s.memory_vector_index, count(*) FILTER (WHERE e.in_vector_index), "
+                    "count(*) FILTER (WHERE NOT e.in_vector_index) "
+                    "FROM spaces s LEFT JOIN memory_embeddings e ON e.space_id = s.id "
+                    "WHERE s.id = :space GROUP BY s.memory_vector_index"
+                ),
+                {"space": space_id},
+            )
+        ).one()
+        return row[0], row[1], row[2]
+
+
+async def test_memories_go_into_the_index_when_their_space_outgrows_an_exact_search(
+    database: Database, organisation_id: str
+) -> None:
+    space_id = await a_space(database, organisation_id)
+    index = VectorIndex(database.transaction, 100, REMEMBERED)
+
+    async def admit() -> None:
+        async with database.transaction(organisation_id) as session:
+            outgrown = await index.outgrown(session, [space_id])
+        await index.admit(organisation_id, outgrown)
+
+    await write(database, organisation_id, space_id, 100, 45)
+    await admit()
+    assert await indexed(database, organisation_id, space_id) == ("none", 0, 100)
+    await write(database, organisation_id, space_id, 1, 46)
+    await admit()
+    assert await indexed(database, organisation_id, space_id) == ("complete", 101, 0)
+    await write(database, organisation_id, space_id, 5, 47)
+    assert await indexed(database, organisation_id, space_id) == ("complete", 106, 0)
