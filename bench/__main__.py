@@ -25,6 +25,9 @@ GROUPS = {
     "batch_texts": "bench.batch_texts",
     "llama_index": "bench.llama_index_pipeline",
     "search": "bench.search_speed",
+    "memory": "bench.memory",
+    "evolution": "bench.evolution",
+    "mem0": "bench.mem0_memory",
     "idle_memory": "bench.idle_memory",
     "warm_start": "bench.warm_start",
     "pause": "bench.pause",
@@ -32,8 +35,8 @@ GROUPS = {
     "backup": "bench.backup",
     "capacity": "bench.capacity",
 }
-# Half an hour and more: only when they are named.
-LONG_GROUPS = {"soak": "bench.soak"}
+# A quarter of an hour and more: only when they are named.
+LONG_GROUPS = {"soak": "bench.soak", "memory_million": "bench.memory_million"}
 
 
 def arguments() -> argparse.Namespace:

@@ -43,7 +43,10 @@ DOCSTRING = re.compile(r'"""(.+?)"""', re.DOTALL)
 def paragraphs(count: int) -> list[str]:
     """Different paragraphs of prose out of docstrings, always the same ones in the same order."""
     found: dict[str, None] = {}
-    for path in sorted(Path(sysconfig.get_paths()["purelib"]).rglob("*.py")):
+    installed = Path(sysconfig.get_paths()["purelib"])
+    for path in sorted(installed.rglob("*.py")):
+        if path.is_relative_to(installed / "perdure"):
+            continue  # what we write ourselves is another tomorrow
         for docstring in DOCSTRING.findall(path.read_text(encoding="utf-8", errors="ignore")):
             for paragraph in docstring.split("\n\n"):
                 words = paragraph.split()
