@@ -142,7 +142,11 @@ class BatchActivities:
                 await self._objects.put_stream(key, file_pieces(member.path), max_bytes=member.size_bytes)
                 member.path.unlink()
                 fields = DocumentFields(
-                    space=job.source.space, metadata=job.source.metadata, source_type="upload"
+                    space=job.source.space,
+                    metadata=job.source.metadata,
+                    source_type="upload",
+                    remember=job.source.remember,
+                    subject=job.source.subject,
                 )
                 yield BatchItem(ordinal=ordinal, name=member.name, fields=fields, object_key=key)
                 ordinal += 1

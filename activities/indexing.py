@@ -7,6 +7,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.failures import failures
+from activities.linking import link_documents
 from activities.texts import UNIT, Unit, UnitDocument, shard_key, shards, unpack, work_prefix
 from perdure.db.chunk_repository import ChunkRepository, IndexedContent
 from perdure.db.document_repository import DocumentRepository
@@ -112,8 +113,13 @@ class IndexActivities:
             spaces = {document.space_id for _version, document in locked.values()}
             outgrown = await self._vector_index.outgrown(session, spaces)
         await self._vector_index.admit(job.organisation_id, outgrown)
+        memories = await link_documents(self._transaction, job.organisation_id, version_ids)
         await self._clear(job)
-        return [outcome_of(*settled[version_id]) for version_id in version_ids if version_id in settled]
+        return [
+            outcome_of(*settled[version_id], memories.get(version_id, 0))
+            for version_id in version_ids
+            if version_id in settled
+        ]
 
     async def _clear(self, job: UnitJob) -> None:
         folder = job.unit_key.rpartition("/")[0]
@@ -185,13 +191,14 @@ def _contents(
     return contents
 
 
-def outcome_of(version: DocumentVersionRow, document: DocumentRow) -> DocumentOutcome:
+def outcome_of(version: DocumentVersionRow, document: DocumentRow, memory_count: int = 0) -> DocumentOutcome:
     """What became of a version."""
     return DocumentOutcome(
         document_id=document.id,
         status=DocumentStatus(version.status),
         version=document.version,
         chunk_count=document.chunk_count,
+        memory_count=memory_count,
         reason=Reason(version.reason) if version.reason else None,
         detail=version.detail,
     )

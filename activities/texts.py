@@ -277,7 +277,7 @@ class TextActivities:
                     outcomes[version.id] = DocumentRejectedError(Reason.NO_TEXT, detail or "")
                     continue
                 facts.append(_facts(version, document, parsed))
-                children = await self._accept_attachments(documents, job, document, parsed)
+                children = await self._accept_attachments(documents, job, version, document, parsed)
                 outcomes[version.id] = Extracted(
                     page_count=parsed.page_count,
                     char_count=len(parsed.text),
@@ -289,7 +289,12 @@ class TextActivities:
         return outcomes
 
     async def _accept_attachments(
-        self, documents: DocumentRepository, job: DocumentJob, document: DocumentRow, parsed: ParsedText
+        self,
+        documents: DocumentRepository,
+        job: DocumentJob,
+        version: DocumentVersionRow,
+        document: DocumentRow,
+        parsed: ParsedText,
     ) -> list[DocumentJob]:
         children: list[DocumentJob] = []
         if job.depth >= MAX_ATTACHMENT_DEPTH:
@@ -300,6 +305,8 @@ class TextActivities:
                     external_id=f"{document.id}#{number}",
                     metadata=document.metadata_,
                     source_type="email",
+                    remember=version.source.get("remember"),
+                    subject=version.source.get("subject"),
                 ),
                 Source(name=attachment.name, object_key=attachment.path),
                 space_id=document.space_id,

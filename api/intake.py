@@ -94,9 +94,7 @@ class Inbox:
         if kind == FORM:
             upload = await self._receive()
             fields = _fields(upload.fields, BatchFields)
-            source = BatchSource(
-                kind="zip", object_key=upload.stored.key, space=fields.space, metadata=fields.metadata
-            )
+            source = BatchSource(kind="zip", object_key=upload.stored.key, **fields.model_dump())
             sha256 = self._fingerprint(f"{upload.stored.sha256}{fields.model_dump_json()}")
             return BatchIntake(source, 0, f"Ingest {upload.file_name}", sha256)
         if kind == JSON:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,14 @@ def collect(paths: Sequence[Path]) -> list[SourceFile]:
     return list(found.values())
 
 
-async def ingest_file(client: ApiClient, file: SourceFile, space: str, *, wait: bool = True) -> Outcome:
+async def ingest_file(
+    client: ApiClient,
+    file: SourceFile,
+    space: str,
+    *,
+    wait: bool = True,
+    fields: Mapping[str, str] | None = None,
+) -> Outcome:
     """Upload one file and wait for its end. What goes wrong is an outcome, not an error."""
     started = time.monotonic()
 
@@ -72,7 +79,9 @@ async def ingest_file(client: ApiClient, file: SourceFile, space: str, *, wait: 
 
     operation: OperationRead | None = None
     try:
-        operation = await client.upload(file.path, {"space": space, "external_id": file.name})
+        operation = await client.upload(
+            file.path, {"space": space, "external_id": file.name, **(fields or {})}
+        )
         if not wait:
             return Outcome(file.name, operation.status, seconds(), operation_id=operation.id)
         async for state in client.follow(operation.id):
@@ -143,18 +152,20 @@ async def ingest_files(
     concurrency: int = 8,
     wait: bool = True,
     reuse: bool = False,
+    fields: Mapping[str, str] | None = None,
     on_done: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
     """Ingest many, some at a time; outcomes in the order of the files.
 
-    With `reuse`, a file whose bytes were sent before is not sent again, whatever became of it.
+    With `reuse`, a file whose bytes were sent before is not sent again, whatever became of it. `fields` are said of
+    each.
     """
     free = asyncio.Semaphore(concurrency)
 
     async def one(file: SourceFile) -> Outcome:
         async with free:
             earlier = await find_earlier(client, file, space) if reuse else None
-            outcome = earlier or await ingest_file(client, file, space, wait=wait)
+            outcome = earlier or await ingest_file(client, file, space, wait=wait, fields=fields)
         on_done(outcome)
         return outcome
 

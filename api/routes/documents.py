@@ -44,6 +44,7 @@ from perdure.schemas.documents import (
     ReembedCreate,
     SpaceName,
     SpaceRead,
+    SpaceUpdate,
     VersionRead,
 )
 from perdure.schemas.operations import OperationRead, Subject
@@ -319,6 +320,21 @@ async def list_spaces(caller: Reader, database: DatabaseDependency, page: PageRe
         read=lambda row: SpaceRead.model_validate(row, from_attributes=True),
         key=lambda row: row.name,
     )
+
+
+@spaces.patch("/{space}", responses=problem_responses(404))
+async def update_space(
+    space: Annotated[SpaceName, Path()], body: SpaceUpdate, caller: Writer, database: DatabaseDependency
+) -> SpaceRead:
+    """Change settings of a space; they count for documents that are indexed from then on."""
+    async with database.transaction(caller.organisation_id) as session:
+        row = await DocumentRepository(session, caller.organisation_id).space(space)
+        if row is None:
+            raise NotFoundError(f"no space '{space}': list them with GET /api/v1/spaces")
+        if body.remember_documents is not None:
+            row.remember_documents = body.remember_documents
+            await session.flush()
+        return SpaceRead.model_validate(row, from_attributes=True)
 
 
 @spaces.post("/{space}/reembed", **ACCEPTED)

@@ -105,6 +105,9 @@ async def list_memories(
     session_id: NameQuery = None,
     external_id: Annotated[str | None, Query(pattern=r"^[^\x00]{1,512}$")] = None,
     kind: Annotated[MemoryKind | None, Query()] = None,
+    document_id: Annotated[
+        str | None, Query(pattern=ID_PATTERN, description="Only what came out of this document.")
+    ] = None,
     state: Annotated[
         Literal["current", "all"], Query(description="`all` shows what was retired, too.")
     ] = "current",
@@ -117,6 +120,7 @@ async def list_memories(
             session_id=session_id,
             external_id=external_id,
             kind=kind,
+            document_id=document_id,
             retired=state == "all",
             after=page.after,
             limit=page.limit + 1,

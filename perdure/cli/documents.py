@@ -50,10 +50,16 @@ def ingest(
     space: SpaceOption = "default",
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Files at a time.")] = 8,
     wait: Annotated[bool, typer.Option(help="Follow each file to its end.")] = True,
+    remember: Annotated[bool, typer.Option("--remember", help="Passages become memories, too.")] = False,
+    subject: Annotated[
+        str | None, typer.Option(help="Whom or what the memories out of them are about.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ingest files; the path of each is its external id, so that a second run repeats no work."""
-    outcomes = run(_ingest(paths, space, concurrency, wait=wait, quiet=as_json))
+    said = {"remember": "true" if remember else None, "subject": subject}
+    fields = {name: value for name, value in said.items() if value is not None}
+    outcomes = run(_ingest(paths, space, concurrency, fields, wait=wait, quiet=as_json))
     if as_json:
         print_json([asdict(outcome) for outcome in outcomes])
     else:
@@ -65,7 +71,7 @@ def ingest(
 
 
 async def _ingest(
-    paths: list[Path], space: str, concurrency: int, *, wait: bool, quiet: bool
+    paths: list[Path], space: str, concurrency: int, fields: dict[str, str], *, wait: bool, quiet: bool
 ) -> list[Outcome]:
     files: list[SourceFile] = collect(paths)
     with progress_bar(disable=quiet) as progress:
@@ -77,6 +83,7 @@ async def _ingest(
                 space=space,
                 concurrency=concurrency,
                 wait=wait,
+                fields=fields,
                 on_done=lambda _: progress.advance(task),
             )
 

@@ -86,7 +86,7 @@ async def accept_new_document(
         "metadata": fields.metadata,
         "operation_id": operation_id,
         "version_id": version_id,
-        "source": source.described(titled=fields.title is not None),
+        "source": source.described(fields),
         "object_key": source.object_key,
         "sha256": source.sha256,
         "size_bytes": source.size_bytes,

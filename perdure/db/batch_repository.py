@@ -200,7 +200,7 @@ class BatchRepository:
                     "id": entry.job.version_id,
                     "document_id": entry.job.document_id,
                     "number": 1,
-                    "source": _source(entry.item).described(titled=entry.item.fields.title is not None),
+                    "source": _source(entry.item).described(entry.item.fields),
                     "object_key": entry.item.object_key,
                     "language": entry.item.fields.language,
                 }

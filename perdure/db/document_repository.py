@@ -124,11 +124,23 @@ _OBJECT_KEYS = text(
 _DELETE = text(
     _FAMILY  # nosec B608  # two constants
     + """
-    , counted AS (
-        SELECT c.space_id, count(*) AS chunks FROM chunks c JOIN family f ON f.id = c.document_id GROUP BY c.space_id
+    , remembered AS (
+        SELECT m.id, m.space_id FROM memories m JOIN family f ON f.id = m.document_id
+    ), derived AS (
+        SELECT m.id, m.space_id FROM memories m WHERE m.rests_on && (SELECT array_agg(id) FROM remembered)
+    ), counted AS (
+        SELECT space_id, sum(chunks) AS chunks, sum(memories) AS memories FROM (
+            SELECT c.space_id, count(*) AS chunks, 0 AS memories
+            FROM chunks c JOIN family f ON f.id = c.document_id GROUP BY c.space_id
+            UNION ALL
+            SELECT space_id, 0, count(*) FROM (SELECT * FROM remembered UNION SELECT * FROM derived) u GROUP BY space_id
+        ) counts GROUP BY space_id
     ), spaced AS (
-        UPDATE spaces s SET chunk_count = greatest(0, s.chunk_count - counted.chunks)
+        UPDATE spaces s SET chunk_count = greatest(0, s.chunk_count - counted.chunks),
+            memory_count = greatest(0, s.memory_count - counted.memories)
         FROM counted WHERE s.id = counted.space_id
+    ), unrelated AS (
+        DELETE FROM memory_relations r USING remembered m WHERE r.target_id = m.id
     ), settled AS (
         UPDATE operation_items i
         SET status = 'failed', reason = 'cancelled', detail = 'the document was deleted', updated_at = now()
@@ -136,7 +148,16 @@ _DELETE = text(
     ), gone AS (
         DELETE FROM documents WHERE id IN (SELECT id FROM family)
     )
-    SELECT COALESCE(sum(chunks), 0)::bigint FROM counted
+    SELECT COALESCE(sum(chunks), 0)::bigint AS chunks,
+        array_agg(space_id) FILTER (WHERE memories > 0) AS spaces FROM counted
+    """
+)
+# Names that nothing is left of.
+_FORGET_PEOPLE = text(
+    """
+    DELETE FROM memory_people p WHERE p.space_id = ANY(CAST(:spaces AS text[]))
+    AND NOT EXISTS (SELECT FROM memories m WHERE m.space_id = p.space_id AND m.speaker = p.name)
+    AND NOT EXISTS (SELECT FROM memories m WHERE m.space_id = p.space_id AND m.subject = p.name)
     """
 )
 
@@ -156,10 +177,15 @@ class Source:
     media_type: str | None = None
     inline: bool = False
 
-    def described(self, *, titled: bool) -> dict[str, object]:
+    def described(self, fields: DocumentFields) -> dict[str, object]:
         """What the version's column `source` says."""
-        described: dict[str, object] = {"name": self.name, "url": self.url, "titled": titled}
-        return {**described, "inline": True} if self.inline else described
+        described: dict[str, object] = {
+            "name": self.name,
+            "url": self.url,
+            "titled": fields.title is not None,
+        }
+        told = {"inline": self.inline or None, "remember": fields.remember, "subject": fields.subject}
+        return described | {name: value for name, value in told.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -266,7 +292,7 @@ class DocumentRepository:
                 "organisation_id": self._organisation_id,
                 "document_id": document_id,
                 "status": DocumentStatus.QUEUED.value,
-                "source": source.described(titled=fields.title is not None),
+                "source": source.described(fields),
                 "object_key": source.object_key,
                 "sha256": source.sha256,
                 "size_bytes": source.size_bytes,
@@ -621,7 +647,10 @@ class DocumentRepository:
         return (await self._session.scalars(_OBJECT_KEYS, {"document_id": document_id})).all()
 
     async def delete(self, document_id: str) -> int:
-        """Delete a document with its versions, chunks, vectors and children; the number of chunks."""
+        """Delete a document with its versions, chunks, vectors, memories and children; the number of chunks."""
         parameters = {"document_id": document_id, "settled": _SETTLED}
-        chunks: int = (await self._session.execute(_DELETE, parameters)).scalar_one()
+        gone = (await self._session.execute(_DELETE, parameters)).one()
+        if gone.spaces:
+            await self._session.execute(_FORGET_PEOPLE, {"spaces": gone.spaces})
+        chunks: int = gone.chunks
         return chunks

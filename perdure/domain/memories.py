@@ -146,5 +146,10 @@ class Identities:
         return _digest(place, str(self._seen[place]))
 
 
+def passage_identity(document_id: str, text: str, occurrence: int) -> str:
+    """What a passage of a document is known by: the same in each version that has it, wherever it stands there."""
+    return _digest("passage", document_id, text, str(occurrence))
+
+
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -72,6 +72,7 @@ QUARANTINE_REASONS = frozenset(
 SpaceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+SubjectName = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 LanguageTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 SourceType = Literal["manual", "upload", "url", "meeting", "email"]
 
@@ -88,6 +89,16 @@ class DocumentFields(RequestBody):
     source_type: SourceType | None = None
     external_id: ExternalId | None = Field(
         default=None, description="Your id. Posting it again makes a new version, or nothing when unchanged."
+    )
+    remember: bool | None = Field(
+        default=None,
+        description=(
+            "Whether its passages become memories, too; default: as it was with the version before, else as the "
+            "space is set."
+        ),
+    )
+    subject: SubjectName | None = Field(
+        default=None, description="Whom or what the memories out of it are about."
     )
 
 
@@ -121,6 +132,8 @@ class BatchFields(RequestBody):
 
     space: SpaceName = "default"
     metadata: dict[str, Any] = Field(default_factory=dict)
+    remember: bool | None = None
+    subject: SubjectName | None = None
 
 
 class BatchCreate(RequestBody):
@@ -134,6 +147,15 @@ class DocumentUpdate(RequestBody):
 
     title: Title | None = None
     metadata: dict[str, Any] | None = None
+
+
+class SpaceUpdate(RequestBody):
+    """Changeable settings of a space; an absent or null one stays as it is."""
+
+    remember_documents: bool | None = Field(
+        default=None,
+        description="Whether passages of documents become memories, unless a document says otherwise.",
+    )
 
 
 class ReembedCreate(RequestBody):
@@ -177,6 +199,8 @@ class SpaceRead(Contract):
     name: str
     embedding_model: str
     chunk_count: int
+    memory_count: int = 0
+    remember_documents: bool = False
     created_at: Instant
 
 
@@ -283,6 +307,7 @@ class DocumentOutcome(Contract):
     status: DocumentStatus
     version: int = 0
     chunk_count: int = 0
+    memory_count: int = Field(default=0, description="Memories that its passages became.")
     reason: Reason | None = None
     detail: str | None = None
 
@@ -300,6 +325,8 @@ class BatchSource(Contract):
     object_key: str
     space: str = "default"
     metadata: dict[str, Any] = Field(default_factory=dict)
+    remember: bool | None = None
+    subject: str | None = None
 
 
 class IngestBatchInput(OperationInput):

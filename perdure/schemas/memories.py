@@ -191,6 +191,7 @@ class MemorySource(Contract):
     id: str = Field(description="Id of the message or chunk.")
     start: int = Field(default=0, description="First character of it that the memory holds.")
     end: int = Field(default=0, description="The character after the last one.")
+    document_id: str | None = Field(default=None, description="Of a chunk: the document that it is of.")
 
 
 class MemoryRead(Contract):
