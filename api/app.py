@@ -12,6 +12,7 @@ from api import dependencies, problems
 from api.anchorer import Anchorer
 from api.content_links import ContentLinks
 from api.erasure_receipts import ErasureReceipts
+from api.mcp import McpEndpoint
 from api.middleware import RequestMiddleware
 from api.observations import Observations
 from api.operations import Operations
@@ -166,6 +167,8 @@ def create_app(settings: Settings, parts: PartsMaker = real_parts) -> FastAPI:
     problems.install(app)
     for router in (*ROUTERS, *CONSOLE):
         app.include_router(router)
+    app.state.mcp = McpEndpoint(app)
+    app.router.routes.append(app.state.mcp.route())
     app.mount("/static", VersionedStaticFiles(directory=STATIC_FOLDER), name="static")
     if (tracer := tracing.tracer()) is not None:
         from api.tracing import TracingMiddleware  # noqa: PLC0415  # loads OpenTelemetry
@@ -219,3 +222,4 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
         await anchorer.finish()
 
     stack.push_async_callback(end)
+    stack.push_async_callback(state.mcp.aclose)

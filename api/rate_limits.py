@@ -24,6 +24,8 @@ _LOG_IN = re.compile(r"/api/v1/auth/(?:register|login|refresh|logout)|/(?:regist
 _DECODE = re.compile(r"/codec/(?:de|en)code")
 _SEARCH = re.compile(r"/api/v1/search|/search")
 _UPLOAD = re.compile(r"/api/v1/documents(?:/batch)?")
+# What a tool does is a request of its own, and counts as that.
+_TOOLS = "/mcp"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -33,7 +35,7 @@ def class_for_caller(method: str, path: str) -> RouteClass:
         return RouteClass.SEARCH
     if _DECODE.fullmatch(path):
         return RouteClass.DECODE
-    if method in _SAFE_METHODS:
+    if method in _SAFE_METHODS or path == _TOOLS:
         return RouteClass.READ
     return RouteClass.UPLOAD if _UPLOAD.fullmatch(path) else RouteClass.WRITE
 

@@ -39,9 +39,17 @@ class ApiProblemError(PerdureError):
 class ApiClient:
     """Use as an async context manager. A POST carries a key of its own, so that trying again is safe."""
 
-    def __init__(self, url: str, api_key: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        attempts: int = _ATTEMPTS,
+    ) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self.url = url.rstrip("/")
+        self._attempts = attempts
         self._http = httpx.AsyncClient(
             base_url=self.url,
             headers=headers,
@@ -66,8 +74,8 @@ class ApiClient:
     ) -> httpx.Response:
         headers = {"Idempotency-Key": uuid4().hex} if method == "POST" else {}
         wait_s = 0.2
-        for attempt in range(1, _ATTEMPTS + 1):
-            last = attempt == _ATTEMPTS
+        for attempt in range(1, self._attempts + 1):
+            last = attempt == self._attempts
             try:
                 answer = await self._http.request(method, API + path, headers=headers, **make_options())
             except httpx.TransportError as error:

@@ -10,6 +10,7 @@ from perdure.cli import (
     documents,
     evolution,
     keys,
+    mcp,
     memories,
     operations,
     quotas,
@@ -32,6 +33,7 @@ app.command()(documents.search)
 app.command()(memories.remember)
 app.command()(memories.recall)
 app.command()(memories.forget)
+app.command()(mcp.mcp)
 app.command()(evolution.evolve)
 app.command()(keys.rotate_keys)
 app.command()(quotas.quota)
