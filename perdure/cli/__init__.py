@@ -13,6 +13,7 @@ from perdure.cli import (
     mcp,
     memories,
     operations,
+    privacy,
     quotas,
     up,
 )
@@ -33,8 +34,10 @@ app.command()(documents.search)
 app.command()(memories.remember)
 app.command()(memories.recall)
 app.command()(memories.forget)
-app.command()(mcp.mcp)
 app.command()(evolution.evolve)
+app.command()(mcp.mcp)
+app.command()(privacy.export_data)
+app.command()(privacy.delete_data)
 app.command()(keys.rotate_keys)
 app.command()(quotas.quota)
 app.add_typer(memories.app, name="memory")
