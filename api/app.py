@@ -25,7 +25,13 @@ from api.routes import (
     console_accounts,
     console_audit,
     console_documents,
+    console_evolution,
+    console_forgetting,
+    console_memories,
+    console_memory_files,
     console_operations,
+    console_privacy,
+    console_profiles,
     console_reference,
     console_retention,
     console_search,
@@ -65,7 +71,7 @@ from perdure.settings import Settings
 from workflows.client import connect
 from workflows.sdk_metrics import ClientFigures
 
-UPLOADS = (r"/api/v1/documents", r"/api/v1/documents/batch", r"/api/v1/memories/import")
+UPLOADS = (r"/api/v1/documents", r"/api/v1/documents/batch", r"/api/v1/memories/import", r"/memories/import")
 ROUTERS = (
     auth.router,
     organisation.router,
@@ -96,10 +102,17 @@ CONSOLE = (
     console_operations.router,
     console_documents.router,
     console_search.router,
+    console_forgetting.router,
+    console_memory_files.router,
+    console_profiles.router,
+    console_evolution.router,
+    console_memories.router,
     console_reference.router,
     console_settings.router,
     console_audit.router,
     console_retention.router,
+    console_privacy.router,
+    console_privacy.receipt,
 )
 
 

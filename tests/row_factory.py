@@ -72,6 +72,7 @@ _EXAMPLES: dict[str, Any] = {
     "memories.source": {"type": "message", "id": "msg_0"},
     "memory_embeddings.model": "all-MiniLM-L6-v2",
     "memory_embeddings.dimension": 384,
+    "memory_changes.action": "updated",
     "memory_evolutions.stages": ["update"],
     "memory_evolution_stages.stage": "update",
     "memory_evolution_settings.insights": "propose",

@@ -41,6 +41,18 @@ NOTICES: dict[str, Notice] = {
     "member-removed": Notice("Member removed."),
     "role-changed": Notice("Role changed."),
     "retention-changed": Notice("Retention changed."),
+    "remembered": Notice("Remembered."),
+    "known-already": Notice("This was remembered already; nothing is kept twice.", "info"),
+    "stays-forgotten": Notice(
+        "This text was to be forgotten, for good. It is not remembered again.", "warning"
+    ),
+    "corrected": Notice("Corrected. The version before stays in the history."),
+    "ended": Notice("No longer true from now on. The history shows what it was."),
+    "undone": Notice("Undone. It is not changed so again."),
+    "accepted": Notice("Accepted. It is a memory now."),
+    "declined": Notice("Declined. It is not proposed again."),
+    "evolution-changed": Notice("Settings changed."),
+    "export-started": Notice("The export has begun. Its archive appears here when it is done."),
     "logged-out": Notice("You are logged out.", "info"),
 }
 

@@ -42,6 +42,14 @@ TILES = (
 )
 
 
+_OUTCOMES = {
+    "export_user_data": ("/settings/privacy/exports/{}/download", "download", "Download the archive"),
+    "forget": ("/memories/forget/{}", "check-circle", "Receipt"),
+    "import_memories": ("/memories/browse", "bookmark", "Browse memories"),
+    "remember": ("/memories/browse", "bookmark", "Browse memories"),
+}
+
+
 @dataclass(frozen=True)
 class Viewer:
     """Who looks at the page."""
@@ -63,6 +71,11 @@ class Viewer:
     def may_write(self) -> bool:
         """Whether the buttons that change documents and operations are shown."""
         return Scope.DOCUMENTS_WRITE in self.scopes
+
+    @property
+    def may_remember(self) -> bool:
+        """Whether memories can be added, corrected and forgotten."""
+        return Scope.MEMORIES_WRITE in self.scopes
 
     @property
     def may_administer(self) -> bool:
@@ -151,6 +164,14 @@ class OperationView:
         if self.is_open or not isinstance(outcomes, dict):
             return 0
         return sum(outcomes.get(status, 0) for status in ("failed", "quarantined"))
+
+    @property
+    def outcome(self) -> tuple[str, str, str] | None:
+        """The page of what came of it, where that is more than figures: address, icon and words."""
+        if self.operation.status is not OperationStatus.COMPLETED:
+            return None
+        found = _OUTCOMES.get(self.operation.kind)
+        return (found[0].format(self.operation.id), *found[1:]) if found else None
 
     @property
     def verbs(self) -> tuple[str, ...]:

@@ -74,6 +74,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "remember": ("Remember", "plus"),
     "forget": ("Forget", "minus-circle"),
     "import_memories": ("Import memories", "upload"),
+    "evolve_memory": ("Evolve memory", "refresh"),
 }
 
 _TYPES: tuple[tuple[str, str, str], ...] = (

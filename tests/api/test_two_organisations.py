@@ -55,6 +55,7 @@ PUBLIC = {
     "POST /api/v1/auth/logout": "the refresh token is the credential",
     "GET /api/v1/content/{token}": "the signed link is the credential",
     "GET /api/v1/erasures/{token}": "the token is the credential: whoever was erased cannot log in",
+    "GET /receipt": "the token in the query is the credential: whoever was erased cannot log in",
     "GET /problems/{slug}": "documentation",
     "GET /docs": "documentation",
     "GET /openapi.json": "documentation",

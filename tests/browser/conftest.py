@@ -16,12 +16,13 @@ from perdure.domain.ids import new_id
 from perdure.embedded import ports
 from perdure.embedded.supervisor import Stack
 from perdure.settings import Settings, home_directory
-from tests.browser import preview
+from tests.browser import preview, preview_evolution, preview_memories, preview_privacy
 from tests.embedding import model_directory
 
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PASSWORD = "a lasting password"
 
+PAGES = {**preview.PAGES, **preview_memories.PAGES, **preview_evolution.PAGES, **preview_privacy.PAGES}
 WIDE = (1280, 850)
 NARROW = (360, 740)
 
@@ -53,7 +54,13 @@ def preview_url() -> Iterator[str]:
     """The pages with invented content, served."""
     (port,) = ports.unused(1)
     server = uvicorn.Server(
-        uvicorn.Config(preview.app(), port=port, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            preview.app(PAGES),
+            port=port,
+            log_config=None,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

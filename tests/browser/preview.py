@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -461,12 +461,12 @@ PAGES: dict[str, Page] = {
 }
 
 
-def app() -> Starlette:
+def app(pages: Mapping[str, Page]) -> Starlette:
     """Serve each page under its name."""
     templates = Templates()
 
     async def show(request: Request) -> Response:
-        page = PAGES[request.path_params["name"]]
+        page = pages[request.path_params["name"]]
         return templates.response(page.template, page.context())
 
     async def nothing_new(request: Request) -> Response:

@@ -6,8 +6,7 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.conftest import NARROW, WIDE, Visit
-from tests.browser.preview import PAGES
+from tests.browser.conftest import NARROW, PAGES, WIDE, Visit
 
 pytestmark = pytest.mark.browser
 
