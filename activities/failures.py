@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from perdure.errors import DocumentRejectedError, PerdureError, QuotaExceededError
+from perdure.errors import DocumentRejectedError, PerdureError, ProviderError, QuotaExceededError
 
 
 @contextmanager
@@ -21,9 +21,9 @@ def application_error(error: PerdureError) -> ApplicationError:
     """One of our errors, with its type and whether trying again can help."""
     translated = ApplicationError(
         str(error),
-        type=error.reason if isinstance(error, DocumentRejectedError) else error.slug,
-        non_retryable=not error.retryable,
-        next_retry_delay=error.retry_after if isinstance(error, QuotaExceededError) else None,
+        type=error.reason if isinstance(error, DocumentRejectedError | ProviderError) else error.slug,
+        non_retryable=not (error.passes if isinstance(error, ProviderError) else error.retryable),
+        next_retry_delay=error.retry_after if isinstance(error, QuotaExceededError | ProviderError) else None,
         # What is wrong with a document is an answer, not an alarm.
         category=ApplicationErrorCategory.BENIGN
         if isinstance(error, DocumentRejectedError)

@@ -12,6 +12,7 @@ PerdureError
 ├── PayloadTooLargeError      413  not retried
 ├── QuotaExceededError        429  retried after `retry_after`
 ├── UpstreamError             502  retried with back-off
+│   └── ProviderError              a typed reason why a provider did not answer; some are not retried
 ├── UnavailableError          503  retried with back-off
 ├── SealedValueError          500  not retried (an encrypted value does not open)
 ├── ConfigurationError        500  not retried (the process refuses to start and names the remedy)
@@ -21,6 +22,7 @@ PerdureError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import ClassVar
 
 
@@ -121,6 +123,44 @@ class UpstreamError(PerdureError):
     """Something outside answered wrongly or not at all."""
 
     slug, title, status, retryable = "upstream-error", "Upstream failure", 502, True
+
+
+class ProviderReason(StrEnum):
+    """Why a provider of models did not answer."""
+
+    RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"
+    """It failed, or does not answer in time, or cannot be reached."""
+    CUT_OFF = "cut_off"
+    """A stream ended in the middle."""
+    UNAUTHORISED = "unauthorised"
+    NO_CREDIT = "no_credit"
+    """The account at the provider is used up."""
+    INVALID_REQUEST = "invalid_request"
+    REFUSED = "refused"
+    """The provider does not want to answer this."""
+    MALFORMED = "malformed"
+    """It answered, but not in its own format, or not as the schema wants, not even when asked again."""
+
+
+class ProviderError(UpstreamError):
+    """A provider of models did not answer. Only what may pass is retried, after `retry_after` if it says so."""
+
+    slug, title = "provider-error", "Provider failure"
+    passing: ClassVar[frozenset[ProviderReason]] = frozenset(
+        (ProviderReason.RATE_LIMITED, ProviderReason.UNAVAILABLE, ProviderReason.CUT_OFF)
+    )
+
+    def __init__(
+        self, provider: str, reason: ProviderReason, detail: str, retry_after: timedelta | None = None
+    ) -> None:
+        super().__init__(f"{provider}: {detail}")
+        self.provider, self.reason, self.retry_after = provider, reason, retry_after
+
+    @property
+    def passes(self) -> bool:
+        """Whether the same provider may answer later."""
+        return self.reason in self.passing
 
 
 class UnavailableError(PerdureError):
