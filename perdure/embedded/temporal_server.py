@@ -41,6 +41,8 @@ _DYNAMIC_CONFIG = {
     # A history that is to be deleted waits for the queues to note how far they are: untuned, half a minute.
     "history.transferProcessorUpdateAckInterval": '"5s"',
     "history.visibilityProcessorUpdateAckInterval": '"5s"',
+    # Workflows kept in memory. Untuned, 128,000, each for an hour: the server grows with every operation.
+    "history.hostLevelCacheMaxSize": 1000,
     # A worker that ends a workflow task gets the activities of its own queue in the answer, without a poll.
     "system.enableActivityEagerExecution": "true",
 }
