@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, any_, bindparam, cast, func, literal, or_, select, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -65,20 +65,24 @@ _NEIGHBOURS = text(
     WHERE s.id = ANY(CAST(:memories AS text[])) AND (s.subject <> '' OR s.session_id <> '')
     """
 )
+# A column is an array: to read a thousand rows takes as long as to find them. No lexeme holds white space.
 _SCORES = text(
     """
-    SELECT m.id, m.content, m.kind, m.subject, m.speaker, m.external_id, m.session_id, m.source, m.valid_from,
-           m.valid_to, m.importance, m.ordinal, l.lexemes, l.mentions,
-           1 - (e.embedding <=> CAST(:vector AS halfvec)) AS cosine
+    SELECT array_agg(m.id), array_agg(m.content), array_agg(m.subject), array_agg(m.speaker),
+           array_agg(m.session_id), array_agg(m.valid_from), array_agg(m.importance), array_agg(m.ordinal),
+           array_agg(l.mentions), array_agg(1 - (e.embedding <=> CAST(:vector AS halfvec)))
     FROM memories m
     LEFT JOIN memory_embeddings e ON e.memory_id = m.id AND e.model = :model
     LEFT JOIN LATERAL (
-        SELECT array_agg(u.lexeme) AS lexemes, array_agg(cardinality(u.positions)) AS mentions
+        SELECT string_agg(u.lexeme || ' ' || cardinality(u.positions), ' ') AS mentions
         FROM unnest(m.tsv) AS u
         WHERE m.tsv @@ CAST(:any_word AS tsquery) AND u.lexeme = ANY(CAST(:lexemes AS text[]))
     ) l ON true
     WHERE m.id = ANY(CAST(:memories AS text[])) AND m.space_id = :space
     """
+)
+_SHOWN = text(
+    "SELECT id, kind, external_id, source, valid_to FROM memories WHERE id = ANY(CAST(:memories AS text[]))"
 )
 _LOG = text(
     """
@@ -126,20 +130,15 @@ class RecallScope:
     """Whether other than all current memories may answer: what stands beside one that may need not."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoundMemory:
-    """A memory as the score needs it and the answer shows it."""
+class FoundMemory(NamedTuple):
+    """A memory as the score needs it."""
 
     id: str
     content: str
-    kind: str
     subject: str
     speaker: str | None
-    external_id: str | None
     session_id: str
-    source: Mapping[str, Any]
     valid_from: datetime
-    valid_to: datetime | None
     importance: float
     ordinal: int
     mentions: Mapping[str, int]
@@ -149,6 +148,16 @@ class FoundMemory:
     def thread(self) -> str | None:
         """The conversation that it stands in."""
         return f"{self.subject}\x1f{self.session_id}" if self.subject or self.session_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMemory:
+    """What an answer says of a memory besides."""
+
+    kind: str
+    external_id: str | None
+    source: Mapping[str, Any]
+    valid_to: datetime | None
 
 
 def visible(as_of: datetime | None, known_at: datetime | None) -> ColumnElement[bool]:
@@ -306,39 +315,30 @@ class RecallRepository:
         query_words: Sequence[QueryWord],
         vector: str | None,
     ) -> list[FoundMemory]:
-        """All that scores and answers need of these memories."""
+        """All that scores need of these memories."""
         sought = {lexeme: Word((lexeme,)).tsquery for word in query_words for lexeme in word.word.lexemes}
-        rows = await self._session.execute(
-            _SCORES,
-            {
-                "space": scope.space.id,
-                "memories": list(memory_ids),
-                # Most of what stands beside a candidate holds none of them, and is not taken apart.
-                "any_word": " | ".join(sought.values()),
-                "lexemes": list(sought),
-                "model": scope.space.model,
-                "vector": vector,
-            },
-        )
-        return [
-            FoundMemory(
-                id=row.id,
-                content=row.content,
-                kind=row.kind,
-                subject=row.subject,
-                speaker=row.speaker,
-                external_id=row.external_id,
-                session_id=row.session_id,
-                source=row.source,
-                valid_from=row.valid_from,
-                valid_to=row.valid_to,
-                importance=row.importance,
-                ordinal=row.ordinal,
-                mentions=dict(zip(row.lexemes or (), row.mentions or (), strict=True)),
-                cosine=row.cosine,
+        *columns, mentions, cosines = (
+            await self._session.execute(
+                _SCORES,
+                {
+                    "space": scope.space.id,
+                    "memories": list(memory_ids),
+                    # Most of what stands beside a candidate holds none of them, and is not taken apart.
+                    "any_word": " | ".join(sought.values()),
+                    "lexemes": list(sought),
+                    "model": scope.space.model,
+                    "vector": vector,
+                },
             )
-            for row in rows
-        ]
+        ).one()
+        if not cosines:
+            return []
+        return list(map(FoundMemory._make, zip(*columns, map(_counted, mentions), cosines, strict=True)))
+
+    async def shown(self, memory_ids: Sequence[str]) -> dict[str, ShownMemory]:
+        """What an answer says of memories; one that is gone by now is missing."""
+        rows = await self._session.execute(_SHOWN, {"memories": list(memory_ids)})
+        return {memory_id: ShownMemory(*rest) for memory_id, *rest in rows}
 
     async def visible_of(self, scope: RecallScope, memory_ids: Sequence[str]) -> set[str]:
         """Those of some memories that may answer: what stands beside a candidate need not."""
@@ -353,3 +353,11 @@ class RecallRepository:
             await self._session.execute(_ACCESS, {"memories": list(memory_ids)})
         if log is not None:
             await self._session.execute(_LOG, {"organisation": self._organisation_id, **log})
+
+
+def _counted(mentions: str | None) -> dict[str, int]:
+    """Lexemes and how often each is said."""
+    if mentions is None:
+        return {}
+    words = mentions.split()
+    return dict(zip(words[::2], map(int, words[1::2]), strict=True))

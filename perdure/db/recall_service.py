@@ -19,6 +19,7 @@ from perdure.db.recall_repository import (
     RecallRepository,
     RecallScope,
     RecallSpace,
+    ShownMemory,
     visible,
 )
 from perdure.db.related_memories import related_memories
@@ -120,7 +121,9 @@ class RecallService:
             outcome, items = RecallOutcome.NOTHING_STORED, list[RecallHit]()
             if scope is not None and seeds is not None:
                 gathered = await _gathered(repository, scope, seeds, request.mode)
-                outcome, items = _ranked(gathered, query, scope.memories, request)
+                best = _ranked(gathered, query, scope.memories, request)
+                items = await _hits(repository, [(item, gathered.memories[item.row]) for item in best])
+                outcome = RecallOutcome.FOUND if items else RecallOutcome.NOTHING_RELEVANT
             if request.graph and items:
                 related = await related_memories(session, [item.id for item in items])
                 items = [item.model_copy(update={"related": related.get(item.id, [])}) for item in items]
@@ -199,9 +202,9 @@ async def _gathered(
 
 def _ranked(
     gathered: _Gathered, query: RecallQuery, memories: int, request: RecallRequest
-) -> tuple[RecallOutcome, list[RecallHit]]:
+) -> list[RankedMemory]:
     if not _is_relevant(gathered, query, memories):
-        return RecallOutcome.NOTHING_RELEVANT, []
+        return []
     ranked = rank(
         query,
         gathered.words,
@@ -211,12 +214,16 @@ def _ranked(
         request.mode,
         explain=request.explain,
     )
-    items = [
-        _hit(item, gathered.memories[item.row])
-        for item in ranked
-        if item.score >= request.min_score and item.score > 0
-    ]
-    return (RecallOutcome.FOUND if items else RecallOutcome.NOTHING_RELEVANT), items
+    return [item for item in ranked if item.score >= request.min_score and item.score > 0]
+
+
+async def _hits(
+    repository: RecallRepository, best: Sequence[tuple[RankedMemory, FoundMemory]]
+) -> list[RecallHit]:
+    if not best:
+        return []
+    shown = await repository.shown([memory.id for _, memory in best])
+    return [_hit(item, memory, shown[memory.id]) for item, memory in best if memory.id in shown]
 
 
 def _log(
@@ -303,18 +310,18 @@ def positions(memories: Sequence[FoundMemory], runs: Sequence[Sequence[str]]) ->
     return [at[memory.id] for memory in memories]
 
 
-def _hit(item: RankedMemory, memory: FoundMemory) -> RecallHit:
+def _hit(item: RankedMemory, memory: FoundMemory, shown: ShownMemory) -> RecallHit:
     return RecallHit(
         id=memory.id,
         content=memory.content,
-        kind=MemoryKind(memory.kind),
+        kind=MemoryKind(shown.kind),
         subject=memory.subject or None,
         speaker=memory.speaker,
-        external_id=memory.external_id,
+        external_id=shown.external_id,
         session_id=memory.session_id or None,
         score=item.score,
         terms=[ScoreTerm.of(term) for term in item.terms],
-        source=MemorySource.model_validate(memory.source),
+        source=MemorySource.model_validate(shown.source),
         valid_from=memory.valid_from,
-        valid_to=memory.valid_to,
+        valid_to=shown.valid_to,
     )
