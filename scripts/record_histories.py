@@ -133,7 +133,7 @@ class Recording:
         file = "\n".join([*lines, "no memory"]).encode()
         return await self.ended(await self.post("/memories/import", files={"file": ("m.jsonl", file)}))
 
-    async def evolution(self) -> dict[str, Any]:
+    async def evolution(self, space: str = "evolved") -> dict[str, Any]:
         """Memories of a space that evolved, all stages; what was derived waits as proposals."""
         said = (
             "Ann adopted a grey cat called Pixel.",
@@ -146,17 +146,18 @@ class Recording:
                 for day in ("Monday", "Tuesday", "Friday", "Sunday")
             ),
         )
-        for content in said:
-            await self.ended(
-                await self.post("/memories", json={"content": content, "subject": "Ann", "space": "evolved"})
-            )
-        return await self.ended(await self.post("/memories/evolve", json={"space": "evolved"}))
+        for day, content in enumerate(said, start=1):
+            memory = {"content": content, "subject": "Ann", "valid_from": f"2025-01-{day:02}T10:00:00Z"}
+            await self.ended(await self.post("/memories", json={**memory, "space": space}))
+        return await self.ended(await self.post("/memories/evolve", json={"space": space}))
 
     async def decisions(self) -> dict[str, Any]:
         """The workflow that waited for decisions about proposals, by signals; it is no operation."""
-        operation = await self.evolution()
+        operation = await self.evolution("decided")
         handle = self._client.get_workflow_handle(proposals_id(operation["id"]))
-        page = await self._http.get("/api/v1/memories/proposals", params={"status": "open"})
+        page = await self._http.get(
+            "/api/v1/memories/proposals", params={"status": "open", "space": "decided"}
+        )
         for number, proposal in enumerate(page.json()["items"]):
             decision = ProposalDecision(proposal_id=proposal["id"], decided_by="usr_1")
             await handle.signal("decline_proposal" if number else "accept_proposal", decision)
