@@ -96,7 +96,8 @@ class DirectMemory:
 
     def embedded(self, query: RecallQuery, mode: RecallMode) -> Vectors:
         """The vector of what is asked for."""
-        vector: Vectors = self._embedder.embed([_asked(query, mode)])[0]
+        asked = query.embedded if mode is RecallMode.HYBRID else query.text
+        vector: Vectors = self._embedder.embed([asked])[0]
         return vector
 
     def recall(

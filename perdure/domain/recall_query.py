@@ -25,9 +25,25 @@ _ASKS_WHEN = re.compile(
     re.IGNORECASE,
 )
 _ASKS_NOW = re.compile(
-    r"\b(?:now|current(?:ly)?|nowadays|these days|at present|still|latest|most recent(?:ly)?|today)\b",
+    r"\b(?:now|current(?:ly)?|nowadays|these days|at present|at the moment|presently|still|any ?more|latest|newest"
+    r"|most recent(?:ly)?|lately|today|as of now|by now|meanwhile|in the end|eventually|end(?:ed)? up|switch(?:ed)?"
+    r"|instead|chang(?:e|ed) to|up to date)\b",
     re.IGNORECASE,
 )
+_ASKS_BEFORE = re.compile(
+    r"\b(?:used to|before|previous(?:ly)?|former(?:ly)?|original(?:ly)?|at first|first|initially|earlier|once|back then"
+    r"|in the past|formerly|no longer|old|ex|until|all the|ever)\b",
+    re.IGNORECASE,
+)
+# In the present tense, which is used of habits and of what always was, too.
+_ASKS_PRESENT = re.compile(
+    r"^(?:what|who|where|which|how)\b(?!.*\b(?:did|was|were|had|when|(?:has|have)\b.*\bbeen|ever)\b)"
+    r".*(?:\b(?:is|are|does|do|has|have)\b|\w['\u2019]s\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+_PRESENT = 0.15
+# What holds now is told as a change, more often than not: so it is asked for as one.
+_CHANGED = "I've changed it: {} Not any more, it's something new from now on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +56,34 @@ class RecallQuery:
     """Known speakers and subjects that are named, as they are known; in the order of the question."""
     periods: tuple[Period, ...] = ()
     asks_when: bool = False
-    asks_now: bool = False
+    asks_before: bool = False
+    present: float = 0.0
+    """How far it asks for what holds now, rather than for what was or always is."""
+
+    @property
+    def embedded(self) -> str:
+        """What is compared with memories in meaning."""
+        return _CHANGED.format(self.meaning) if self.present == 1 else self.meaning
 
 
 def analyse(query: str, people: Sequence[str], now: datetime) -> RecallQuery:
     """Take a question apart. `people` are the speakers and subjects of the space, `now` when it is asked."""
     named = _named(query, people)
     meaning = _without(query, [(start, end) for start, end, _ in named])
+    spoken_of = tuple(dict.fromkeys(period for word in time_words(query, now) for period in word.periods))
+    asks_when, asks_before = bool(_ASKS_WHEN.search(query)), bool(_ASKS_BEFORE.search(query))
+    present = 0.0
+    if not asks_before:
+        timeless = asks_when or spoken_of or not _ASKS_PRESENT.search(query)
+        present = 1.0 if _ASKS_NOW.search(query) else 0.0 if timeless else _PRESENT
     return RecallQuery(
         text=query,
         meaning=meaning if _WORD.search(meaning) else query,
         people=tuple(dict.fromkeys(person for _, _, found in named for person in found)),
-        periods=tuple(dict.fromkeys(period for word in time_words(query, now) for period in word.periods)),
-        asks_when=bool(_ASKS_WHEN.search(query)),
-        asks_now=bool(_ASKS_NOW.search(query)),
+        periods=spoken_of,
+        asks_when=asks_when,
+        asks_before=asks_before,
+        present=present,
     )
 
 

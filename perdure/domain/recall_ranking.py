@@ -9,9 +9,11 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from perdure.domain.change_words import change_told
 from perdure.domain.ranking_weights import K1, RECALL_WEIGHTS, B
 from perdure.domain.recall_query import RecallQuery
 from perdure.domain.relevance import QueryWord, Term, rarity
+from perdure.domain.superseding import Statement, superseded
 from perdure.domain.time_words import Period, is_dated, periods
 
 Numbers = npt.NDArray[np.float64]
@@ -33,6 +35,10 @@ _TOLD_WITHIN = timedelta(days=31)
 # Time words are read in so many of the strongest candidates.
 _READ = 150
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*")
+# So many of the strongest candidates are searched for facts that others of them replace.
+_HELD = 30
+# By so much what replaces another comes before it.
+_JUST = 2e-6
 
 
 class RecallMode(StrEnum):
@@ -114,11 +120,14 @@ def rank(
     scores = np.zeros(len(candidates))
     for _, weight, values in used:
         scores += weight * values
+    newer = _newer_first(query, candidates, scores) if mode is RecallMode.HYBRID else {}
     return [
         RankedMemory(
             row,
             round(float(scores[row]), 6),
-            tuple(Term(name, weight, float(values[row])) for name, weight, values in used) if explain else (),
+            (*(Term(name, weight, float(values[row])) for name, weight, values in used), *newer.get(row, ()))
+            if explain
+            else (),
         )
         for row in _best(scores, candidates)[:limit]
     ]
@@ -133,6 +142,10 @@ def features(
     base = (_share(meaning) + _share(by_words)) / 2
     beside, times = _Beside(candidates), _times(candidates)
     before, after = beside.at(base, -1), beside.at(base, 1)
+    speaker = _is_one_of(candidates.speakers, query.people)
+    subject = _is_one_of(candidates.subjects or [None] * len(candidates), query.people)
+    # Who is named tells what holds of them; where nobody is named, anybody does.
+    concerned = np.maximum(speaker, subject) if query.people else np.ones(len(candidates))
     return {
         "meaning": meaning,
         "meaning before": beside.at(meaning, -1),
@@ -143,17 +156,49 @@ def features(
         "best neighbour": np.maximum(before, after),
         "passage": beside.around(base),
         "session": beside.session(base),
-        "speaker": _is_one_of(candidates.speakers, query.people),
-        "subject": _is_one_of(candidates.subjects or [None] * len(candidates), query.people),
+        "speaker": speaker,
+        "subject": subject,
         "period": _in_period(query, candidates, times, base),
         "dated": _dated(query, candidates),
         "substance": _substance(candidates),
-        "recency": _recency(query, times),
+        "recency": concerned * query.present * _recency(query, times),
+        "change": concerned * query.present * _change(query, candidates),
         "importance": np.asarray(
             candidates.importance if candidates.importance is not None else np.full(len(candidates), 0.5),
             dtype=np.float64,
         ),
     }
+
+
+def _newer_first(
+    query: RecallQuery, candidates: RecallCandidates, scores: Numbers
+) -> dict[int, tuple[Term, ...]]:
+    """Let newer statements of a fact take the place of older ones, in `scores`; what that adds, and why, by row."""
+    rows = _best(scores, candidates)[:_HELD]
+    subjects = candidates.subjects or [None] * len(candidates)
+    found = superseded(
+        query,
+        [
+            Statement(
+                candidates.texts[row],
+                candidates.speakers[row] or subjects[row] or "",
+                candidates.said_at[row],
+            )
+            for row in rows
+        ],
+    )
+    raised: dict[int, float] = {}
+    reasons: dict[int, str] = {}
+    # The oldest first: whoever replaces something that has replaced something is raised above both.
+    for pair in found:
+        older, newer = rows[pair.older], rows[pair.newer]
+        step = round(scores[older] + _JUST - scores[newer], 6)
+        if step > 0:
+            scores[newer] += step
+            raised[newer] = raised.get(newer, 0.0) + step
+        reasons[newer] = pair.contradiction.reason
+        reasons[older] = f"superseded by {candidates.ids[newer]}: {pair.contradiction.reason}"
+    return {row: (Term("newer", raised.get(row, 0.0), 1.0, reason),) for row, reason in reasons.items()}
 
 
 def _share(values: Numbers) -> Numbers:
@@ -279,11 +324,18 @@ def _times(candidates: RecallCandidates) -> Numbers:
 
 def _recency(query: RecallQuery, times: Numbers) -> Numbers:
     """Where the query asks for what holds now: 1 for the newest candidate, 0 for the oldest."""
-    if not query.asks_now or np.isnan(times).all():
+    if not query.present or np.isnan(times).all():
         return np.zeros(len(times))
     oldest, newest = np.nanmin(times), np.nanmax(times)
     recency: Numbers = np.nan_to_num((times - oldest) / (newest - oldest or 1.0))
     return recency
+
+
+def _change(query: RecallQuery, candidates: RecallCandidates) -> Numbers:
+    """Where the query asks for what holds now: how far a memory speaks of a change."""
+    if not query.present:
+        return np.zeros(len(candidates))
+    return np.array([change_told(text) for text in candidates.texts])
 
 
 def _best(scores: Numbers, candidates: RecallCandidates) -> list[int]:

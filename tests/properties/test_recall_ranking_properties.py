@@ -81,7 +81,9 @@ def test_a_score_is_the_sum_of_its_terms_at_their_weights(
 ) -> None:
     for item in rank(query, WORDS, 50, candidates(list(enumerate(rows))), explain=True):  # type: ignore[arg-type]
         assert abs(item.score - sum(term.value for term in item.terms)) < 1e-5
-        assert all(term.weight == RECALL_WEIGHTS[term.name] for term in item.terms)
+        assert all(
+            term.weight == RECALL_WEIGHTS[term.name] for term in item.terms if term.name != "newer"
+        )  # what replaces an older fact is raised by as much as it takes
 
 
 @given(st.text(max_size=80))

@@ -54,11 +54,30 @@ def test_words_of_questions_are_no_nicknames() -> None:
 def test_what_is_asked_about_time() -> None:
     assert ask("When did it rain?").asks_when
     assert ask("In which year did it rain?").asks_when
-    assert ask("Where does Caroline work now?").asks_now
-    assert not ask("Where did Caroline work?").asks_now
+    assert ask("Where does Caroline work now?").present == 1
+    assert ask("Where did Caroline work?").present == 0
     assert [period.start.month for period in ask("What happened in May 2023?").periods] == [5]
 
 
 def test_people_are_looked_for_among_thousands_quickly_enough_to_be_asked_each_time() -> None:
     many = [f"Person Number{n}" for n in range(5000)]
     assert analyse("What did Caroline say?", [*many, "Caroline"], NOW).people == ("Caroline",)
+
+
+def test_the_present_tense_asks_a_little_for_what_holds_now() -> None:
+    assert 0 < ask("Where does Caroline work?").present < 0.5
+    assert ask("Where is Caroline's office?").present > 0
+    assert ask("When does Caroline work?").present == 0
+    assert ask("Where has Caroline been?").present == 0
+
+
+def test_questions_about_the_past_do_not_ask_for_what_holds_now() -> None:
+    asked = ask("Where does Caroline no longer work now?")
+    assert asked.asks_before
+    assert asked.present == 0
+
+
+def test_what_holds_now_is_sought_as_a_change() -> None:
+    now, past = ask("Where does Caroline work now?"), ask("Where did Caroline work?")
+    assert past.embedded == past.meaning
+    assert now.meaning in now.embedded != now.meaning

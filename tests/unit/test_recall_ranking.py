@@ -1,5 +1,6 @@
 """Recall ranks by what is known of each memory, and says why."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -125,7 +126,7 @@ def test_questions_state_nothing() -> None:
 
 def test_the_newest_is_preferred_where_the_question_asks_for_now() -> None:
     found = candidates(3, said_at=[MAY, MAY + timedelta(days=9), None])
-    assert feature("recency", found, RecallQuery("q", "q", asks_now=True)) == [0, 1, 0]
+    assert feature("recency", found, RecallQuery("q", "q", present=1.0)) == [0, 1, 0]
     assert feature("recency", found) == [0, 0, 0]
 
 
@@ -167,3 +168,59 @@ def test_weights_sum_to_one_and_none_is_negative(weights: dict[str, float]) -> N
     assert sum(weights.values()) == pytest.approx(1, abs=1e-3)
     assert min(weights.values()) >= 0
     assert set(weights) <= set(features(PLAIN, [CAKE, TRAM], 100, candidates()))
+
+
+def test_where_what_holds_now_is_asked_words_of_change_count_by_whom_they_are() -> None:
+    found = candidates(texts=["I play the cello.", "Sold it, I play the flute instead.", "Me, too, instead."])
+    found = replace(found, speakers=["Ann", "Ann", "Ben"])
+    assert feature("change", found, RecallQuery("q", "q", ("Ann",), present=1.0)) == [0, 1, 0]
+    assert feature("change", found, RecallQuery("q", "q", ("Ann",))) == [0, 0, 0]
+
+
+def homes(*texts: str, days: tuple[int, ...] = (0, 30, 60), **given: Any) -> RecallCandidates:
+    said_at = [MAY + timedelta(days=day) for day in days[: len(texts)]]
+    cosine = np.linspace(0.6, 0.3, len(texts))
+    return candidates(len(texts), texts=list(texts), said_at=said_at, cosine=cosine, **given)
+
+
+def test_the_newer_statement_of_a_fact_comes_first_and_says_why() -> None:
+    found = homes("I live in Lisbon.", "Lisbon is lovely in spring.", "I moved to Porto.")
+    query = RecallQuery("Where does Ann live?", "Where does live?", ("Ann",))
+    ranked = rank(query, [CAKE, TRAM], 100, found, explain=True)
+    assert [found.ids[item.row] for item in ranked] == ["m2", "m0", "m1"]
+    newer, older = (next(term for term in item.terms if term.name == "newer") for item in ranked[:2])
+    assert newer.value > 0
+    assert newer.detail == "home of Ann: \u201cPorto\u201d instead of \u201cLisbon\u201d"
+    assert older.value == 0
+    assert older.detail is not None
+    assert older.detail.startswith("superseded by m2: ")
+
+
+def test_a_chain_of_facts_is_ordered_from_the_newest() -> None:
+    found = homes("I live in Lisbon.", "I moved to Porto.", "I moved to Madrid.")
+    assert order(found, RecallQuery("Where does Ann live?", "q", ("Ann",))) == ["m2", "m1", "m0"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        RecallQuery("When did Ann move to Lisbon?", "q", asks_when=True),
+        RecallQuery("Where did Ann live before?", "q", asks_before=True),
+        RecallQuery("Where did Ann live in May?", "q", periods=(Period(MAY, MAY + timedelta(days=30)),)),
+        RecallQuery("Does Ann like Lisbon?", "q"),
+    ],
+    ids=["when", "before", "period", "the older one by name"],
+)
+def test_who_asks_for_the_past_gets_it(query: RecallQuery) -> None:
+    assert order(homes("I live in Lisbon.", "I moved to Porto."), query)[0] == "m0"
+
+
+def test_facts_of_others_and_of_the_same_time_supersede_nothing() -> None:
+    asked = RecallQuery("Where does Ann live?", "q", ("Ann",))
+    assert order(homes("I live in Lisbon.", "I moved to Porto.", speakers=["Ann", "Ben"]), asked)[0] == "m0"
+    assert order(homes("I live in Lisbon.", "I moved to Porto.", days=(0, 0)), asked)[0] == "m0"
+
+
+def test_only_the_full_ranking_orders_facts() -> None:
+    found = homes("I live in Lisbon.", "I moved to Porto.")
+    assert order(found, mode=RecallMode.DENSE) == ["m0", "m1"]
