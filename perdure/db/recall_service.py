@@ -36,7 +36,7 @@ from perdure.domain.recall_ranking import (
     mention_matrix,
     rank,
 )
-from perdure.domain.relevance import QueryWord, rarity
+from perdure.domain.relevance import QueryWord, is_relevant
 from perdure.errors import NotFoundError
 from perdure.ports.models import Embedders
 from perdure.schemas.memories import (
@@ -53,7 +53,6 @@ from perdure.settings import Settings
 # somebody whom it names. Without these, all find something: every question has a nearest memory. Seen with MiniLM:
 # what has nothing to do with a question is at 0.05 to 0.12, the turn that answers it mostly above 0.3.
 _CLOSE = 0.2
-_HOLDS = 0.5
 # Candidates of each way whose neighbours are looked at: an answer seldom stands beside a worse one.
 _WIDENED = 50
 # Between the positions of turns of which it is not known how many stand between them: further apart than a turn
@@ -105,7 +104,7 @@ class RecallService:
                 space = await _space(repository, request.space)
                 people = space.people if space else ()
                 query = analyse(request.query, people, request.known_at or datetime.now(UTC))
-                asked = Asked(self._embedders, query.meaning)
+                asked = Asked(self._embedders, _sought(query, request.mode))
                 if space is not None and request.mode is not RecallMode.KEYWORD:
                     asked.begin(space.model)
                 scope = await repository.scope(space, condition, request.subject) if space else None
@@ -249,20 +248,18 @@ def _since(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 2)
 
 
+def _sought(query: RecallQuery, mode: RecallMode) -> str:
+    """What is embedded; those ways that are there to compare with take the question as it is."""
+    return query.embedded if mode is RecallMode.HYBRID else query.meaning
+
+
 def _is_relevant(gathered: _Gathered, query: RecallQuery, memories: int) -> bool:
     """Whether anything that was found has to do with the question."""
     if any(memory.cosine is not None and memory.cosine >= _CLOSE for memory in gathered.memories):
         return True
     if any({memory.speaker, memory.subject} & set(query.people) for memory in gathered.memories):
         return True
-    told = [(word.word.lexemes, rarity(word.chunks, memories)) for word in gathered.words]
-    most = sum(weight for _, weight in told)
-    return any(
-        sum(weight for lexemes, weight in told if any(lexeme in memory.mentions for lexeme in lexemes))
-        >= _HOLDS * most
-        for memory in gathered.memories
-        if memory.mentions
-    )
+    return is_relevant(gathered.words, memories, (memory.mentions for memory in gathered.memories))
 
 
 def _candidates(gathered: _Gathered) -> RecallCandidates:
