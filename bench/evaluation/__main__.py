@@ -23,7 +23,15 @@ from bench.evaluation.chats import make_chats
 from bench.evaluation.dialogues import Dialogue, Question, read_directory
 from bench.evaluation.direct import DirectMemory
 from bench.evaluation.learning import Example, learn
-from bench.evaluation.measures import DEPTH, MEASURES, Measured, judged, summarised
+from bench.evaluation.measures import (
+    DEPTH,
+    MEASURES,
+    NEWER_FIRST,
+    Measured,
+    judged,
+    newer_first,
+    summarised,
+)
 from bench.evaluation.over_http import RemoteMemory, server
 from bench.evaluation.vocabulary_learning import LEARNING
 from bench.evaluation.vocabulary_testing import TESTING
@@ -58,6 +66,7 @@ class Answers:
 
     def __init__(self) -> None:
         self._rows: dict[str, list[tuple[float, ...]]] = {}
+        self._newer_first: dict[str, list[tuple[float, ...]]] = {}
 
     def add(self, question: Question, mode: RecallMode, order: Sequence[str]) -> None:
         """Judge one answer."""
@@ -65,13 +74,19 @@ class Answers:
         self._rows.setdefault(mode, []).append(row)
         if question.type:
             self._rows.setdefault(f"{mode}, {question.type}", []).append(row)
+        if question.outdated:
+            first = newer_first(order, question.relevant, question.outdated)
+            self._newer_first.setdefault(mode, []).append((float(first),))
 
     def summary(self) -> Summary:
         """All of them together."""
-        return {
+        summary = {
             label: summarised(found) | {"questions": Measured(len(found), 0, 0)}
             for label, found in self._rows.items()
         }
+        for mode, found in self._newer_first.items():
+            summary[mode][NEWER_FIRST] = summarised(found, (NEWER_FIRST,))[NEWER_FIRST]
+        return summary
 
 
 def evaluate(asked: Sequence[Dialogue], embedder: Embedder) -> Summary:
@@ -136,6 +151,11 @@ def show(console: Console, name: str, summary: Summary) -> None:
     )
     ours, theirs = _at_ten(summary, RecallMode.HYBRID), _at_ten(summary, best)
     gain = f"{ours / theirs - 1:+.0%}" if theirs else "n/a"
+    newer = [
+        f"{mode} {summary[mode][NEWER_FIRST].mean:.3f}" for mode in RecallMode if NEWER_FIRST in summary[mode]
+    ]
+    if newer:
+        console.print(f"{name}: of facts that changed, the newer one among ten and first: {', '.join(newer)}")
     console.print(f"{name}: recall@10 {ours:.3f} against {theirs:.3f} of the best other ({best}): {gain}\n")
 
 

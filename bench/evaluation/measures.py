@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 MEASURES = ("recall@5", "recall@10", "recall@20", "hit@10", "MRR")
+# Of questions about facts that changed.
+NEWER_FIRST = "newer first"
 # As deep as measures look; MRR counts an answer further down as none.
 DEPTH = 20
 _RESAMPLED = 2000
@@ -30,7 +32,17 @@ def judged(order: Sequence[str], relevant: Set[str]) -> tuple[float, ...]:
     return (*recalls, hit, 1 / (1 + places[0]) if places else 0.0)
 
 
-def summarised(rows: Sequence[tuple[float, ...]]) -> dict[str, Measured]:
+def newer_first(order: Sequence[str], relevant: Set[str], outdated: Set[str]) -> bool:
+    """Whether what holds now is among the first ten, and nothing before it answered the question before."""
+    for item in order[:10]:
+        if item in relevant:
+            return True
+        if item in outdated:
+            return False
+    return False
+
+
+def summarised(rows: Sequence[tuple[float, ...]], names: Sequence[str] = MEASURES) -> dict[str, Measured]:
     """Each measure over questions."""
     table = np.array(rows)
     dice = np.random.default_rng(_SEED)
@@ -39,5 +51,5 @@ def summarised(rows: Sequence[tuple[float, ...]]) -> dict[str, Measured]:
     low, high = np.percentile(means, (2.5, 97.5), axis=0)
     return {
         name: Measured(*(round(float(value), 4) for value in (table[:, n].mean(), low[n], high[n])))
-        for n, name in enumerate(MEASURES)
+        for n, name in enumerate(names)
     }

@@ -8,7 +8,7 @@ import pytest
 from bench.evaluation.chats import make_chats
 from bench.evaluation.dialogues import Dialogue, read_directory, write_directory
 from bench.evaluation.learning import learn
-from bench.evaluation.measures import judged, summarised
+from bench.evaluation.measures import judged, newer_first, summarised
 from bench.evaluation.vocabulary_learning import LEARNING
 from bench.evaluation.vocabulary_testing import TESTING
 from bench.evaluation.written_chats import FOR_LEARNING, FOR_TESTING, read_written
@@ -72,6 +72,13 @@ def test_recall_is_the_share_of_the_answers_among_the_first() -> None:
     order = [*"abcdefghijklmnop"]
     assert judged(order, {"c", "g", "x"}) == (1 / 3, 2 / 3, 2 / 3, 1.0, 1 / 3)
     assert judged(order, {"x"}) == (0, 0, 0, 0, 0)
+
+
+def test_what_holds_now_must_come_before_what_held() -> None:
+    assert newer_first(["a", "new", "old"], {"new"}, {"old"})
+    assert not newer_first(["a", "old", "new"], {"new"}, {"old"})
+    assert not newer_first(["a"], {"new"}, {"old"})
+    assert not newer_first([*map(str, range(10)), "new"], {"new"}, {"old"})
 
 
 def test_the_interval_holds_the_mean_and_is_narrower_with_more_questions() -> None:
