@@ -32,11 +32,12 @@ _USUAL_WORDS = 8.0
 _APART = _STRETCH * 2**30
 # What was done in a period is told about for so long after it.
 _TOLD_WITHIN = timedelta(days=31)
-# Time words are read in so many of the strongest candidates.
+# Time words, and words of change, are read in so many of the strongest candidates; in fewer where they hardly count.
 _READ = 150
+_READ_QUICKLY = 40
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*")
 # So many of the strongest candidates are searched for facts that others of them replace.
-_HELD = 30
+_HELD = 20
 # By so much what replaces another comes before it.
 _JUST = 2e-6
 
@@ -162,7 +163,7 @@ def features(
         "dated": _dated(query, candidates),
         "substance": _substance(candidates),
         "recency": concerned * query.present * _recency(query, times),
-        "change": concerned * query.present * _change(query, candidates),
+        "change": concerned * query.present * _change(query, candidates, concerned * base),
         "importance": np.asarray(
             candidates.importance if candidates.importance is not None else np.full(len(candidates), 0.5),
             dtype=np.float64,
@@ -331,11 +332,13 @@ def _recency(query: RecallQuery, times: Numbers) -> Numbers:
     return recency
 
 
-def _change(query: RecallQuery, candidates: RecallCandidates) -> Numbers:
+def _change(query: RecallQuery, candidates: RecallCandidates, strength: Numbers) -> Numbers:
     """Where the query asks for what holds now: how far a memory speaks of a change."""
-    if not query.present:
-        return np.zeros(len(candidates))
-    return np.array([change_told(text) for text in candidates.texts])
+    change = np.zeros(len(candidates))
+    if query.present:
+        for row in np.argsort(-strength)[: _READ if query.present == 1 else _READ_QUICKLY].tolist():
+            change[row] = change_told(candidates.texts[row])
+    return change
 
 
 def _best(scores: Numbers, candidates: RecallCandidates) -> list[int]:
