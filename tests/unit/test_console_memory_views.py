@@ -71,7 +71,7 @@ def a_memory(**more: Any) -> MemoryView:
         "metadata": {},
         **more,
     }
-    missing = dict.fromkeys(set(MemoryRead.model_fields) - values.keys())
+    missing = dict.fromkeys(name for name, field in MemoryRead.model_fields.items() if field.is_required())
     return MemoryView(MemoryRead.model_validate({**missing, **values}))
 
 
