@@ -83,8 +83,8 @@ class Linking:
 class DocumentMemories:
     """Memories of documents of one organisation."""
 
-    def __init__(self, session: AsyncSession, organisation_id: str) -> None:
-        self._session, self._organisation_id = session, organisation_id
+    def __init__(self, session: AsyncSession, organisation_id: str, page: int = PAGE) -> None:
+        self._session, self._organisation_id, self._page = session, organisation_id, page
 
     async def wanted(self, version_ids: Sequence[str]) -> list[Linking]:
         """Versions whose passages are to become memories, or which have left such memories behind."""
@@ -129,7 +129,7 @@ class DocumentMemories:
             await writer.add(memories, {linking.operation_id: Outcome()}, space)
         if chunks:
             linking.after = chunks[-1][0].ordinal
-        return len(chunks) == PAGE
+        return len(chunks) == self._page
 
     async def _chunks(self, linking: Linking, space: SpaceRow) -> list[tuple[ChunkRow, Vectors]]:
         statement = (
@@ -141,7 +141,7 @@ class DocumentMemories:
                 ChunkEmbeddingRow.model == space.embedding_model,
             )
             .order_by(ChunkRow.ordinal)
-            .limit(PAGE)
+            .limit(self._page)
         )
         found = await self._session.execute(statement)
         return [(row, np.asarray(vector, dtype=np.float32)) for row, vector in found]

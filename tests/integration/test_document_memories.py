@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
+from activities.linking import link_documents
+from perdure.db.document_memories import DocumentMemories
 from perdure.db.session import Database
 from perdure.domain.memories import says_something
 from tests.accounts import Account
@@ -213,3 +215,42 @@ async def test_items_of_a_batch_and_attachments_of_mail_are_remembered(caller: A
 async def test_memories_of_a_document_are_its_organisations_alone(caller: Account, stranger: Account) -> None:
     document = await caller.ingested(json={"text": PARAGRAPHS[0], "remember": True})
     assert await of_document(stranger, document) == []
+
+
+async def test_what_died_half_way_is_completed_by_a_second_run(caller: Account, database: Database) -> None:
+    document = await caller.ingested(json={"text": "\n\n".join(PARAGRAPHS), "remember": True})
+    whole = {memory["content"]: memory["id"] for memory in await of_document(caller, document)}
+    async with database.transaction(caller.organisation_id) as session:
+        of_version = text("SELECT id FROM document_versions WHERE document_id = :id")
+        version_ids = list(await session.scalars(of_version, {"id": document["id"]}))
+    counts = await link_documents(database.transaction, caller.organisation_id, version_ids)
+    assert counts == {version_ids[0]: len(whole)}
+    assert {m["content"]: m["id"] for m in await of_document(caller, document)} == whole
+    async with database.transaction(caller.organisation_id) as session:
+        await session.execute(
+            text("DELETE FROM memories WHERE id = ANY(:gone)"), {"gone": sorted(whole.values())[2:]}
+        )
+    await link_documents(database.transaction, caller.organisation_id, version_ids)
+    found = {memory["content"]: memory["id"] for memory in await of_document(caller, document)}
+    assert set(found) == set(whole)
+    assert sum(found[content] == whole[content] for content in whole) == 2
+
+
+async def test_a_long_document_is_linked_page_by_page(caller: Account, database: Database) -> None:
+    # The same passage twice stands on two pages: each is a memory of its own.
+    twice = f"# Same\n\n{'The gate is locked at night. ' * 30}"
+    document = await caller.ingested(json={"text": "\n\n".join([twice, *PARAGRAPHS, twice])})
+    changed = await caller.http.patch("/api/v1/spaces/default", json={"remember_documents": True})
+    assert changed.status_code == 200
+    async with database.transaction(caller.organisation_id) as session:
+        of_version = text("SELECT id FROM document_versions WHERE document_id = :id")
+        version_ids = list(await session.scalars(of_version, {"id": document["id"]}))
+        (linking,) = await DocumentMemories(session, caller.organisation_id).wanted(version_ids)
+    pages, more = 0, True
+    while more:
+        async with database.transaction(caller.organisation_id) as session:
+            more = await DocumentMemories(session, caller.organisation_id, page=3).link(linking)
+        pages += 1
+    assert pages > 2
+    passages = [passage["text"] for passage in await chunks(caller, document)]
+    assert [memory["content"] for memory in await of_document(caller, document)] == passages
