@@ -127,14 +127,14 @@ def one_by_one(size: int, of_all: float, exact_below: int) -> bool:
 
 # Statements that a condition may be added to are built once: to build them takes as long as to run them.
 @cache
-def nearest(kind: Kind, dimension: int, *, exact: bool, limit: int = CANDIDATES) -> Select[tuple[str, float]]:
+def nearest(kind: Kind, dimension: int, *, exact: bool, limit: int = CANDIDATES) -> Select[str, float]:
     """The nearest to `vector`, a literal, in `spaces` under `model`, and how far each is."""
     vector = kind.vector
     # The dimension stands there as a constant, because the planner must see that the partial index fits.
     as_indexed = HALFVEC() if exact else HALFVEC(dimension)
     stored_vector = vector.embedding if exact else cast(vector.embedding, as_indexed)
     asked = cast(bindparam("vector", type_=Text), as_indexed)
-    statement = (
+    statement: Select[str, float] = (
         select(kind.vector_of, stored_vector.op("<=>", return_type=Double())(asked).label("distance"))
         .where(
             vector.space_id == any_(bindparam("spaces", type_=TEXTS)),
@@ -149,7 +149,7 @@ def nearest(kind: Kind, dimension: int, *, exact: bool, limit: int = CANDIDATES)
 
 def holding(
     kind: Kind, condition: ColumnElement[bool] | None, of_best: int | None = None
-) -> Select[tuple[dict[str, int], list[str]]]:
+) -> Select[dict[str, int], list[str]]:
     """How many texts hold each of `words`, and those that hold the rarest; of these, `CANDIDATES` at most.
 
     They meet a condition, which is looked up for the `of_best` best, or without that for all.
@@ -190,7 +190,7 @@ def holding(
 
 async def by_words(
     session: AsyncSession,
-    statement: Select[tuple[dict[str, int], list[str]]],
+    statement: Select[dict[str, int], list[str]],
     query_words: Sequence[QueryWord],
     sought: Sequence[QueryWord],
     values: Mapping[str, object],

@@ -42,6 +42,10 @@ _SPACE = text(
     f"""
     SELECT s.id, s.embedding_model, s.embedding_dimension, s.memory_count, s.sampled_memory_count,
         ARRAY(SELECT p.name FROM memory_people p WHERE p.space_id = s.id ORDER BY p.name LIMIT {_PEOPLE}) AS people,
+        EXISTS (
+            SELECT FROM memories m
+            WHERE m.space_id = s.id AND m.retired_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())
+        ) AS has_current,
         {stored(REMEMBERED)}
     FROM spaces s WHERE s.name = :name
     """
@@ -112,6 +116,7 @@ class RecallSpace:
     sampled: int
     people: Sequence[str]
     """Speakers and subjects, as far as a question can be searched for them."""
+    has_current: bool
     in_vector_index: bool
     texts_of_all: float
     vectors_of_all: float
@@ -189,7 +194,7 @@ CURRENT = visible(None, None)
 
 
 @cache
-def _nearest_current(dimension: int, *, exact: bool) -> Select[tuple[str]]:
+def _nearest_current(dimension: int, *, exact: bool) -> Select[str]:
     """Looks up only those few that are near: to join all would mean to look all up."""
     near = nearest(REMEMBERED, dimension, exact=exact, limit=CANDIDATES * (_SPARE if exact else 1)).subquery()
     return (
@@ -202,13 +207,8 @@ def _nearest_current(dimension: int, *, exact: bool) -> Select[tuple[str]]:
 
 
 @cache
-def _holding_current(of_best: int | None) -> Select[tuple[dict[str, int], list[str]]]:
+def _holding_current(of_best: int | None) -> Select[dict[str, int], list[str]]:
     return holding(REMEMBERED, CURRENT, of_best)
-
-
-@cache
-def _first_current() -> Select[tuple[str]]:
-    return select(MemoryRow.id).where(MemoryRow.space_id == bindparam("space"), CURRENT).limit(1)
 
 
 class RecallRepository:
@@ -235,8 +235,7 @@ class RecallRepository:
             counted = select(literal(1)).where(*conditions).limit(self._exact_below + 1).subquery()
             memories = (await self._session.execute(select(func.count()).select_from(counted))).scalar_one()
         else:
-            first = await self._session.execute(_first_current(), {"space": space.id})
-            memories = space.memories if first.first() is not None else 0
+            memories = space.memories if space.has_current else 0
         if not memories:
             return None
         few = narrowed and memories <= self._exact_below
@@ -270,7 +269,7 @@ class RecallRepository:
         return (await self._session.scalars(self._nearest(scope, dimension, exact=True), values)).all()
 
     @staticmethod
-    def _nearest(scope: RecallScope, dimension: int, *, exact: bool) -> Select[tuple[str, float]]:
+    def _nearest(scope: RecallScope, dimension: int, *, exact: bool) -> Select[str, float]:
         return (
             nearest(REMEMBERED, dimension, exact=exact)
             .join(MemoryRow, MemoryRow.id == MemoryEmbeddingRow.memory_id)

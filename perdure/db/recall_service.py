@@ -77,6 +77,8 @@ class _Seeds:
     near: Sequence[str]
     words: Sequence[QueryWord]
     holding: Sequence[str]
+    runs: Sequence[Sequence[str]]
+    """What stands beside the best of both, in order."""
 
 
 class RecallService:
@@ -119,7 +121,7 @@ class RecallService:
             repository = self._repository(session, organisation_id)
             outcome, items = RecallOutcome.NOTHING_STORED, list[RecallHit]()
             if scope is not None and seeds is not None:
-                gathered = await _gathered(repository, scope, seeds, request.mode)
+                gathered = await _gathered(repository, scope, seeds)
                 best = _ranked(gathered, query, scope.memories, request)
                 items = await _hits(repository, [(item, gathered.memories[item.row]) for item in best])
                 outcome = RecallOutcome.FOUND if items else RecallOutcome.NOTHING_RELEVANT
@@ -138,31 +140,38 @@ class RecallService:
         self, organisation_id: str, scope: RecallScope, query: RecallQuery, asked: Asked, mode: RecallMode
     ) -> _Seeds:
         # Each part has a transaction of its own and waits for no other, so a full pool cannot lock up.
-        (vector, near), (words, holding) = await asyncio.gather(
+        (vector, near, beside_near), (words, holding, beside_holding) = await asyncio.gather(
             self._by_vector(organisation_id, scope, asked, mode),
             self._by_words(organisation_id, scope, query, mode),
         )
-        return _Seeds(vector, near, words, holding)
+        return _Seeds(vector, near, words, holding, (*beside_near, *beside_holding))
 
     async def _by_vector(
         self, organisation_id: str, scope: RecallScope, asked: Asked, mode: RecallMode
-    ) -> tuple[str | None, Sequence[str]]:
+    ) -> tuple[str | None, Sequence[str], Sequence[Sequence[str]]]:
         if mode is RecallMode.KEYWORD:
-            return None, ()
+            return None, (), ()
         question = await asked.under(scope.space.model)
         async with self._transaction(organisation_id, settings=TUNING) as session:
             repository = RecallRepository(session, organisation_id, self._exact_below)
-            return question.vector, await repository.by_vector(scope, question.model, question.vector)
+            near = await repository.by_vector(scope, question.model, question.vector)
+            return question.vector, near, await _beside(repository, near, mode)
 
     async def _by_words(
         self, organisation_id: str, scope: RecallScope, query: RecallQuery, mode: RecallMode
-    ) -> tuple[Sequence[QueryWord], Sequence[str]]:
+    ) -> tuple[Sequence[QueryWord], Sequence[str], Sequence[Sequence[str]]]:
         if mode is RecallMode.DENSE:
-            return (), ()
+            return (), (), ()
         async with self._transaction(organisation_id) as session:
             repository = RecallRepository(session, organisation_id, self._exact_below)
             found = await repository.by_words(scope, await repository.words(scope, query.meaning))
-            return found.words, found.ids
+            return found.words, found.ids, await _beside(repository, found.ids, mode)
+
+
+async def _beside(
+    repository: RecallRepository, found: Sequence[str], mode: RecallMode
+) -> Sequence[Sequence[str]]:
+    return await repository.neighbours(found[:_WIDENED]) if mode is RecallMode.HYBRID and found else ()
 
 
 def _condition(request: RecallRequest) -> ColumnElement[bool]:
@@ -181,22 +190,17 @@ async def _space(repository: RecallRepository, name: str) -> RecallSpace | None:
     return space
 
 
-async def _gathered(
-    repository: RecallRepository, scope: RecallScope, seeds: _Seeds, mode: RecallMode
-) -> _Gathered:
+async def _gathered(repository: RecallRepository, scope: RecallScope, seeds: _Seeds) -> _Gathered:
     """What was found and what stands beside it."""
     found = list(dict.fromkeys((*seeds.near, *seeds.holding)))
     if not found:
         return _Gathered((), seeds.words, ())
-    runs: list[list[str]] = []
-    if mode is RecallMode.HYBRID:
-        best = dict.fromkeys((*seeds.near[:_WIDENED], *seeds.holding[:_WIDENED]))
-        runs = await repository.neighbours(list(best))
-        beside = {memory_id for run in runs for memory_id in run} - set(found)
-        if scope.narrowed:  # what stands beside a candidate need not be what was asked for
-            beside = await repository.visible_of(scope, sorted(beside))
-        found += sorted(beside)
-    return _Gathered(await repository.found(scope, found, seeds.words, seeds.vector), seeds.words, runs)
+    beside = {memory_id for run in seeds.runs for memory_id in run} - set(found)
+    if scope.narrowed and beside:  # what stands beside a candidate need not be what was asked for
+        beside = await repository.visible_of(scope, sorted(beside))
+    found += sorted(beside)
+    memories = await repository.found(scope, found, seeds.words, seeds.vector)
+    return _Gathered(memories, seeds.words, seeds.runs)
 
 
 def _ranked(

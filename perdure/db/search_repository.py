@@ -62,7 +62,7 @@ _PASSAGES = text(
 
 
 @cache
-def _holding() -> Select[tuple[dict[str, int], list[str]]]:
+def _holding() -> Select[dict[str, int], list[str]]:
     return holding(PASSAGES, None)
 
 
