@@ -26,8 +26,11 @@ from perdure.domain.profiles import (
 )
 from perdure.schemas.profiles import ProfileRead, ProfileRelation, ProfileStatement, ProfileSummary
 
-# Entries that are looked at for a section: several may tell of one attribute, and what is shown above is not repeated.
-_FACTS, _PREFERENCES, _RECENT = 3 * SHOWN_FACTS, 2 * SHOWN_PREFERENCES, SHOWN_RECENT + SHOWN_FACTS
+# Entries that are looked at for a section, the newest: several may tell of one attribute, some are retired, and what
+# is shown above is not repeated.
+_FACTS, _PREFERENCES = 3 * SHOWN_FACTS, 2 * SHOWN_PREFERENCES
+_RECENT = SHOWN_FACTS + SHOWN_PREFERENCES + SHOWN_RECENT
+_EDGES = 5 * SHOWN_RELATIONS
 _CURRENT = """
     m.retired_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())
     AND (m.valid_to IS NULL OR m.valid_to > now())
@@ -44,7 +47,8 @@ _INSERT = text(
     ON CONFLICT DO NOTHING
     """
 )
-# One read: the sections by an index in the order in which they are shown, then what those memories are connected with.
+# One read of a bounded number of rows, each by an index: entries of the sections, newest first, their memories, what
+# those are connected with. OFFSET 0 keeps the planner, which knows nothing of fresh tables, from reading them whole.
 _READ = text(
     f"""
     WITH found AS MATERIALIZED (
@@ -54,23 +58,30 @@ _READ = text(
         CROSS JOIN LATERAL (
             SELECT m.id, m.content, m.kind, e.attribute, m.valid_from, m.recorded_at,
                 m.confidence * m.importance AS score
-            FROM profile_entries e JOIN memories m ON m.id = e.memory_id
-            WHERE e.space_id = space.id AND e.subject = :subject AND e.section = s.section AND {_CURRENT}
-            ORDER BY e.valid_from DESC, e.memory_id DESC LIMIT s.most
+            FROM (
+                SELECT memory_id, attribute, valid_from FROM profile_entries
+                WHERE space_id = space.id AND subject = :subject AND section = s.section
+                ORDER BY valid_from DESC, memory_id DESC LIMIT s.most
+            ) e
+            JOIN LATERAL (SELECT * FROM memories WHERE id = e.memory_id OFFSET 0) m ON {_CURRENT}
+            ORDER BY e.valid_from DESC, e.memory_id DESC
         ) f
-    ), ids AS (
+    ), ids AS MATERIALIZED (
         SELECT DISTINCT id FROM found
-    ), edges AS (
-        SELECT r.source_id AS shown, r.target_id AS other, r.kind, 'out' AS direction, r.weight
-        FROM ids JOIN memory_relations r ON r.source_id = ids.id
-        UNION ALL
-        SELECT r.target_id, r.source_id, r.kind, 'in', r.weight
-        FROM ids JOIN memory_relations r ON r.target_id = ids.id
+    ), edges AS MATERIALIZED (
+        SELECT r.* FROM ids CROSS JOIN LATERAL (
+            SELECT source_id AS shown, target_id AS other, kind, 'out' AS direction, weight
+            FROM memory_relations WHERE source_id = ids.id
+            UNION ALL
+            SELECT target_id, source_id, kind, 'in', weight FROM memory_relations WHERE target_id = ids.id
+            OFFSET 0
+        ) r
+        WHERE NOT EXISTS (SELECT FROM ids known WHERE known.id = r.other)
+        ORDER BY r.weight DESC, r.other, r.shown, r.kind LIMIT {_EDGES}
     ), related AS (
         SELECT DISTINCT ON (m.id) m.id, m.content, m.kind, m.valid_from, m.recorded_at, e.weight,
             e.shown, e.kind AS relation, e.direction
-        FROM edges e JOIN memories m ON m.id = e.other AND {_CURRENT}
-        WHERE NOT EXISTS (SELECT FROM ids WHERE ids.id = e.other)
+        FROM edges e JOIN LATERAL (SELECT * FROM memories WHERE id = e.other OFFSET 0) m ON {_CURRENT}
         ORDER BY m.id, e.weight DESC, e.shown, e.kind
     )
     SELECT section, id, content, kind, attribute, valid_from, recorded_at, score,
@@ -88,8 +99,9 @@ _LIST = text(
     SELECT p.name, newest.recorded_at
     FROM spaces s JOIN memory_people p ON p.space_id = s.id
     CROSS JOIN LATERAL (
-        SELECT m.recorded_at FROM profile_entries e JOIN memories m ON m.id = e.memory_id
-        WHERE e.space_id = s.id AND e.subject = p.name AND e.section = 'context' AND {_CURRENT}
+        SELECT m.recorded_at FROM profile_entries e
+        JOIN LATERAL (SELECT * FROM memories WHERE id = e.memory_id OFFSET 0) m ON {_CURRENT}
+        WHERE e.space_id = s.id AND e.subject = p.name AND e.section = 'context'
         ORDER BY e.valid_from DESC, e.memory_id DESC LIMIT 1
     ) newest
     WHERE s.name = :space AND p.name > :after
