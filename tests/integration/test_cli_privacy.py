@@ -101,7 +101,8 @@ async def test_the_organisation_is_exported_and_erased_with_its_name_as_the_proo
     receipt = printed(gone)
     assert receipt["status"] == "completed"
     assert receipt["verified"] is True
-    assert receipt["report"]["gone"]["rows"]["organisations"] == 1
+    assert receipt["subject"] == {"type": "organisation", "id": connected.organisation_id}
+    assert receipt["report"]["gone"]["rows"]["memberships"] == 1
 
 
 async def test_somebody_whom_nobody_knows_is_an_error_with_what_to_do(connected: Account) -> None:
