@@ -230,9 +230,21 @@ def of_chunk() -> dict[str, Any]:
     source = MemorySource(type="chunk", id=new_id("chk"), start=len(SAID[0]) + 1, end=len(SAID[0]) + 42)
     text = " ".join(SAID[:3])
     chunk = ChunkSource(source.id, new_id("doc"), LONG, text)
-    view = memory(SAID[1], "fact", source=source, retired_at=ago(hours=2), superseded_by=new_id("mem"))
+    view = memory(
+        SAID[1],
+        "fact",
+        source=source,
+        merged_sources=[source, source.model_copy(update={"document_id": new_id("doc")})],
+        retired_at=ago(hours=2),
+        superseded_by=new_id("mem"),
+    )
     page = memory_page(view, 30)
     return page | {"message": [], "chunk": chunk, "chunk_pieces": marked(text, source.start, source.end)}
+
+
+def of_memories() -> dict[str, Any]:
+    source = MemorySource(type="memory", id=new_id("mem"))
+    return memory_page(memory(SAID[0], "insight", source=source, speaker=None), 9) | {"message": []}
 
 
 def correction(fault: str | None = None) -> dict[str, Any]:
@@ -401,6 +413,7 @@ PAGES: dict[str, Page] = {
     "memory": Page("memory.html", lambda: memory_page(MEMORIES[0], 7)),
     "memory-of-message": Page("memory.html", of_message),
     "memory-of-chunk": Page("memory.html", of_chunk),
+    "memory-of-memories": Page("memory.html", of_memories),
     "memory-correct": Page("memory_correct.html", correction),
     "memory-correct-fault": Page(
         "memory_correct.html", lambda: correction("It is at version 4 now: read it again, then change it.")

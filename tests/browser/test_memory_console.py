@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import NARROW, Visit, csrf_token, register
-from tests.browser.test_console import INDEXED, picture
+from tests.browser.test_console import INDEXED, SAMPLES, picture, upload
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -281,6 +281,26 @@ async def test_somebody_is_known_by_what_was_said_of_them(
         await picture(page, pictures, "stack-profile")
         await page.get_by_role("link", name="Forget").last.click()
         await expect(page.get_by_label("Name, question, text or ids")).to_have_value("Ann")
+
+
+async def test_a_passage_that_is_remembered_leads_to_its_place_in_the_document(
+    visit: Visit, url: str, pictures: Path | None
+) -> None:
+    async with visit() as page:
+        await register(page, url)
+        await page.get_by_label("Remember, too").check()
+        await upload(page, SAMPLES / "minutes.md")
+        line = page.locator(".rows > li")
+        await expect(line.get_by_text("Indexed", exact=True)).to_be_visible(timeout=INDEXED)
+        await page.goto(f"{url}/memories/browse")
+        memory = page.locator(".rows > li").first.get_by_role("link")
+        content = await memory.inner_text()
+        await memory.click()
+        await expect(page.locator(".source-text mark")).to_contain_text(content.split("\n")[0].strip("# "))
+        await picture(page, pictures, "stack-memory-of-document")
+        await page.locator(".citation a").click()
+        await page.wait_for_url(re.compile(r"/documents/doc_\w+\?passage=chk_"))
+        await expect(page.locator(".passage:target")).to_be_visible()
 
 
 async def test_what_a_memory_says_is_never_run(visit: Visit, url: str) -> None:

@@ -5,6 +5,7 @@ const picker = document.getElementById("files");
 const list = document.getElementById("uploads");
 const live = document.getElementById("uploads-live");
 const space = document.getElementById("upload-space");
+const remember = document.getElementById("upload-remember");
 const template = document.getElementById("upload-template");
 const csrfToken = document.querySelector('meta[name="csrf-token"]').content;
 const limit = Number(zone.dataset.limit);
@@ -71,6 +72,8 @@ class Upload {
     // The fields go first: the server reads the file as a stream and needs them before it.
     body.append("space", space.value.trim() || "default");
     body.append("source_type", "upload");
+    // Left out, it is as the space is set.
+    if (remember.checked) body.append("remember", "true");
     body.append("file", this.file, this.file.name);
     const request = new XMLHttpRequest();
     this.request = request;
