@@ -172,9 +172,10 @@ def _round(place: str) -> tuple[int, int, str]:
 
 
 def _stated(page: Sequence[StoredMemory]) -> dict[str, list[Attribute]]:
+    """What each memory states; what was drawn from others states nothing new, and a document may go again."""
     return {
         memory.id: []
-        if memory.kind in _DRAWN
+        if memory.kind in _DRAWN or memory.document_id is not None
         else attributes(memory.content, memory.speaker or memory.subject)
         for memory in page
     }
@@ -207,7 +208,8 @@ def _superseded(
                         older.id,
                         older.version,
                         ChangeAction.SUPERSEDED,
-                        contradiction.reason,
+                        # In words of its own only: nothing of the newer one may stay when that is forgotten.
+                        f"{contradiction.whose}: no longer \u201c{contradiction.older}\u201d, see {newer.id}",
                         Retirement(RetiredFor.SUPERSEDED, newer.id, newer.valid_from),
                         needs={newer.id: newer.version},
                     )

@@ -152,7 +152,8 @@ class _Subject:
         if await self._insights.knows(self._state.space_id, draft):
             return 0
         first = draft.memory_ids[0]
-        change = Change(first, 0, ChangeAction.DERIVED, draft.reason)
+        reason = f"with {len(draft.memory_ids) - 1} others"
+        change = Change(first, 0, ChangeAction.DERIVED, reason)
         await self._changes.note(self._state, [(change, {}, {"memory_ids": list(draft.memory_ids)})])
         return 1
 

@@ -168,6 +168,7 @@ class EvolutionChanges:
         now: datetime = (await self._session.execute(_NOW)).scalar_one()
         standing = await self._standing(changes)
         made: list[tuple[Change, dict[str, Any], dict[str, Any]]] = []
+        edges: list[Relation] = []
         for change in changes:
             if change.key in undone or not _is_as_read(change, rows):
                 continue
@@ -176,12 +177,12 @@ class EvolutionChanges:
                 continue
             rows[change.memory_id] |= {name: wanted[name] for name in COLUMNS if name in wanted}
             made.append((change, before, wanted))
-            if relations and not state.dry_run:
-                await self._drop(_key(each) for each in relations)
-                await self.relate(state.space_id, relations, state.operation_id)
+            edges += relations
         if not made:
             return Counter()
         if not state.dry_run:
+            await self._drop([_key(each) for each in edges if _key(each) in standing])
+            await self.relate(state.space_id, edges, state.operation_id)
             await self._write(
                 rows, {change.memory_id for change, _, wanted in made if wanted.keys() & set(COLUMNS)}
             )
@@ -367,7 +368,9 @@ class EvolutionChanges:
             columns = {name: [rows[memory_id][name] for memory_id in ids] for name in COLUMNS}
             await self._session.execute(_SET, {"ids": ids, **columns})
 
-    async def _drop(self, keys: Iterable[tuple[str, str, str]]) -> None:
+    async def _drop(self, keys: Sequence[tuple[str, str, str]]) -> None:
+        if not keys:
+            return
         sources, kinds, targets = zip(*keys, strict=True)
         await self._session.execute(
             _DROP_RELATIONS, {"sources": list(sources), "kinds": list(kinds), "targets": list(targets)}

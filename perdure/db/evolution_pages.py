@@ -17,7 +17,7 @@ BLOCK = 4096
 
 _COLUMNS = """m.id, m.content, m.subject, m.speaker, m.kind, m.session_id, m.external_id, m.valid_from, m.valid_to,
     m.sequence, m.ordinal, m.piece, m.version, m.token_count, m.importance, m.recorded_at, m.expires_at, m.tags,
-    m.metadata, m.rests_on, a.accesses, a.last_accessed_at"""
+    m.metadata, m.rests_on, m.document_id, a.accesses, a.last_accessed_at"""
 _VECTOR = "halfvec_send(e.embedding) AS vector"
 _EMBEDDING = "LEFT JOIN memory_embeddings e ON e.memory_id = m.id AND e.model = s.embedding_model"
 _ACCESSES = "LEFT JOIN memory_accesses a ON a.memory_id = m.id"
@@ -108,6 +108,7 @@ class StoredMemory:
     tags: Sequence[str]
     metadata: Mapping[str, Any]
     rests_on: Sequence[str] | None
+    document_id: str | None
     vector: Vectors | None = None
     accesses: int = 0
     last_accessed_at: datetime | None = None

@@ -15,13 +15,14 @@ from perdure.schemas.memories import ForgetResult
 
 _NAMED_IDS = 100
 
-# With a memory goes all that it ever was: its versions, and what it took the place of.
+# With a memory goes all that it ever was: its versions, what it took the place of, and what was drawn from it.
 _WITH_VERSIONS = text(
     """
     WITH RECURSIVE gone AS (
         SELECT m.id FROM memories m WHERE m.id = ANY(CAST(:memories AS text[])) AND m.space_id = :space
         UNION
-        SELECT m.id FROM memories m JOIN gone g ON m.version_of = g.id OR m.superseded_by = g.id
+        SELECT m.id FROM memories m
+        JOIN gone g ON m.version_of = g.id OR m.superseded_by = g.id OR m.rests_on @> ARRAY[g.id]
         WHERE m.space_id = :space
     )
     SELECT m.id, m.subject, m.fingerprint, m.version_of FROM memories m JOIN gone g ON g.id = m.id

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from perdure.db.memory_writer import MemoryWriter, searched_text
 from perdure.db.models import (
@@ -258,15 +259,21 @@ class MemoryRepository:
         ]
 
 
-def _reading() -> Select[MemoryRow, str, int]:
+def _reading() -> Select[MemoryRow, str, int, list[dict[str, Any]] | None]:
+    same = aliased(MemoryRow)
+    merged = (
+        select(func.jsonb_agg(same.source, type_=JSONB))
+        .where(same.superseded_by == MemoryRow.id, same.retired_for == RetiredFor.DUPLICATE.value)
+        .scalar_subquery()
+    )
     return (
-        select(MemoryRow, SpaceRow.name, func.coalesce(MemoryAccessRow.accesses, 0))
+        select(MemoryRow, SpaceRow.name, func.coalesce(MemoryAccessRow.accesses, 0), merged)
         .join(SpaceRow, SpaceRow.id == MemoryRow.space_id)
         .outerjoin(MemoryAccessRow, MemoryAccessRow.memory_id == MemoryRow.id)
     )
 
 
-def _read(row: MemoryRow, space: str, accesses: int) -> MemoryRead:
+def _read(row: MemoryRow, space: str, accesses: int, merged: Sequence[dict[str, Any]] | None) -> MemoryRead:
     return MemoryRead(
         id=row.id,
         space=space,
@@ -285,6 +292,7 @@ def _read(row: MemoryRow, space: str, accesses: int) -> MemoryRead:
         retired_at=row.retired_at,
         superseded_by=row.superseded_by,
         source=MemorySource.model_validate(row.source),
+        merged_sources=[MemorySource.model_validate(source) for source in merged or ()],
         version=row.version,
         accesses=accesses,
         tags=row.tags,

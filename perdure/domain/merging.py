@@ -29,6 +29,8 @@ class Told(Protocol):
     @property
     def expires_at(self) -> datetime | None: ...
     @property
+    def document_id(self) -> str | None: ...
+    @property
     def tags(self) -> Sequence[str]: ...
     @property
     def metadata(self) -> Mapping[str, Any]: ...
@@ -38,11 +40,16 @@ def repeats(later: Told, earlier: Told, cosine: float) -> bool:
     """Whether the later of two memories says nothing that the earlier one does not. `cosine` is of their vectors.
 
     Who says it, and until when it is to be kept or holds, belongs to what is said; so do tags and metadata, by which
-    it may be looked for. "Today" of two days are two days.
+    it may be looked for. "Today" of two days are two days. A passage stays as long as its document.
     """
-    if later.kind != earlier.kind or later.kind in _DRAWN or later.speaker != earlier.speaker:
+    if later.kind in _DRAWN or later.document_id is not None or earlier.document_id is not None:
         return False
-    if (later.expires_at, later.valid_to) != (earlier.expires_at, earlier.valid_to):
+    if (later.kind, later.speaker, later.expires_at, later.valid_to) != (
+        earlier.kind,
+        earlier.speaker,
+        earlier.expires_at,
+        earlier.valid_to,
+    ):
         return False
     if not set(later.tags) <= set(earlier.tags) or not later.metadata.items() <= earlier.metadata.items():
         return False

@@ -214,6 +214,9 @@ class MemoryRead(Contract):
     retired_at: Instant | None
     superseded_by: str | None
     source: MemorySource
+    merged_sources: list[MemorySource] = Field(
+        default_factory=list, description="Of memories that said the same and were merged into this one."
+    )
     version: int
     accesses: int
     tags: list[str]

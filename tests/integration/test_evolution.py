@@ -91,6 +91,8 @@ async def test_what_says_the_same_is_kept_once_and_all_its_sources_stay(caller: 
     assert (change["memory_id"], change["action"], change["stage"]) == (second, "merged", "update")
     assert change["operation_id"] == result["operation_id"]
     assert change["content"] == SAME[1]
+    kept = await caller.get(f"/memories/{first}")
+    assert kept["merged_sources"] == [gone["source"]]
 
 
 async def test_what_is_not_true_any_more_is_found_as_of_then(caller: Account) -> None:
@@ -111,7 +113,8 @@ async def test_what_is_not_true_any_more_is_found_as_of_then(caller: Account) ->
     assert set(await found(known_at=before)) == {rome, turin}
     assert ben in {memory["id"] for memory in await memories(caller)}
     (change,) = await changes(caller, memory_id=rome)
-    assert "Turin" in change["reason"]
+    assert "Rome" in change["reason"]
+    assert turin in change["reason"]
 
 
 async def test_who_moves_back_lives_there_again(caller: Account) -> None:

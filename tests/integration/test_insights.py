@@ -1,6 +1,7 @@
 """What several memories have in common becomes an insight, at once or when somebody accepts it."""
 
 import asyncio
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -75,7 +76,8 @@ async def test_an_insight_ends_when_what_it_rests_on_changes(caller: Account) ->
     await settings(caller, insights="apply")
     await evolve(caller, ["derive"])
     (insight,) = [memory for memory in await memories(caller) if memory["kind"] == "insight"]
-    await forget(caller, ids=[ids[0]])
+    receipt = await forget(caller, ids=[ids[0]])
+    assert set(receipt["memory_ids"]) == {ids[0], insight["id"]}
     assert insight["id"] not in {memory["id"] for memory in await memories(caller, state="all")}
     await caller.get(f"/memories/{insight['id']}", 404)
 
@@ -186,3 +188,42 @@ async def test_a_schedule_evolves_a_space(caller: Account, temporal: Client) -> 
     with pytest.raises(RPCError) as gone:
         await schedule.describe()
     assert gone.value.status is RPCStatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_undoing_all_changes_of_any_space_restores_it_byte_for_byte(
+    caller: Account, database: Database, seed: int
+) -> None:
+    chosen = random.Random(seed)
+    people = ("Ann", "Ben")
+    turns = []
+    for number in range(60):
+        person = chosen.choice(people)
+        content = chosen.choice(
+            (
+                f"{person} lives in {chosen.choice(('Rome', 'Turin', 'Oslo'))}.",
+                f"{person} {chosen.choice(('adopted', 'has adopted'))} a grey cat, Pixel.",
+                f"{person} paints {chosen.choice(('red', 'small', 'old'))} boats in the harbour with a friend.",
+                "Thanks, see you tomorrow!",
+                f"The code of {person} is hunter{number}-Xy9! and the password is qW3rtz-{number}!",
+                f"I sold {number} paintings of boats in the harbour.",
+            )
+        )
+        day = f"2025-{chosen.randint(1, 9):02}-{chosen.randint(1, 28):02}T10:00:00Z"
+        turns.append({"speaker": person, "content": content, "created_at": day, "external_id": str(number)})
+    for person in people:
+        said_by = [turn for turn in turns if turn["speaker"] == person]
+        await remember(caller, messages=said_by, subject=person, session_id=chosen.choice(("", "s")) or None)
+    await settings(caller, insights="apply", decay_half_life_days=chosen.choice((1, 180)))
+    async with database.transaction(caller.organisation_id) as session:
+        long_ago = text(
+            "UPDATE memories SET recorded_at = recorded_at - sequence * interval '40 days' WHERE sequence % 2 = 0"
+        )
+        await session.execute(long_ago)
+    before = await snapshot(database, caller)
+    result = await evolve(caller)
+    assert changed(result).keys() >= {"merged", "superseded", "related", "removed"}
+    assert changed(await evolve(caller)) == {}
+    for change in await changes(caller):
+        await undo(caller, change["id"])
+    assert await snapshot(database, caller) == before

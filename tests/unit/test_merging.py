@@ -24,6 +24,7 @@ class Memory:
     valid_from: datetime = NOW
     valid_to: datetime | None = None
     expires_at: datetime | None = None
+    document_id: str | None = None
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
     importance: float = 0.5
@@ -50,10 +51,11 @@ def test_the_same_in_other_words_is_said_once() -> None:
         replace(AGAIN, metadata={"place": "home"}),
         replace(AGAIN, expires_at=NOW),
         replace(AGAIN, valid_to=NOW),
+        replace(AGAIN, document_id="doc_1"),
         replace(AGAIN, content="Ann adopted a grey dog called Pixel."),
         replace(AGAIN, content="Has Ann adopted a grey cat, Pixel?"),
     ],
-    ids=["speaker", "kind", "tags", "metadata", "expiry", "end", "thing", "question"],
+    ids=["speaker", "kind", "tags", "metadata", "expiry", "end", "document", "thing", "question"],
 )
 def test_what_belongs_to_what_is_said_keeps_it_apart(other: Memory) -> None:
     assert not repeats(other, CAT, 0.95)
