@@ -27,12 +27,13 @@ from api.routes.console_evolution_views import (
     settings_values,
 )
 from api.routes.console_memories import CursorField, Reader, Writer, spaces_of
-from api.routes.console_memory_views import fault_of, shortened, without_empty
+from api.routes.console_memory_views import shortened, without_empty
 from api.routes.console_pages import (
     PAGE_SIZE,
     ConsoleRoute,
     Pages,
     Shown,
+    fault_of,
     is_partial,
     query_string,
     safe_next,

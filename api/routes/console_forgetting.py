@@ -10,8 +10,8 @@ from api.actors import ActorDependency
 from api.dependencies import OperationsDependency, Principal
 from api.routes import memories
 from api.routes.console_memories import Reader, Writer, people_of, spaces_of
-from api.routes.console_memory_views import MemoryView, fault_of, without_empty
-from api.routes.console_pages import ConsoleRoute, Pages, Shown, is_partial
+from api.routes.console_memory_views import MemoryView, without_empty
+from api.routes.console_pages import ConsoleRoute, Pages, Shown, fault_of, is_partial
 from perdure.db.memory_acceptance import FORGET_KIND
 from perdure.domain.ids import ID_PATTERN
 from perdure.errors import InvalidInputError, NotFoundError

@@ -21,7 +21,6 @@ from api.routes.console_memory_views import (
     Answered,
     MemoryView,
     RecallView,
-    fault_of,
     field_instant,
     given_instant,
     marked,
@@ -30,7 +29,7 @@ from api.routes.console_memory_views import (
     version_views,
     without_empty,
 )
-from api.routes.console_pages import PAGE_SIZE, ConsoleRoute, Pages, Shown, is_partial, query_string
+from api.routes.console_pages import PAGE_SIZE, ConsoleRoute, Pages, Shown, fault_of, is_partial, query_string
 from api.routes.memories import MemoryId
 from perdure.db.console_repository import ConsoleRepository
 from perdure.db.document_repository import DocumentRepository

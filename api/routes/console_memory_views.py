@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from api.routes.console_search import Piece
 from api.routes.console_words import Look, words
@@ -299,15 +299,6 @@ def given_instant(text: str) -> str | None:
 def field_instant(moment: datetime | None) -> str:
     """An instant as a field for date and time takes it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M") if moment else ""
-
-
-def fault_of(error: ValidationError) -> str:
-    """What is wrong with a form, as a sentence."""
-    first = error.errors()[0]
-    message = str(first["msg"]).removeprefix("Value error, ")
-    place = words(str(first["loc"][0])) if first["loc"] else ""
-    said = f"{place}: {message}" if place else f"{message[:1].upper()}{message[1:]}"
-    return said if said.endswith(".") else f"{said}."
 
 
 def without_empty(model: type[Body], **values: Any) -> Body:

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
@@ -16,6 +17,7 @@ from api.dependencies import Principal
 from api.pagination import decode_cursor
 from api.routes.console_rendering import templates
 from api.routes.console_views import Notice, Viewer
+from api.routes.console_words import words
 from perdure.db.identity_repository import IdentityRepository
 from perdure.db.session import Database
 from perdure.errors import (
@@ -85,6 +87,15 @@ def safe_next(path: str) -> str:
 def toast(message: str, tone: str = "success", **events: Any) -> dict[str, str]:
     """Headers that make the page show a message, and trigger further events."""
     return {"HX-Trigger": json.dumps({"toast": {"message": message, "tone": tone}, **events})}
+
+
+def fault_of(error: ValidationError) -> str:
+    """What is wrong with a form, as a sentence."""
+    first = error.errors()[0]
+    message = str(first["msg"]).removeprefix("Value error, ")
+    place = words(str(first["loc"][0])) if first["loc"] else ""
+    said = f"{place}: {message}" if place else f"{message[:1].upper()}{message[1:]}"
+    return said if said.endswith(".") else f"{said}."
 
 
 class Pages:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from api.dependencies import Principal, require
 from api.routes import search
-from api.routes.console_pages import ConsoleRoute, Shown, is_partial
+from api.routes.console_pages import ConsoleRoute, Shown, fault_of, is_partial
 from api.routes.console_words import unwrapped
 from perdure.db.document_repository import DocumentRepository
 from perdure.errors import InvalidInputError, NotFoundError
@@ -120,6 +121,8 @@ async def show_search(
             )
             answer = await search.search(asked, caller, request)
             results, took_ms = [Result(hit) for hit in answer.items], answer.took_ms
+        except ValidationError as error:
+            fault = fault_of(error)
         except (InvalidInputError, NotFoundError) as error:
             fault = str(error)
     return await pages.inside(

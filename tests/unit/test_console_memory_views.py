@@ -19,7 +19,6 @@ from api.routes.console_memory_views import (
     RELATION_WORDS,
     MemoryView,
     RecallView,
-    fault_of,
     field_instant,
     given_instant,
     marked,
@@ -28,6 +27,7 @@ from api.routes.console_memory_views import (
     version_views,
     without_empty,
 )
+from api.routes.console_pages import fault_of
 from api.routes.console_rendering import STATIC_FOLDER
 from perdure.domain.evolution import ChangeAction, EvolutionStage, ProposalStatus
 from perdure.domain.memories import MemoryKind
