@@ -161,7 +161,9 @@ async def _imported(file: Path, space: str) -> dict[str, Any]:
 
 async def _done(path: str, body: dict[str, Any]) -> dict[str, Any]:
     async with client() as api:
-        return await operation_result(api, OperationRead.model_validate(await api.call("POST", path, json=body)))
+        return await operation_result(
+            api, OperationRead.model_validate(await api.call("POST", path, json=body))
+        )
 
 
 async def operation_result(api: ApiClient, operation: OperationRead) -> dict[str, Any]:
