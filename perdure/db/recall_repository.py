@@ -178,7 +178,10 @@ def visible(as_of: datetime | None, known_at: datetime | None) -> ColumnElement[
         superseded = MemoryRow.retired_for == RetiredFor.SUPERSEDED.value
         conditions.append(or_(MemoryRow.retired_at.is_(None), superseded))
     else:
-        conditions.append(MemoryRow.retired_at.is_(None))
+        conditions += [
+            MemoryRow.retired_at.is_(None),
+            or_(MemoryRow.valid_to.is_(None), MemoryRow.valid_to > func.now()),
+        ]
     now = known_at or func.now()
     conditions.append(or_(MemoryRow.expires_at.is_(None), MemoryRow.expires_at > now))
     if as_of is not None:

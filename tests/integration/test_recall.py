@@ -127,6 +127,17 @@ async def test_what_has_expired_is_not_recalled(caller: Account) -> None:
     assert (await recall(caller, "door code"))["outcome"] == "nothing_stored"
 
 
+async def test_what_is_no_longer_true_is_recalled_as_of_then_only(caller: Account) -> None:
+    (memory_id,) = (
+        await remember(caller, content="The door code is 4711.", valid_from="2024-01-01T00:00:00Z")
+    )["memory_ids"]
+    ended = {"valid_to": "2025-01-01T00:00:00Z"}
+    assert (await caller.http.patch(f"/api/v1/memories/{memory_id}", json=ended)).status_code == 200
+    assert (await recall(caller, "door code"))["outcome"] == "nothing_relevant"
+    assert await texts(caller, "door code", as_of="2024-06-01T00:00:00Z") == ["The door code is 4711."]
+    assert await texts(caller, "door code", as_of="2025-06-01T00:00:00Z") == []
+
+
 async def test_a_session_keeps_its_questions(caller: Account) -> None:
     await told(caller)
     first = await recall(caller, "grey cat", session_id="walk")
