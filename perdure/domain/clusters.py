@@ -48,6 +48,9 @@ def clusters(
         if taken[leader] or left[leader] + 1 < least:
             break
         free = ~taken[neighbours[leader]]
+        if int(free.sum()) + 1 < least:
+            left[leader] = int(free.sum())  # of more than are kept, some do not know that it is taken
+            continue
         members, nearness = neighbours[leader][free], cosines[leader][free]
         taken[leader], taken[members] = True, True
         found.append(Cluster((leader, *members.tolist()), round(float(nearness.mean()), _DIGITS)))
