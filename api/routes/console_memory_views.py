@@ -73,6 +73,8 @@ _TERMS: dict[str, tuple[str, str]] = {
     "period": ("Period", "said in, or speaking of, the time that the question names"),
     "dated": ("Date", "it says when, and the question asks when"),
     "substance": ("Substance", "how much it states"),
+    "change": ("Change", "it speaks of a change, where the question asks for what holds now"),
+    "newer": ("Newer", "another one says otherwise, and the newer one comes first"),
     "recency": ("Recency", "newer, where the question asks for what holds now"),
     "importance": ("Importance", "how much it matters"),
 }

@@ -33,6 +33,7 @@ from perdure.ports.models import EmbeddingModel
 AROUND = 3
 # Names of a space that a question is searched for.
 _PEOPLE = 2_000
+_TRUE_BEFORE = (RetiredFor.SUPERSEDED.value, RetiredFor.ARCHIVED.value)
 # Few memories are retired or have expired: so many times as many as are wanted leave enough that are not.
 _SPARE = 4
 # Fewer than so many, and it is looked again among all.
@@ -174,9 +175,8 @@ def visible(as_of: datetime | None, known_at: datetime | None) -> ColumnElement[
             or_(MemoryRow.retired_at.is_(None), MemoryRow.retired_at > known_at),
         ]
     elif as_of is not None:
-        # What was superseded was true before; what was corrected never was.
-        superseded = MemoryRow.retired_for == RetiredFor.SUPERSEDED.value
-        conditions.append(or_(MemoryRow.retired_at.is_(None), superseded))
+        # What was superseded, or put away unasked for, was true before; what was corrected never was.
+        conditions.append(or_(MemoryRow.retired_at.is_(None), MemoryRow.retired_for.in_(_TRUE_BEFORE)))
     else:
         conditions += [
             MemoryRow.retired_at.is_(None),

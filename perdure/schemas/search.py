@@ -66,7 +66,8 @@ class ScoreTerm(Contract):
     """A part of a score; the values of all parts add up to it."""
 
     name: str = Field(
-        description="`meaning` (vectors), `words` (full text), `context` (the better neighbour)."
+        description="Search: `meaning` (vectors), `words` (full text), `context` (the better neighbour). Recall has "
+        "more: what stands before and after, `session`, `speaker`, `period`, `change`, `recency`, `newer`, …"
     )
     value: float = Field(description="What it adds to the score: weight times raw.")
     weight: float
