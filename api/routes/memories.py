@@ -4,7 +4,7 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from api.actors import ActorDependency
 from api.dependencies import (
@@ -22,7 +22,7 @@ from api.routes.documents import ACCEPTED, answer
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.forgetting import Forgetting, Selection
-from perdure.db.memory_acceptance import accept_forgetting, accept_memory
+from perdure.db.memory_acceptance import accept_forgetting, accept_memory, accept_memory_at_once
 from perdure.db.memory_repository import MemoryRepository
 from perdure.db.models import OperationRow, SpaceRow
 from perdure.db.recall_service import RecallService
@@ -90,8 +90,15 @@ async def create_memories(
             session, caller.organisation_id, caller.actor_id, body, embedders.default, operation_id
         )
 
+    async def build_at_once(
+        connection: AsyncConnection, operation_id: str, trace_parent: str | None
+    ) -> OperationRow | None:
+        return await accept_memory_at_once(
+            connection, caller.organisation_id, caller.actor_id, body, operation_id, trace_parent
+        )
+
     sha256 = fingerprint(request.method, request.url.path, body)
-    accepted = await operations.accept(caller, key, sha256, build)
+    accepted = await operations.accept(caller, key, sha256, build, build_at_once)
     return await _waited(operations, caller, response, answer(response, accepted), wait=wait)
 
 

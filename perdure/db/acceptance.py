@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from perdure.db.document_repository import DocumentRepository, Source
 from perdure.db.models import OperationRow
-from perdure.db.operation_repository import OperationRepository
+from perdure.db.operation_repository import OperationRepository, pending_operation
 from perdure.db.quota_repository import QuotaRepository
 from perdure.domain.ids import new_id
 from perdure.ports.models import EmbeddingModel
 from perdure.schemas.documents import DocumentFields
-from perdure.schemas.operations import OperationStatus, Subject
+from perdure.schemas.operations import Subject
 
 KIND = "ingest_document"
 SUMMARY = "Ingest a document"
@@ -101,26 +101,15 @@ async def accept_new_document(
     ).scalar_one_or_none()
     if created_at is None:
         return None
-    return OperationRow(
+    return pending_operation(
+        created_at,
         id=operation_id,
         organisation_id=organisation_id,
         actor_id=actor_id,
         kind=KIND,
-        status=OperationStatus.PENDING.value,
-        attempt=1,
         subject_type="document",
         subject_id=document_id,
         summary=SUMMARY,
         input=given,
         trace_parent=trace_parent,
-        run_id=None,
-        progress_done=0,
-        progress_total=0,
-        progress_step=None,
-        result=None,
-        error=None,
-        revision=0,
-        created_at=created_at,
-        updated_at=created_at,
-        closed_at=None,
     )

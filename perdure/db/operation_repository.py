@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, text, update
@@ -74,6 +75,25 @@ class StepRecord:
     activity_id: str
     step: StepRead
     progress: Progress | None = None
+
+
+def pending_operation(accepted: datetime, **fields: Any) -> OperationRow:
+    """The row of an operation that was just accepted, as it would be read again."""
+    return OperationRow(
+        **fields,
+        status=OperationStatus.PENDING.value,
+        attempt=1,
+        run_id=None,
+        progress_done=0,
+        progress_total=0,
+        progress_step=None,
+        result=None,
+        error=None,
+        revision=0,
+        created_at=accepted,
+        updated_at=accepted,
+        closed_at=None,
+    )
 
 
 def workflow_id(operation_id: str, attempt: int) -> str:
