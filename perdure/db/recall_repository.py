@@ -56,6 +56,7 @@ _AROUND = """
     SELECT {side}.id FROM memories {side}
     WHERE {side}.space_id = s.space_id AND {side}.subject = s.subject AND {side}.session_id = s.session_id
         AND {side}.retired_at IS NULL AND ({side}.expires_at IS NULL OR {side}.expires_at > now())
+        AND ({side}.valid_to IS NULL OR {side}.valid_to > now())
         AND ({side}.valid_from, {side}.sequence, {side}.ordinal, {side}.piece)
             {sign} (s.valid_from, s.sequence, s.ordinal, s.piece)
     ORDER BY {side}.valid_from {order}, {side}.sequence {order}, {side}.ordinal {order}, {side}.piece {order}

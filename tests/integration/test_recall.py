@@ -138,6 +138,18 @@ async def test_what_is_no_longer_true_is_recalled_as_of_then_only(caller: Accoun
     assert await texts(caller, "door code", as_of="2025-06-01T00:00:00Z") == []
 
 
+async def test_what_stands_beside_an_answer_and_is_no_longer_true_stays_away(caller: Account) -> None:
+    await told(caller)
+    beside = "Does Pixel get along with your dog?"
+    assert beside in await texts(caller, "grey cat called Pixel")
+    (memory_id,) = [memory["id"] for memory in await memories(caller) if memory["content"] == beside]
+    ended = {"valid_to": "2025-06-01T00:00:00Z"}
+    assert (await caller.http.patch(f"/api/v1/memories/{memory_id}", json=ended)).status_code == 200
+    found = await texts(caller, "grey cat called Pixel")
+    assert found
+    assert beside not in found
+
+
 async def test_a_session_keeps_its_questions(caller: Account) -> None:
     await told(caller)
     first = await recall(caller, "grey cat", session_id="walk")
