@@ -31,6 +31,7 @@ from schemathesis.specs.openapi.checks import (
 
 from perdure.embedded import ports
 from tests.accounts import Account, registered
+from tests.integration.test_evolution_insights import BOATS
 
 SCALE = int(os.environ.get("PERDURE_TEST_FUZZ", "1"))
 # By each of the two organisations.
@@ -64,10 +65,14 @@ UNREACHABLE = {
 # Whoever has it may read, whatever organisation they are of: see PUBLIC in test_two_organisations.
 CREDENTIALS = {"token"}
 FORGET = "DELETE /api/v1/memories/{memory_id}"
+EVOLUTION = "GET /api/v1/memories/evolutions/{operation_id}"
+UNDO = "POST /api/v1/memories/changes/{change_id}/undo"
+DECISIONS = tuple(f"POST /api/v1/memories/proposals/{{proposal_id}}/{verb}" for verb in ("accept", "decline"))
 # Nobody can say anything after it.
 LAST = "POST /api/v1/organisation/erasure"
 # Nothing is excluded. Streams end with their operation: all operations that a request can reach end by themselves.
-ANSWER_S = 30.0
+# A request that waits for its result waits for half a minute.
+ANSWER_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,14 @@ async def _member(account: Account, person: Account) -> str:
     return str(user["id"])
 
 
+async def _evolved(account: Account, subject: str) -> str:
+    """The id of an evolution that connects memories, and proposes an insight."""
+    for day, content in enumerate(BOATS, start=1):
+        said = {"content": content, "subject": subject, "valid_from": f"2025-01-{day:02}T10:00:00Z"}
+        await account.post("/memories?wait=true", 200, json=said)
+    return str((await account.post("/memories/evolve?wait=true", 200, json={}))["id"])
+
+
 async def _tenant(account: Account, colleague: Account, leaver: Account, title: str) -> Tenant:
     text = f"# {title}\n\nThe pump of {title} was repaired on Tuesday."
     document = await account.ingested(json={"text": text, "title": title, "metadata": {"place": title}})
@@ -124,6 +137,7 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
     said = {"content": f"The pump of {title} was oiled.", "subject": title}
     remembered = await account.post("/memories?wait=true", 200, json=said)
     await account.post("/memories/recall", 200, json={"query": f"pump of {title}", "session_id": title})
+    evolution = await _evolved(account, f"boats of {title}")
     me = await account.get("/auth/me")
     gone = await _member(account, leaver)
     erasure = await account.post(f"/users/{gone}/erasure")
@@ -143,6 +157,8 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
             "memory_id": remembered["result"]["memory_ids"][0],
             "session_id": title,
             "subject": title,
+            f"{EVOLUTION} operation_id": evolution,
+            f"{EVOLUTION}/changes operation_id": evolution,
             "POST /api/v1/users/{user_id}/erasure user_id": gone,
             "GET /api/v1/erasures/{token} token": erasure["receipt_url"].rpartition("/")[2],
         },
@@ -201,6 +217,12 @@ async def _renew(tenant: Tenant, label: str) -> None:
         said = {"content": f"The valve of {tenant.name} was closed.", "subject": f"valve of {tenant.name}"}
         remembered = await tenant.account.post("/memories?wait=true", 200, json=said)
         tenant.ids[f"{label} memory_id"] = remembered["result"]["memory_ids"][0]
+    elif label == UNDO or label in DECISIONS:
+        evolution = await _evolved(tenant.account, f"{label} of {tenant.name}")
+        changes = await tenant.account.get("/memories/changes", operation_id=evolution)
+        tenant.ids["change_id"] = changes["items"][0]["id"]
+        proposals = await tenant.account.get("/memories/proposals", status="open")
+        tenant.ids["proposal_id"] = proposals["items"][0]["id"]
 
 
 def _fuzz(
@@ -284,7 +306,7 @@ def _judge(case: Any, answer: Any, own: Tenant, foreign: Tenant, found: Findings
         found.note(case, f"shows {leaked} of another organisation: {answer.text[:300]}")
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("mode", list(EXAMPLES), ids=lambda mode: mode.value)
 async def test_made_up_requests_get_described_answers(
     product: FastAPI, served: str, tenants: tuple[Tenant, Tenant], mode: GenerationMode
