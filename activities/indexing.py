@@ -10,6 +10,7 @@ from activities.failures import failures
 from activities.linking import link_documents
 from activities.texts import UNIT, Unit, UnitDocument, shard_key, shards, unpack, work_prefix
 from perdure.db.chunk_repository import ChunkRepository, IndexedContent
+from perdure.db.document_memories import DocumentMemories
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import DocumentRow, DocumentVersionRow
 from perdure.db.session import Transaction
@@ -112,8 +113,9 @@ class IndexActivities:
             settled = await DocumentRepository(session, job.organisation_id).versions_by_id(version_ids)
             spaces = {document.space_id for _version, document in locked.values()}
             outgrown = await self._vector_index.outgrown(session, spaces)
+            linking = await DocumentMemories(session, job.organisation_id).wanted(version_ids)
         await self._vector_index.admit(job.organisation_id, outgrown)
-        memories = await link_documents(self._transaction, job.organisation_id, version_ids)
+        memories = await link_documents(self._transaction, job.organisation_id, linking)
         await self._clear(job)
         return [
             outcome_of(*settled[version_id], memories.get(version_id, 0))

@@ -102,7 +102,6 @@ async def start_session(request: Request, response: Response, who: LoggedIn) -> 
 async def end_session(request: Request, response: Response) -> None:
     """Log out this browser."""
     database: Database = request.app.state.database
-    settings: Settings = request.app.state.settings
     token = request.cookies.get(COOKIE)
     if token is not None:
         principal = await current_session(request)
@@ -114,6 +113,12 @@ async def end_session(request: Request, response: Response) -> None:
                 await trail.record(Action.USER_LOGGED_OUT, actor, details={"via": "console"})
         if principal is not None:
             authenticator(request).forget(principal.user_id)
+    drop_cookie(request, response)
+
+
+def drop_cookie(request: Request, response: Response) -> None:
+    """Make the browser forget its session."""
+    settings: Settings = request.app.state.settings
     response.delete_cookie(COOKIE, path="/", secure=settings.secure_cookies, httponly=True, samesite="lax")
 
 

@@ -174,8 +174,13 @@ async def show_error(request: Request, error: PerdureError) -> Response:
     if isinstance(error, UnauthenticatedError):
         address = _login_address(request)
         if is_partial(request):
-            return Response(status_code=error.status, headers={"HX-Redirect": address})
-        return RedirectResponse(address, status_code=303)
+            onward = Response(status_code=error.status, headers={"HX-Redirect": address})
+        else:
+            onward = RedirectResponse(address, status_code=303)
+        # A session may be remembered here for a moment after its account is gone: without its cookie, the
+        # page to log in does not send the browser back.
+        sessions.drop_cookie(request, onward)
+        return onward
     said = str(error) or error.title
     detail = said[0].upper() + said[1:]
     if is_partial(request):

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from api import sessions
 from perdure.db.session import Database
@@ -196,6 +197,19 @@ async def test_registering_makes_a_new_session_too(visitor: httpx.AsyncClient) -
     answer = await visitor.post("/register", data=form)
     assert answer.status_code == 303
     assert "planted" not in answer.headers["set-cookie"]
+
+
+async def test_who_was_deleted_while_logged_in_comes_to_the_log_in(
+    visitor: httpx.AsyncClient, person: dict[str, str], database: Database
+) -> None:
+    """The session is remembered for some seconds: page and log-in must not send the browser to each other."""
+    await visitor.post("/login", data=person)
+    assert (await visitor.get("/operations")).status_code == 200
+    async with database.transaction(None) as session:
+        await session.execute(text("DELETE FROM users WHERE email = :email"), {"email": person["email"]})
+    answer = await visitor.get("/operations", follow_redirects=True)
+    assert answer.status_code == 200
+    assert answer.url.path == "/login"
 
 
 # Open redirects

@@ -32,6 +32,8 @@ async def test_writers_on_one_subject_survive_the_deaths_of_their_workers(
         body = {"messages": turns(number), "subject": "Log", "session_id": "s"}
         operations.append((await account.post("/memories", json=body))["id"])
         if number in {10, 40}:
+            # The next dies when the others have come back, or there is nothing to kill.
+            await asyncio.gather(*deaths)
             names = ("worker io", "worker cpu") if number == 10 else ("worker io",)
             deaths.append(asyncio.create_task(installation.killed(*names)))
     await asyncio.gather(*deaths)

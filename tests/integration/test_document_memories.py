@@ -223,14 +223,15 @@ async def test_what_died_half_way_is_completed_by_a_second_run(caller: Account, 
     async with database.transaction(caller.organisation_id) as session:
         of_version = text("SELECT id FROM document_versions WHERE document_id = :id")
         version_ids = list(await session.scalars(of_version, {"id": document["id"]}))
-    counts = await link_documents(database.transaction, caller.organisation_id, version_ids)
+        linking = await DocumentMemories(session, caller.organisation_id).wanted(version_ids)
+    counts = await link_documents(database.transaction, caller.organisation_id, linking)
     assert counts == {version_ids[0]: len(whole)}
     assert {m["content"]: m["id"] for m in await of_document(caller, document)} == whole
     async with database.transaction(caller.organisation_id) as session:
         await session.execute(
             text("DELETE FROM memories WHERE id = ANY(:gone)"), {"gone": sorted(whole.values())[2:]}
         )
-    await link_documents(database.transaction, caller.organisation_id, version_ids)
+    await link_documents(database.transaction, caller.organisation_id, linking)
     found = {memory["content"]: memory["id"] for memory in await of_document(caller, document)}
     assert set(found) == set(whole)
     assert sum(found[content] == whole[content] for content in whole) == 2
