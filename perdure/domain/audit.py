@@ -58,6 +58,12 @@ class Action(StrEnum):
     KEY_ROTATION_REQUESTED = "keys.rotation_requested"
     KEYS_ROTATED = "keys.rotated"
     PAYLOAD_DECODED = "payload.decoded"
+    PROVIDER_KEY_CREATED = "provider_key.created"
+    PROVIDER_KEY_CHANGED = "provider_key.changed"
+    PROVIDER_KEY_TESTED = "provider_key.tested"
+    PROVIDER_KEY_REVOKED = "provider_key.revoked"
+    ROUTING_CHANGED = "providers.routing_changed"
+    BUDGET_CHANGED = "providers.budget_changed"
 
 
 class ActorKind(StrEnum):

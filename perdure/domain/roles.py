@@ -25,6 +25,9 @@ class Scope(StrEnum):
     PAYLOADS_READ = "payloads:read"
     AUDIT_READ = "audit:read"
     PRIVACY_WRITE = "privacy:write"
+    PROVIDERS_READ = "providers:read"
+    PROVIDERS_WRITE = "providers:write"
+    USAGE_READ = "usage:read"
 
 
 class Role(StrEnum):
@@ -46,7 +49,13 @@ _READING = frozenset(
         Scope.MEMBERS_READ,
     }
 )
-_WORKING = _READING | {Scope.DOCUMENTS_WRITE, Scope.MEMORIES_WRITE, Scope.OPERATIONS_WRITE}
+_WORKING = _READING | {
+    Scope.DOCUMENTS_WRITE,
+    Scope.MEMORIES_WRITE,
+    Scope.OPERATIONS_WRITE,
+    Scope.PROVIDERS_READ,
+    Scope.USAGE_READ,
+}
 
 _SCOPES: dict[Role, frozenset[Scope]] = {
     Role.OWNER: frozenset(Scope),

@@ -19,6 +19,7 @@ def test_every_role_may_read_documents(role: Role) -> None:
         Scope.ORGANISATION_WRITE,
         Scope.SECRETS_READ,
         Scope.SECRETS_WRITE,
+        Scope.PROVIDERS_WRITE,
     ],
 )
 def test_only_owners_and_admins_govern(role: Role, scope: Scope) -> None:
