@@ -1,7 +1,7 @@
 """The port of language models: what they are asked, what they answer, and how they fail."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
@@ -83,13 +83,12 @@ class Generation:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a model takes; None where the provider does not say."""
+    """What a model takes."""
 
-    context_tokens: int | None = None
     schema: bool = True
     """Whether the provider itself holds the answer to a schema."""
     local: bool = False
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Whether it runs here: no key, no network, no cost."""
 
 
 class LanguageModel(Protocol):

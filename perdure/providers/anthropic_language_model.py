@@ -26,7 +26,8 @@ class AnthropicLanguageModel:
     ) -> None:
         import anthropic  # noqa: PLC0415  # seconds, and 100 MB: for those who have a key
 
-        self._sdk, self._name, self._key = anthropic, name, key
+        self.provider, self.name, self.capabilities = _PROVIDER, name, Capabilities()
+        self._sdk, self._key = anthropic, key
         self._client = anthropic.AsyncAnthropic(
             api_key=key,
             # Else it would be looked for in the environment of the process.
@@ -35,21 +36,6 @@ class AnthropicLanguageModel:
             max_retries=0,
         )
 
-    @property
-    def provider(self) -> str:
-        """See the port."""
-        return _PROVIDER
-
-    @property
-    def name(self) -> str:
-        """See the port."""
-        return self._name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """See the port."""
-        return Capabilities()
-
     async def generate(self, prompt: Prompt) -> Generation:
         """See the port."""
         return await held_to_schema(_PROVIDER, self._ask, prompt)
@@ -57,7 +43,7 @@ class AnthropicLanguageModel:
     async def stream(self, prompt: Prompt) -> AsyncIterator[str | Generation]:
         """See the port."""
         said: list[str] = []
-        finish, model, usage = None, self._name, TokenUsage()
+        finish, model, usage = None, self.name, TokenUsage()
         with sdk_failures(_PROVIDER, self._sdk, self._key):
             events = await self._client.messages.create(**self._request(prompt), stream=True)
         with sdk_failures(_PROVIDER, self._sdk, self._key, reading=True):
@@ -96,11 +82,11 @@ class AnthropicLanguageModel:
 
     def _request(self, prompt: Prompt) -> dict[str, Any]:
         request: dict[str, Any] = {
-            "model": self._name,
+            "model": self.name,
             "max_tokens": prompt.max_tokens,
             "messages": [{"role": turn.role, "content": turn.text} for turn in prompt.turns],
         }
-        if system := system_text(prompt, with_schema=False):
+        if system := system_text(prompt):
             request["system"] = system
         if prompt.temperature is not None:
             request["temperature"] = prompt.temperature

@@ -14,20 +14,9 @@ _NOTHING = "The sources do not answer this."
 class ExtractiveLanguageModel:
     """See `perdure.ports.language_models.LanguageModel`. Needs no key and no network; thread-safe."""
 
-    @property
-    def provider(self) -> str:
-        """See the port."""
-        return PROVIDER
-
-    @property
-    def name(self) -> str:
-        """See the port."""
-        return NAME
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """See the port."""
-        return Capabilities(schema=False, local=True)
+    def __init__(self) -> None:
+        self.provider, self.name = PROVIDER, NAME
+        self.capabilities = Capabilities(schema=False, local=True)
 
     async def generate(self, prompt: Prompt) -> Generation:
         """See the port. A schema is refused: whoever asks for structure has local methods of its own."""

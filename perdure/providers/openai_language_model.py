@@ -28,7 +28,8 @@ class OpenAILanguageModel:
     ) -> None:  # fmt: skip
         import openai  # noqa: PLC0415  # a second, and 60 MB: for those who have a key
 
-        self._sdk, self._name, self._key, self._provider = openai, name, key, provider
+        self.provider, self.name, self.capabilities = provider, name, Capabilities()
+        self._sdk, self._key = openai, key
         self._official = base_url is None
         self._client = openai.AsyncOpenAI(
             api_key=key or _NO_KEY,
@@ -40,35 +41,20 @@ class OpenAILanguageModel:
             max_retries=0,
         )
 
-    @property
-    def provider(self) -> str:
-        """See the port."""
-        return self._provider
-
-    @property
-    def name(self) -> str:
-        """See the port."""
-        return self._name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """See the port."""
-        return Capabilities()
-
     async def generate(self, prompt: Prompt) -> Generation:
         """See the port."""
-        return await held_to_schema(self._provider, self._ask, prompt)
+        return await held_to_schema(self.provider, self._ask, prompt)
 
     async def stream(self, prompt: Prompt) -> AsyncIterator[str | Generation]:
         """See the port."""
         said: list[str] = []
         refused: list[str] = []
-        finish, model, usage = None, self._name, TokenUsage()
-        with sdk_failures(self._provider, self._sdk, self._key):
+        finish, model, usage = None, self.name, TokenUsage()
+        with sdk_failures(self.provider, self._sdk, self._key):
             chunks = await self._client.chat.completions.create(
                 **self._request(prompt), stream=True, stream_options={"include_usage": True}
             )
-        with sdk_failures(self._provider, self._sdk, self._key, reading=True):
+        with sdk_failures(self.provider, self._sdk, self._key, reading=True):
             async with chunks:
                 async for chunk in chunks:
                     model, usage = chunk.model or model, _usage(chunk.usage) or usage
@@ -80,7 +66,7 @@ class OpenAILanguageModel:
                             yield choice.delta.content
         if finish is None:
             detail = "the stream ended in the middle of the answer"
-            raise ProviderError(self._provider, ProviderReason.CUT_OFF, detail)
+            raise ProviderError(self.provider, ProviderReason.CUT_OFF, detail)
         self._not_refused("".join(refused), finish)
         yield Generation("".join(said), model, usage, _FINISHES.get(finish, Finish.COMPLETE))
 
@@ -89,26 +75,26 @@ class OpenAILanguageModel:
         await self._client.close()
 
     async def _ask(self, prompt: Prompt) -> Generation:
-        with sdk_failures(self._provider, self._sdk, self._key):
+        with sdk_failures(self.provider, self._sdk, self._key):
             answer = await self._client.chat.completions.create(**self._request(prompt))
         # Servers of others answer with all kinds of things.
         if not getattr(answer, "choices", None) or answer.choices[0].message is None:
             detail = "an answer without a message"
-            raise ProviderError(self._provider, ProviderReason.MALFORMED, detail)
+            raise ProviderError(self.provider, ProviderReason.MALFORMED, detail)
         choice = answer.choices[0]
         self._not_refused(choice.message.refusal or "", choice.finish_reason)
         return Generation(
             choice.message.content or "",
-            answer.model or self._name,
+            answer.model or self.name,
             _usage(answer.usage) or TokenUsage(),
             _FINISHES.get(choice.finish_reason, Finish.COMPLETE),
         )
 
     def _request(self, prompt: Prompt) -> dict[str, Any]:
-        system = system_text(prompt, with_schema=False)
+        system = system_text(prompt)
         messages = [{"role": "system", "content": system}] if system else []
         messages += [{"role": turn.role, "content": turn.text} for turn in prompt.turns]
-        request: dict[str, Any] = {"model": self._name, "messages": messages}
+        request: dict[str, Any] = {"model": self.name, "messages": messages}
         # OpenAI's newer models refuse the older name, servers of others know only that one.
         request["max_completion_tokens" if self._official else "max_tokens"] = prompt.max_tokens
         if prompt.temperature is not None:
@@ -121,7 +107,7 @@ class OpenAILanguageModel:
     def _not_refused(self, words: str, finish: str) -> None:
         if words or finish == "content_filter":
             detail = f"refused: {words[:300]}" if words else "refused by its content filter"
-            raise ProviderError(self._provider, ProviderReason.REFUSED, detail)
+            raise ProviderError(self.provider, ProviderReason.REFUSED, detail)
 
 
 def _usage(usage: "CompletionUsage | None") -> TokenUsage | None:
