@@ -79,6 +79,14 @@ class Settings(BaseSettings):
     rate_limits: str = ""
     redis_url: str = Field(default="", validation_alias="REDIS_URL")
 
+    openai_api_key: str = Field(default="", repr=False, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str = Field(default="", validation_alias="OPENAI_BASE_URL")
+    openai_model: str = Field(default="", validation_alias="OPENAI_MODEL")
+    anthropic_api_key: str = Field(default="", repr=False, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: str = Field(default="", validation_alias="ANTHROPIC_BASE_URL")
+    anthropic_model: str = Field(default="", validation_alias="ANTHROPIC_MODEL")
+    provider_private_urls: bool = False
+
     fetch_timeout_s: float = 30.0
     fetch_max_bytes: int = 100 * MEBIBYTE
     fetch_allow_hosts: str = ""

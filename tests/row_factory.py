@@ -2,7 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from pgvector.sqlalchemy import HALFVEC
@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Float,
     Integer,
@@ -34,6 +35,7 @@ _VALUES: tuple[tuple[type, Any], ...] = (
     (JSONB, dict),
     (ARRAY, list),
     (HALFVEC, lambda: [0.5] * 384),
+    (Date, lambda: date(2026, 11, 1)),
     (DateTime, lambda: datetime.now(UTC)),
     (Boolean, lambda: False),
     (SmallInteger, lambda: 1),
@@ -50,6 +52,11 @@ _EXAMPLES: dict[str, Any] = {
     "api_keys.scopes": ["documents:read"],
     "data_keys.retired_at": datetime.now(UTC),  # or the start would miss its master key
     "organisation_secrets.kind": "provider_key",
+    "provider_keys.sealed": b"bytes",
+    "provider_keys.provider": "openai",
+    "provider_routes.capability": "generate",
+    "provider_routes.strategy": "order",
+    "ai_processing_logs.outcome": "ok",
     "operations.kind": "ingest_document",
     "operations.status": "completed",
     "operations.run_id": "run",

@@ -1,6 +1,7 @@
 """Tables. A class with `organisation_id` is a tenant table: row level security is forced on it by migration."""
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pgvector.sqlalchemy import HALFVEC
@@ -9,6 +10,7 @@ from sqlalchemy import (
     REAL,
     BigInteger,
     Boolean,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Numeric,
     SmallInteger,
     Text,
     text,
@@ -820,6 +823,122 @@ class MemoryLexemeRow(Tenant, Row):
 
 
 # What outlives its organisation has no foreign key to it.
+
+
+class ProviderKeyRow(Tenant, Row):
+    """A key of the organisation at a provider of models. A revoked one has no value any more."""
+
+    __tablename__ = "provider_keys"
+    __table_args__ = (
+        Index("provider_keys_organisation", "organisation_id", "id"),
+        Index(
+            "provider_keys_name",
+            "organisation_id",
+            "name",
+            unique=True,
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    provider: Mapped[str]
+    name: Mapped[str]
+    base_url: Mapped[str | None]
+    default_model: Mapped[str | None]
+    sealed: Mapped[Sealed | None]
+    last_four: Mapped[str | None]
+    requests_per_minute: Mapped[int | None] = mapped_column(Integer)
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    tested_at: Mapped[datetime | None]
+    test_outcome: Mapped[str | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class ProviderRouteRow(Tenant, Row):
+    """Who is asked for one capability, where somebody has said so; see `perdure.domain.routing`."""
+
+    __tablename__ = "provider_routes"
+
+    organisation_id: Mapped[str] = mapped_column(
+        ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    capability: Mapped[str] = mapped_column(primary_key=True)
+    strategy: Mapped[str]
+    candidates: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class ProviderCircuitRow(Tenant, Row):
+    """How a provider has failed an organisation; see `perdure.domain.circuit_breaker`. No row: it has not."""
+
+    __tablename__ = "provider_circuits"
+
+    organisation_id: Mapped[str] = mapped_column(
+        ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    circuit: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    opened: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    open_until: Mapped[datetime | None]
+    probe_until: Mapped[datetime | None]
+
+
+class ProviderBudgetRow(Tenant, Row):
+    """What an organisation wants to spend in a calendar month; null is no limit."""
+
+    __tablename__ = "provider_budgets"
+
+    organisation_id: Mapped[str] = mapped_column(
+        ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    soft_usd: Mapped[Decimal | None] = mapped_column(Numeric(14, 2))
+    hard_usd: Mapped[Decimal | None] = mapped_column(Numeric(14, 2))
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class ProviderSpendingRow(Tenant, Row):
+    """What an organisation has spent in a calendar month (UTC), as far as prices are known."""
+
+    __tablename__ = "provider_spending"
+
+    organisation_id: Mapped[str] = mapped_column(
+        ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    month: Mapped[date] = mapped_column(Date, primary_key=True)
+    cost_usd: Mapped[Decimal] = mapped_column(Numeric(18, 8), server_default=text("0"))
+    calls: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    soft_noted_usd: Mapped[Decimal | None] = mapped_column(Numeric(14, 2))
+
+
+class AIProcessingLogRow(Tenant, Row):
+    """One call of a model: who was asked, what it took, how it ended. No text stands in it."""
+
+    __tablename__ = "ai_processing_logs"
+    __table_args__ = (
+        Index("ai_processing_logs_at", "organisation_id", "at"),
+        Index("ai_processing_logs_model", "organisation_id", "provider", "model", "at"),
+        Index(
+            "ai_processing_logs_operation", "operation_id", postgresql_where=text("operation_id IS NOT NULL")
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    capability: Mapped[str]
+    purpose: Mapped[str]
+    provider: Mapped[str]
+    model: Mapped[str]
+    key_id: Mapped[str | None]
+    operation_id: Mapped[str | None]
+    operation_kind: Mapped[str | None]
+    input_tokens: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    output_tokens: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    cached_tokens: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    cost_usd: Mapped[Decimal | None] = mapped_column(Numeric(14, 8))
+    latency_ms: Mapped[float] = mapped_column(Double)
+    outcome: Mapped[str]
 
 
 class AuditEventRow(Row):

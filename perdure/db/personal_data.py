@@ -235,6 +235,22 @@ PLANS: Mapping[str, TablePlan] = {
         reason="Shares of common words of a space, sampled anew without what the person brought.",
         is_exported=False,
     ),
+    "provider_keys": TablePlan(
+        with_person=Fate.ANONYMISED,
+        of_person="created_by = :person",
+        link="created_by",
+        reason=_ORGANISATIONS_OWN,
+        secret_columns=frozenset({"sealed"}),
+    ),
+    "provider_routes": TablePlan(reason=_ORGANISATIONS_OWN),
+    "provider_circuits": TablePlan(
+        reason="How a provider has failed lately; nothing of anybody.", is_exported=False
+    ),
+    "provider_budgets": TablePlan(reason=_ORGANISATIONS_OWN),
+    "provider_spending": TablePlan(reason=_ORGANISATIONS_OWN),
+    "ai_processing_logs": TablePlan(
+        reason="What calls of models took; operations stand in it by ids, and no text does."
+    ),
     "audit_events": TablePlan(
         with_organisation=Fate.KEPT,
         of_person="(person_id = :person OR actor_id = ANY(:actors) OR subject_id = :person)",

@@ -64,6 +64,7 @@ class Action(StrEnum):
     PROVIDER_KEY_REVOKED = "provider_key.revoked"
     ROUTING_CHANGED = "providers.routing_changed"
     BUDGET_CHANGED = "providers.budget_changed"
+    BUDGET_SOFT_REACHED = "providers.budget_soft_reached"
 
 
 class ActorKind(StrEnum):
