@@ -822,6 +822,156 @@ class MemoryLexemeRow(Tenant, Row):
     frequency: Mapped[float] = mapped_column(REAL)
 
 
+class ClassificationWorkflowRow(Tenant, Row):
+    """A stored definition of a classification; what it says stands in its versions."""
+
+    __tablename__ = "classification_workflows"
+    __table_args__ = (
+        Index("classification_workflows_list", "organisation_id", "id"),
+        Index(
+            "classification_workflows_name",
+            "organisation_id",
+            "name",
+            unique=True,
+            postgresql_where=text("archived_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default=text("''"))
+    active_version: Mapped[int] = mapped_column(Integer)
+    latest_version: Mapped[int] = mapped_column(Integer)
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    archived_at: Mapped[datetime | None]
+
+
+class ClassificationVersionRow(Tenant, Row):
+    """A version of a classification workflow, and how it did on the frozen set when it was to be activated."""
+
+    __tablename__ = "classification_versions"
+
+    workflow_id: Mapped[str] = mapped_column(
+        ForeignKey("classification_workflows.id", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    definition: Mapped[dict[str, Any]]
+    learnt: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    note: Mapped[str | None]
+    comparison: Mapped[dict[str, Any] | None]
+    forced: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    activated_at: Mapped[datetime | None]
+
+
+class ClassificationBatchRow(Tenant, Row):
+    """What an operation was asked to find out about its texts, be they one or many."""
+
+    __tablename__ = "classification_batches"
+
+    operation_id: Mapped[str] = mapped_column(
+        ForeignKey("operations.id", ondelete="CASCADE"), primary_key=True
+    )
+    workflow_id: Mapped[str | None] = mapped_column(
+        ForeignKey("classification_workflows.id", ondelete="CASCADE")
+    )
+    version: Mapped[int | None] = mapped_column(Integer)
+    definition: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class ClassificationResultRow(Tenant, Row):
+    """A text that is or was classified, and its answer. `label` is a person's where one has answered."""
+
+    __tablename__ = "classification_results"
+    __table_args__ = (
+        Index("classification_results_item", "operation_id", "ordinal", unique=True),
+        Index("classification_results_list", "organisation_id", "id"),
+        Index(
+            "classification_results_workflow",
+            "workflow_id",
+            "id",
+            postgresql_where=text("workflow_id IS NOT NULL"),
+        ),
+        Index(
+            "classification_results_document",
+            "document_id",
+            postgresql_where=text("document_id IS NOT NULL"),
+        ),
+        Index(
+            "classification_results_open", "organisation_id", "id", postgresql_where=text("status = 'open'")
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    operation_id: Mapped[str] = mapped_column(ForeignKey("operations.id", ondelete="CASCADE"))
+    ordinal: Mapped[int] = mapped_column(Integer)
+    external_id: Mapped[str | None]
+    document_id: Mapped[str | None] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    workflow_id: Mapped[str | None] = mapped_column(
+        ForeignKey("classification_workflows.id", ondelete="CASCADE")
+    )
+    version: Mapped[int | None] = mapped_column(Integer)
+    text: Mapped[str | None]
+    status: Mapped[str] = mapped_column(server_default=text("'queued'"))
+    decision: Mapped[str | None]
+    label: Mapped[str | None]
+    labels: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
+    confidence: Mapped[float | None] = mapped_column(Double)
+    stages: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    provider: Mapped[str | None]
+    model: Mapped[str | None]
+    input_tokens: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    output_tokens: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    cached_tokens: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    cost_usd: Mapped[Decimal | None] = mapped_column(Numeric(14, 8))
+    reason: Mapped[str | None]
+    detail: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    classified_at: Mapped[datetime | None]
+
+
+class ClassificationReviewRow(Tenant, Row):
+    """A person's answer to a result."""
+
+    __tablename__ = "classification_reviews"
+
+    result_id: Mapped[str] = mapped_column(
+        ForeignKey("classification_results.id", ondelete="CASCADE"), primary_key=True
+    )
+    labels: Mapped[list[str]]
+    comment: Mapped[str | None]
+    reviewed_by: Mapped[str]
+    reviewed_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class ClassificationExampleRow(Tenant, Row):
+    """A text whose labels a person has told; `actor_id` is who brought the text. The frozen ones only measure."""
+
+    __tablename__ = "classification_examples"
+    __table_args__ = (
+        Index("classification_examples_text", "workflow_id", "sha256", unique=True),
+        Index(
+            "classification_examples_document",
+            "document_id",
+            postgresql_where=text("document_id IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    workflow_id: Mapped[str] = mapped_column(ForeignKey("classification_workflows.id", ondelete="CASCADE"))
+    sha256: Mapped[str]
+    labels: Mapped[list[str]]
+    text: Mapped[str]
+    is_frozen: Mapped[bool] = mapped_column(Boolean)
+    document_id: Mapped[str | None] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    actor_id: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
 # What outlives its organisation has no foreign key to it.
 
 
