@@ -23,6 +23,12 @@ class EntityType(StrEnum):
     PHONE = "phone"
     MONEY = "money"
     DATE = "date"
+    IBAN = "iban"
+    PERCENTAGE = "percentage"
+    QUANTITY = "quantity"
+    INVOICE_NUMBER = "invoice_number"
+    ORDER_NUMBER = "order_number"
+    ADDRESS = "address"
 
 
 @dataclass(frozen=True, slots=True)
