@@ -915,7 +915,7 @@ class ClassificationResultRow(Tenant, Row):
         ForeignKey("classification_workflows.id", ondelete="CASCADE")
     )
     version: Mapped[int | None] = mapped_column(Integer)
-    text: Mapped[str | None]
+    content: Mapped[str | None]
     status: Mapped[str] = mapped_column(server_default=text("'queued'"))
     decision: Mapped[str | None]
     label: Mapped[str | None]
@@ -965,7 +965,7 @@ class ClassificationExampleRow(Tenant, Row):
     workflow_id: Mapped[str] = mapped_column(ForeignKey("classification_workflows.id", ondelete="CASCADE"))
     sha256: Mapped[str]
     labels: Mapped[list[str]]
-    text: Mapped[str]
+    content: Mapped[str]
     is_frozen: Mapped[bool] = mapped_column(Boolean)
     document_id: Mapped[str | None] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
     actor_id: Mapped[str]
