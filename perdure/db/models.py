@@ -859,6 +859,8 @@ class ClassificationVersionRow(Tenant, Row):
     version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     definition: Mapped[dict[str, Any]]
     learnt: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    learnt_until: Mapped[datetime | None]
+    calibration: Mapped[dict[str, Any] | None]
     note: Mapped[str | None]
     comparison: Mapped[dict[str, Any] | None]
     forced: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
@@ -921,7 +923,11 @@ class ClassificationResultRow(Tenant, Row):
     label: Mapped[str | None]
     labels: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     confidence: Mapped[float | None] = mapped_column(Double)
+    raw: Mapped[float | None] = mapped_column(Double)
     stages: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    held: Mapped[dict[str, Any] | None]
+    vector: Mapped[bytes | None]
+    vector_model: Mapped[str | None]
     provider: Mapped[str | None]
     model: Mapped[str | None]
     input_tokens: Mapped[int] = mapped_column(Integer, server_default=text("0"))
@@ -967,6 +973,8 @@ class ClassificationExampleRow(Tenant, Row):
     labels: Mapped[list[str]]
     content: Mapped[str]
     is_frozen: Mapped[bool] = mapped_column(Boolean)
+    vector: Mapped[bytes]
+    vector_model: Mapped[str]
     document_id: Mapped[str | None] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
     actor_id: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)

@@ -54,9 +54,10 @@ class Decision(StrEnum):
 
 
 class ResultStatus(StrEnum):
-    """Life of a result: `open` waits for a person, `reviewed` has their answer."""
+    """Life of a result: `scored` waits for the rest of its batch, `escalated` for a model, `open` for a person."""
 
     QUEUED = "queued"
+    SCORED = "scored"
     ESCALATED = "escalated"
     DECIDED = "decided"
     OPEN = "open"
@@ -174,6 +175,7 @@ class Definition(Contract):
     stages: list[StageGiven]
     region: str | None = None
     language: str | None = None
+    evidence: bool = True
 
     def category(self) -> StageGiven | None:
         """The first stage that gives labels."""
