@@ -14,8 +14,10 @@ from perdure.cli import (
     memories,
     operations,
     privacy,
+    providers,
     quotas,
     up,
+    usage,
 )
 
 app = typer.Typer(
@@ -40,7 +42,9 @@ app.command()(privacy.export_data)
 app.command()(privacy.delete_data)
 app.command()(keys.rotate_keys)
 app.command()(quotas.quota)
+app.command()(usage.usage)
 app.add_typer(memories.app, name="memory")
 app.add_typer(backup.app, name="backup")
 app.add_typer(operations.app, name="ops")
+app.add_typer(providers.app, name="providers")
 app.add_typer(keys.master_key, name="master-key")

@@ -28,6 +28,9 @@ _SCOPES = (
     "operations:read",
     "operations:write",
     "encryption:rotate",
+    "providers:read",
+    "providers:write",
+    "usage:read",
 )
 _LINE = re.compile(r"^(?P<name>[A-Z_]+)=(?P<value>.*)$", re.MULTILINE)
 _UNAUTHENTICATED, _CONFLICT = 401, 409

@@ -75,6 +75,14 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
+def table_of(*columns: str, title: str | None = None) -> Table:
+    """An empty table."""
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
 def outcome_table(outcomes: list[Outcome], title: str) -> Table:
     """What became of each file."""
     table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
