@@ -1,6 +1,7 @@
 """Classification, as HTTP and the workflows see it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -158,10 +159,16 @@ class StageGiven(RequestBody):
         elif self.labels or self.multi_label:
             msg = f"a stage '{self.task.value}' has no labels; only 'category' has"
             raise ValueError(msg)
-        if self.task in (Stage.ENTITIES, Stage.SUMMARY) and (
-            self.threshold is not None or self.target_accuracy is not None or self.provider != "local"
+        if self.task is not Stage.CATEGORY and (
+            self.provider != "local" or self.fallbacks or self.below is not Below.HUMAN_REVIEW
         ):
-            msg = f"a stage '{self.task.value}' is local and has no threshold"
+            msg = f"a stage '{self.task.value}' is local: `provider`, `fallbacks` and `below` are for 'category'"
+            raise ValueError(msg)
+        if self.task is not Stage.CATEGORY and self.target_accuracy is not None:
+            msg = f"a stage '{self.task.value}' has no `target_accuracy`; only 'category' has"
+            raise ValueError(msg)
+        if self.task in (Stage.ENTITIES, Stage.SUMMARY) and self.threshold is not None:
+            msg = f"a stage '{self.task.value}' has no threshold"
             raise ValueError(msg)
         if self.threshold is not None and self.target_accuracy is not None:
             msg = "give `threshold` or `target_accuracy`, not both"
@@ -180,6 +187,21 @@ class Definition(Contract):
     def category(self) -> StageGiven | None:
         """The first stage that gives labels."""
         return next((stage for stage in self.stages if stage.task is Stage.CATEGORY), None)
+
+
+class Questions(Definition):
+    """What an operation asks about its texts: a definition, and from which confidence on each stage is sure."""
+
+    sure_from: list[float | None] = Field(default_factory=list, description="By stage; null: always sure.")
+    is_deferred: bool = Field(
+        default=False, description="The first category's is found when all of the batch have an answer."
+    )
+    workflow_id: str | None = None
+    version: int | None = None
+    learnt_until: datetime | None = Field(
+        default=None, description="Reviewers' answers up to then are examples."
+    )
+    calibration: dict[str, float] | None = None
 
 
 class _Asked(RequestBody):
@@ -201,6 +223,7 @@ class _Asked(RequestBody):
         default=None, description="ISO 3166 code; for telephone numbers and addresses."
     )
     language: LanguageTag | None = Field(default=None, description="BCP 47 tag; detected when absent.")
+    evidence: bool = Field(default=True, description="Look for the passages that speak for the label.")
 
     @model_validator(mode="after")
     def _one_definition(self) -> "_Asked":
@@ -221,11 +244,14 @@ class _Asked(RequestBody):
         if self.threshold is not None and self.target_accuracy is not None:
             msg = "give `threshold` or `target_accuracy`, not both"
             raise ValueError(msg)
+        if self.target_accuracy is not None and Stage.CATEGORY not in self.stages:
+            msg = "`target_accuracy` is for the stage 'category', which is not asked for"
+            raise ValueError(msg)
         return self
 
     def definition(self) -> Definition:
         """What is asked without a workflow, in the form of one."""
-        # The first stage that can be unsure is the one that a threshold is about.
+        # The stage that can be unsure is the one that a threshold is about.
         unsure = next((stage for stage in self.stages if stage in (Stage.CATEGORY, Stage.SENTIMENT)), None)
         return Definition(
             stages=[
@@ -234,12 +260,13 @@ class _Asked(RequestBody):
                     labels=self.labels if stage is Stage.CATEGORY else [],
                     multi_label=self.multi_label and stage is Stage.CATEGORY,
                     threshold=self.threshold if stage is unsure else None,
-                    target_accuracy=self.target_accuracy if stage is unsure else None,
+                    target_accuracy=self.target_accuracy if stage is Stage.CATEGORY else None,
                 )
                 for stage in self.stages
             ],
             region=self.region,
             language=self.language,
+            evidence=self.evidence,
         )
 
 
@@ -295,6 +322,10 @@ class BatchCreate(_Asked):
     """Texts and documents to classify alike."""
 
     items: list[ClassificationItem] = Field(min_length=1, max_length=MAX_ITEMS)
+    evidence: bool = Field(
+        default=False,
+        description="Look for the passages that speak for each label. It takes about as long again as the labels do.",
+    )
 
 
 class Alternative(Contract):
@@ -593,18 +624,30 @@ class ClassifyJob(Contract):
 
 
 class ClassifiedPage(Contract):
-    """What became of them; `escalated` ones wait for a model."""
+    """What became of them: how many are done, and how many wait for the rest of the batch, or for a model."""
 
     done: int = 0
+    scored: int = 0
     escalated: int = 0
+
+
+class ClassifySettle(Contract):
+    """What has no answer yet ends with this reason."""
+
+    organisation_id: str
+    operation_id: str
+    reason: str
+    detail: str
 
 
 class ClassifyDocumentResult(Contract):
     """What became of a text. The answer itself is read from the result."""
 
-    result_id: str | None = None
-    status: str | None = None
-    decision: str | None = None
+    result_id: str
+    status: ResultStatus
+    decision: Decision | None = None
+    reason: str | None = None
+    detail: str | None = None
 
 
 class ClassifyBatchResult(Contract):
