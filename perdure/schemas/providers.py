@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer, SecretStr, StringConstraints
 
+from perdure.domain.budgets import BudgetState
 from perdure.domain.routing import Capability, ProviderName, Strategy
 from perdure.schemas.base import Contract, Id, Instant, RequestBody
 
@@ -169,16 +170,6 @@ class BudgetUpdate(RequestBody):
     hard_usd: BudgetDollars | None = None
 
 
-class BudgetState(StrEnum):
-    """How a budget stands."""
-
-    OK = "ok"
-    SOFT = "soft"
-    """The soft limit is reached: a note, and nothing stops."""
-    HARD = "hard"
-    """The hard limit is reached: calls that cost are refused."""
-
-
 class BudgetRead(Contract):
     """A budget, and what of it is spent."""
 
@@ -196,13 +187,15 @@ class UsageGroup(StrEnum):
     PROVIDER = "provider"
     MODEL = "model"
     OPERATION = "operation"
+    KIND = "kind"
+    """Kind of operation."""
     DAY = "day"
 
 
 class UsageItem(Contract):
     """Calls of one group. Costs count calls whose price is known."""
 
-    group: str
+    group: str = Field(description="Empty where calls have none: outside of operations.")
     calls: int
     failed: int
     unpriced: int = Field(default=0, description="Calls that answered and whose price is not known.")
@@ -218,6 +211,6 @@ class UsageRead(Contract):
     """What calls of models took between two instants."""
 
     group_by: UsageGroup
-    items: list[UsageItem]
+    items: list[UsageItem] = Field(description="The dearest first, days in their order; at most 1,000.")
     total: UsageItem
     budget: BudgetRead

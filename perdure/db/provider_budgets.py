@@ -1,0 +1,113 @@
+"""What one organisation may spend on calls of models, and what it has spent this month."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from sqlalchemy import and_, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perdure.db.audit_trail import AuditTrail
+from perdure.db.models import OrganisationRow, ProviderBudgetRow, ProviderSpendingRow
+from perdure.domain.audit import SYSTEM, Action
+from perdure.domain.budgets import Budget, BudgetState, ends_at, month_of
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A budget, and what of it is spent in a month."""
+
+    budget: Budget
+    spent_usd: Decimal
+    month: date
+
+    @property
+    def state(self) -> BudgetState:
+        """How it stands."""
+        return self.budget.state(self.spent_usd)
+
+    @property
+    def resets_at(self) -> datetime:
+        """When the next month begins."""
+        return ends_at(self.month)
+
+
+class ProviderBudgetRepository:
+    """Reads and writes the organisation's budget; the caller owns the transaction."""
+
+    def __init__(self, session: AsyncSession, organisation_id: str) -> None:
+        self._session, self._organisation_id = session, organisation_id
+
+    async def standing(self) -> Standing:
+        """The budget and this month's spending, in one round trip."""
+        month = month_of(datetime.now(UTC))
+        statement = (
+            select(
+                ProviderBudgetRow.soft_usd,
+                ProviderBudgetRow.hard_usd,
+                func.coalesce(ProviderSpendingRow.cost_usd, literal(Decimal(0))),
+            )
+            .select_from(OrganisationRow)
+            .outerjoin(ProviderBudgetRow, ProviderBudgetRow.organisation_id == OrganisationRow.id)
+            .outerjoin(
+                ProviderSpendingRow,
+                and_(
+                    ProviderSpendingRow.organisation_id == OrganisationRow.id,
+                    ProviderSpendingRow.month == month,
+                ),
+            )
+            .where(OrganisationRow.id == self._organisation_id)
+        )
+        soft, hard, spent = (await self._session.execute(statement)).one()
+        return Standing(Budget(soft, hard), spent, month)
+
+    async def put(self, budget: Budget) -> None:
+        """Set both limits."""
+        values = {"soft_usd": budget.soft_usd, "hard_usd": budget.hard_usd, "updated_at": func.now()}
+        statement = insert(ProviderBudgetRow).values(organisation_id=self._organisation_id, **values)
+        await self._session.execute(
+            statement.on_conflict_do_update(index_elements=["organisation_id"], set_=values)
+        )
+
+    async def spend(self, cost: Decimal | None) -> None:
+        """Add a call to this month, and note once in the audit trail that the soft limit is reached."""
+        month = month_of(datetime.now(UTC))
+        added = cost or Decimal(0)
+        statement = insert(ProviderSpendingRow).values(
+            organisation_id=self._organisation_id, month=month, cost_usd=added, calls=1
+        )
+        row = (
+            await self._session.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["organisation_id", "month"],
+                    set_={
+                        "cost_usd": ProviderSpendingRow.cost_usd + statement.excluded.cost_usd,
+                        "calls": ProviderSpendingRow.calls + 1,
+                    },
+                ).returning(ProviderSpendingRow.cost_usd, ProviderSpendingRow.soft_noted_usd)
+            )
+        ).one()
+        if not added:
+            return
+        soft = await self._session.scalar(
+            select(ProviderBudgetRow.soft_usd).where(
+                ProviderBudgetRow.organisation_id == self._organisation_id
+            )
+        )
+        if soft is not None and row.cost_usd >= soft and row.soft_noted_usd != soft:
+            await self._note_soft(month, soft)
+
+    async def _note_soft(self, month: date, soft: Decimal) -> None:
+        """The row is locked by what was added to it: nobody else notes the same limit."""
+        await self._session.execute(
+            update(ProviderSpendingRow)
+            .where(
+                ProviderSpendingRow.organisation_id == self._organisation_id,
+                ProviderSpendingRow.month == month,
+            )
+            .values(soft_noted_usd=soft)
+        )
+        details = {"month": month.isoformat(), "soft_usd": str(soft)}
+        trail = AuditTrail(self._session, self._organisation_id)
+        await trail.record(Action.BUDGET_SOFT_REACHED, SYSTEM, details=details)
