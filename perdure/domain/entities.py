@@ -43,10 +43,12 @@ class Entity:
 
 # More of a text is not read.
 _LONGEST = 100_000
+# More blanks than these begin a sentence, too.
+_LONGEST_GAP = 64
 # Dates are looked for, not dated: any instant will do.
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
-_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}(?![\w@])")
-_URL = re.compile(r"\b(?:https?://|www\.)[^\s<>\"'\u201c\u201d]{2,500}", re.IGNORECASE)
+EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}(?![\w@])")
+URL = re.compile(r"\b(?:https?://|www\.)[^\s<>\"'\u201c\u201d]{2,500}", re.IGNORECASE)
 _AMOUNT = r"\d{1,3}(?:[,.\u00a0]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
 _UNIT = r"(?:\s?(?:k|m|bn|thousand|million|billion))?"
 _MONEY = re.compile(
@@ -103,7 +105,7 @@ def entities(text: str, known: Collection[str] = ()) -> list[Entity]:
     people = {name.casefold() for name in known} | {
         part.casefold() for name in known for part in name.split() if len(part) > 2
     }
-    for kind, start, end in (*_by_form(text), *_by_name(text, people)):
+    for kind, start, end in (*_by_form(text), *names(text, people)):
         if end > start and not any(taken[start:end]):
             taken[start:end] = b"\1" * (end - start)
             found.append(Entity(kind, text[start:end], start, end))
@@ -111,9 +113,9 @@ def entities(text: str, known: Collection[str] = ()) -> list[Entity]:
 
 
 def _by_form(text: str) -> Iterator[tuple[EntityType, int, int]]:
-    for match in _URL.finditer(text):
+    for match in URL.finditer(text):
         yield EntityType.URL, match.start(), match.start() + len(match.group().rstrip(".,;:!?)]'\u2019"))
-    for match in _EMAIL.finditer(text):
+    for match in EMAIL.finditer(text):
         yield EntityType.EMAIL, match.start(), match.start() + len(match.group().rstrip("."))
     for match in _MONEY.finditer(text):
         yield EntityType.MONEY, match.start(), match.end()
@@ -125,7 +127,8 @@ def _by_form(text: str) -> Iterator[tuple[EntityType, int, int]]:
             yield EntityType.PHONE, match.start(), match.end()
 
 
-def _by_name(text: str, people: Collection[str]) -> Iterator[tuple[EntityType, int, int]]:
+def names(text: str, people: Collection[str] = ()) -> Iterator[tuple[EntityType, int, int]]:
+    """The names in a text and where they stand; `people` in lower case are persons wherever they are named."""
     for match in _NAME.finditer(text):
         start, end = match.span()
         begins = _begins(text, start)
@@ -163,7 +166,7 @@ def _kind(text: str, start: int, end: int, name: str, people: Collection[str]) -
 
 def _begins(text: str, at: int) -> bool:
     """Whether a sentence begins here, where every word has a capital."""
-    before = text[:at].rstrip(" \t\"'(\u201c\u2018\u00bf\u00a1")
+    before = text[max(0, at - _LONGEST_GAP) : at].rstrip(" \t\"'(\u201c\u2018\u00bf\u00a1")
     return not before or before[-1] in ".!?:;\n\u2026-\u2014"
 
 

@@ -15,34 +15,10 @@ _BLANKS = r"[0-9]{1,3}(?: [0-9]{3}){1,6}(?![0-9])(?:[.,][0-9]{1,2}(?![0-9]))?"
 _INDIAN = r"[0-9]{1,2}(?:,[0-9]{2}){1,5},[0-9]{3}(?:\.[0-9]{1,2})?"
 _PLAIN = r"[0-9]{1,15}(?:[.,][0-9]{1,6})?"
 # A comma is what parts the decimals here, and blanks may part thousands.
-_COMMA = frozenset(
-    [
-        "de",
-        "fr",
-        "es",
-        "it",
-        "pt",
-        "nl",
-        "sv",
-        "da",
-        "no",
-        "nb",
-        "fi",
-        "pl",
-        "cs",
-        "ru",
-        "uk",
-        "tr",
-        "hu",
-        "ro",
-        "el",
-        "bg",
-        "hr",
-        "sl",
-        "sk",
-        "ca",
-    ]
-)
+_COMMAS = """
+de fr es it pt nl sv da no nb fi pl cs ru uk tr hu ro el bg hr sl sk ca
+"""
+_COMMA = frozenset(_COMMAS.split())
 _CODES = (
     "EUR|USD|GBP|CHF|JPY|CNY|RMB|INR|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|ISK|TRY|RUB|UAH|CAD|AUD|NZD|SGD|HKD|ZAR|BRL|MXN|ARS"
     "|CLP|COP|ILS|AED|SAR|KRW|THB|IDR|MYR|PHP|VND|TWD|EGP|NGN|KES|PKR|BDT"

@@ -69,9 +69,16 @@ _SURE, _LIKELY, _UNSURE = 0.97, 0.85, 0.6
 
 
 def dates(
-    text: str, languages: Sequence[DatePatterns], region: str | None, reference: date | None
+    text: str,
+    languages: Sequence[DatePatterns],
+    region: str | None,
+    reference: date | None,
+    perhaps: Sequence[DatePatterns] = (),
 ) -> Iterator[EntityFound]:
-    """All dates, overlapping ones too. Without a `reference` relative ones are left out, and `May 3` is `--05-03`."""
+    """All dates, overlapping ones too. Without a `reference` relative ones are left out, and `May 3` is `--05-03`.
+
+    The text may be in one of the languages `perhaps`: of these, what has a year or no other meaning.
+    """
     first = languages[0].words.language if languages else "en"
     month_first = region in _MONTH_FIRST if region else first == "en"
     german = any(one.words.language == "de" for one in languages)
@@ -79,6 +86,10 @@ def dates(
     for patterns in languages:
         yield from _written(text, patterns, reference)
         if reference is not None and patterns is languages[0]:
+            yield from _relative(text, patterns, reference)
+    for patterns in perhaps:
+        yield from (found for found in _written(text, patterns, None) if not found.value.startswith("-"))
+        if reference is not None:
             yield from _relative(text, patterns, reference)
 
 
