@@ -13,7 +13,7 @@ from perdure.db.evolution_proposals import EvolutionProposals
 from perdure.db.evolution_runs import EvolutionRuns, Progress, evolution_operation
 from perdure.db.memory_writer import MemoryWriter
 from perdure.db.models import SpaceRow
-from perdure.db.operation_repository import OperationRepository
+from perdure.db.operation_repository import OperationRepository, input_fields
 from perdure.db.session import Transaction
 from perdure.domain.evolution import EvolutionStage
 from perdure.domain.ids import new_id
@@ -32,7 +32,6 @@ from perdure.schemas.evolution import (
     StageJob,
     StagePage,
 )
-from perdure.schemas.operations import Subject
 
 # Who wants what a schedule starts.
 SCHEDULE = "schedule"
@@ -141,17 +140,7 @@ class EvolutionActivities:
                 elif row.run_id is not None or row.actor_id != SCHEDULE:
                     return EvolutionStart()
             return EvolutionStart(
-                job=EvolveMemoryInput(
-                    **row.input,
-                    operation_id=row.id,
-                    organisation_id=row.organisation_id,
-                    actor_id=row.actor_id,
-                    kind=row.kind,
-                    subject=Subject(type="space", id=job.space_id),
-                    created_at=row.created_at,
-                    attempt=row.attempt,
-                ),
-                summary=row.summary,
+                job=EvolveMemoryInput.model_validate(input_fields(row)), summary=row.summary
             )
 
     async def _page(self, job: StageJob) -> StagePage:

@@ -1,26 +1,19 @@
 """The connection to Temporal: one data converter, one way to start an operation."""
 
-from typing import Any
-
 from temporalio.client import Client, GrpcCompression, Interceptor, TLSConfig
-from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.converter import DataConverter, ExternalStorage
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.runtime import Runtime
 
-from activities.starting import KIND, ORGANISATION, STATUS, SUBJECT, TASK_TIMEOUT
+from activities.starting import TASK_TIMEOUT, found_by
 from perdure import tracing
 from perdure.db.models import OperationRow
-from perdure.db.operation_repository import workflow_id
+from perdure.db.operation_repository import input_fields, workflow_id
 from perdure.master_keys import MasterKeys, load_master_keys
 from perdure.ports.storage import ObjectStore
 from perdure.providers.obstore_object_store import ObstoreObjectStore
-from perdure.schemas.operations import OperationInput, Subject
+from perdure.schemas.operations import OperationInput
 from perdure.settings import Settings
 from workflows.payload_codec import INLINE_BYTES, EncryptingCodec, PayloadCipher
 from workflows.payload_limits import EncodedFailureConverter, GuardedPayloadConverter
@@ -90,32 +83,12 @@ def compression(address: str) -> GrpcCompression:
 
 def operation_input(row: OperationRow) -> OperationInput:
     """The workflow's input out of the operation's record: the same whenever it is built."""
-    subject = (
-        Subject(type=row.subject_type, id=row.subject_id) if row.subject_type and row.subject_id else None
-    )
-    fields: dict[str, Any] = {
-        **row.input,
-        "operation_id": row.id,
-        "organisation_id": row.organisation_id,
-        "actor_id": row.actor_id,
-        "kind": row.kind,
-        "subject": subject,
-        "created_at": row.created_at,
-        "attempt": row.attempt,
-    }
-    return KINDS[row.kind].input.model_validate(fields)
+    return KINDS[row.kind].input.model_validate(input_fields(row))
 
 
 async def start_operation(client: Client, row: OperationRow) -> str:
     """Start the operation's workflow, or find it started; the run id. Its id is fixed, so this may be repeated."""
     kind = KINDS[row.kind]
-    attributes = [
-        SearchAttributePair(ORGANISATION, row.organisation_id),
-        SearchAttributePair(KIND, row.kind),
-        SearchAttributePair(STATUS, "running"),
-    ]
-    if row.subject_id:
-        attributes.append(SearchAttributePair(SUBJECT, row.subject_id))
     identifier = workflow_id(row.id, row.attempt)
     try:
         handle = await client.start_workflow(
@@ -126,7 +99,7 @@ async def start_operation(client: Client, row: OperationRow) -> str:
             task_timeout=TASK_TIMEOUT,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            search_attributes=TypedSearchAttributes(attributes),
+            search_attributes=found_by(row.organisation_id, row.kind, row.subject_id),
             static_summary=row.summary,
         )
     except WorkflowAlreadyStartedError:

@@ -8,7 +8,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.evolution import EvolutionActivities
-    from activities.starting import KIND, ORGANISATION, STATUS, SUBJECT, TASK_TIMEOUT
+    from activities.starting import ORGANISATION, TASK_TIMEOUT, found_by
     from perdure.domain.evolution import EvolutionStage
     from perdure.schemas.evolution import (
         DecisionJob,
@@ -185,12 +185,6 @@ class StartEvolution:
         )
         if start.job is None:
             return
-        attributes = [
-            SearchAttributePair(ORGANISATION, job.organisation_id),
-            SearchAttributePair(KIND, start.job.kind),
-            SearchAttributePair(STATUS, "running"),
-            SearchAttributePair(SUBJECT, job.space_id),
-        ]
         try:
             await workflow.start_child_workflow(
                 EvolveMemory.run,
@@ -199,7 +193,7 @@ class StartEvolution:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 task_timeout=TASK_TIMEOUT,
-                search_attributes=TypedSearchAttributes(attributes),
+                search_attributes=found_by(job.organisation_id, start.job.kind, job.space_id),
                 static_summary=start.summary,
             )
         except WorkflowAlreadyStartedError:

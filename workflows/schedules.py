@@ -5,6 +5,7 @@ from datetime import timedelta
 from temporalio.client import (
     Client,
     Schedule,
+    ScheduleAction,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
     ScheduleIntervalSpec,
@@ -31,17 +32,16 @@ JITTER = timedelta(minutes=10)
 
 def retention_schedule(every: timedelta) -> Schedule:
     """Rounds of retention, one at a time."""
-    return Schedule(
+    return _one_at_a_time(
         # Without input: what it takes, it looks up.
-        action=ScheduleActionStartWorkflow(
+        ScheduleActionStartWorkflow(
             ApplyRetention.run,
             id=RETENTION,
             task_queue=queues.IO,
             task_timeout=TASK_TIMEOUT,
             typed_search_attributes=TypedSearchAttributes([SearchAttributePair(KIND, "apply_retention")]),
         ),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)], jitter=min(JITTER, every / 10)),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
+        every,
     )
 
 
@@ -52,8 +52,8 @@ def evolution_schedule(organisation_id: str, space_id: str, every: timedelta) ->
         SearchAttributePair(KIND, "start_evolution"),
         SearchAttributePair(SUBJECT, space_id),
     ]
-    return Schedule(
-        action=ScheduleActionStartWorkflow(
+    return _one_at_a_time(
+        ScheduleActionStartWorkflow(
             StartEvolution.run,
             ScheduledEvolution(organisation_id=organisation_id, space_id=space_id),
             id=schedule_id(space_id),
@@ -61,6 +61,13 @@ def evolution_schedule(organisation_id: str, space_id: str, every: timedelta) ->
             task_timeout=TASK_TIMEOUT,
             typed_search_attributes=TypedSearchAttributes(attributes),
         ),
+        every,
+    )
+
+
+def _one_at_a_time(action: ScheduleAction, every: timedelta) -> Schedule:
+    return Schedule(
+        action=action,
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)], jitter=min(JITTER, every / 10)),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
     )

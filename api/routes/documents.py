@@ -18,7 +18,7 @@ from api.dependencies import (
 )
 from api.idempotency import REPLAY_HEADERS, IdempotencyKey, fingerprint
 from api.intake import Inbox
-from api.operations import Accepted
+from api.operations import Accepted, Operations
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
 from perdure.db.acceptance import accept_document, accept_new_document
@@ -100,6 +100,17 @@ def answer(response: Response, accepted: Accepted) -> OperationRead:
         response.status_code = status.HTTP_200_OK
         response.headers.update(REPLAY_HEADERS)
     return operation
+
+
+async def waited(
+    operations: Operations, caller: Principal, response: Response, operation: OperationRead, *, wait: bool
+) -> OperationRead:
+    """The operation as it is, or, for those who wait, as it ended."""
+    ended = await operations.wait(caller.organisation_id, operation.id) if wait else None
+    if ended is None:
+        return operation
+    response.status_code = status.HTTP_200_OK
+    return ended
 
 
 @router.post("", **ACCEPTED, openapi_extra=_form(DocumentFields, DocumentCreate))

@@ -16,7 +16,7 @@ from api.dependencies import (
 from api.idempotency import IdempotencyKey, fingerprint
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
-from api.routes.documents import answer
+from api.routes.documents import answer, waited
 from api.routes.memories import WAITABLE, Reader, Wait, Writer
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.document_repository import DocumentRepository
@@ -94,11 +94,7 @@ async def evolve_memories(
         response.headers["Location"] = f"/api/v1/operations/{operation.id}"
     else:
         operation = answer(response, accepted)
-    ended = await operations.wait(caller.organisation_id, operation.id) if wait else None
-    if ended is None:
-        return operation
-    response.status_code = status.HTTP_200_OK
-    return ended
+    return await waited(operations, caller, response, operation, wait=wait)
 
 
 @router.get("/evolutions", responses=problem_responses())

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response, status
+from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from api.actors import ActorDependency
@@ -15,10 +15,9 @@ from api.dependencies import (
     require,
 )
 from api.idempotency import IdempotencyKey, fingerprint
-from api.operations import Operations
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
-from api.routes.documents import ACCEPTED, answer
+from api.routes.documents import ACCEPTED, answer, waited
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.forgetting import Forgetting, Selection
@@ -29,7 +28,7 @@ from perdure.db.recall_service import RecallService
 from perdure.db.related_memories import related_memories
 from perdure.domain.audit import Action, Actor
 from perdure.domain.ids import ID_PATTERN
-from perdure.domain.memories import MemoryKind, embedded_text
+from perdure.domain.memories import MemoryKind, embedded_text, estimated_tokens
 from perdure.errors import ConflictError, NotFoundError
 from perdure.schemas.base import Page
 from perdure.schemas.documents import SpaceName
@@ -68,8 +67,6 @@ Wait = Annotated[
     bool, Query(description="Answer when it is done, with its result; after 30 s with 202, as without.")
 ]
 PREVIEWED = 100
-# Of a sentence; the exact number is for the index, which weighs by length.
-_CHARACTERS_PER_TOKEN = 4
 
 
 @router.post("", **WAITABLE)
@@ -99,7 +96,7 @@ async def create_memories(
 
     sha256 = fingerprint(request.method, request.url.path, body)
     accepted = await operations.accept(caller, key, sha256, build, build_at_once)
-    return await _waited(operations, caller, response, answer(response, accepted), wait=wait)
+    return await waited(operations, caller, response, answer(response, accepted), wait=wait)
 
 
 @router.get("", responses=problem_responses())
@@ -176,7 +173,7 @@ async def forget_memories(
 
     sha256 = fingerprint(request.method, request.url.path, body)
     accepted = await operations.accept(caller, key, sha256, build, counts=False)
-    return await _waited(operations, caller, response, answer(response, accepted), wait=wait)
+    return await waited(operations, caller, response, answer(response, accepted), wait=wait)
 
 
 @router.get("/sessions/{session_id}", responses=problem_responses(404))
@@ -247,7 +244,7 @@ async def forget_memory(
 
     sha256 = fingerprint(request.method, request.url.path, None)
     accepted = await operations.accept(caller, key, sha256, build, counts=False)
-    return await _waited(operations, caller, response, answer(response, accepted), wait=wait)
+    return await waited(operations, caller, response, answer(response, accepted), wait=wait)
 
 
 @router.patch("/{memory_id}", responses=problem_responses(404, 409))
@@ -269,7 +266,7 @@ async def update_memory(
     if body.content is not None and body.content != before.content:
         embedder = embedders.get(space.embedding_model)
         vectors = await asyncio.to_thread(embedder.embed, [embedded_text(before.speaker, body.content)])
-        tokens = min(len(body.content) // _CHARACTERS_PER_TOKEN + 1, embedder.model.max_tokens)
+        tokens = estimated_tokens(body.content, embedder.model.max_tokens)
         embedded = vectors[0], embedder.model, tokens
     async with database.transaction(caller.organisation_id) as session:
         memories = MemoryRepository(session, caller.organisation_id)
@@ -292,17 +289,6 @@ async def update_memory(
             )
             session.expire_all()
         return await _found(session, caller, memory_id)
-
-
-async def _waited(
-    operations: Operations, caller: Principal, response: Response, operation: OperationRead, *, wait: bool
-) -> OperationRead:
-    """The operation as it is, or, for those who wait, as it ended."""
-    ended = await operations.wait(caller.organisation_id, operation.id) if wait else None
-    if ended is None:
-        return operation
-    response.status_code = status.HTTP_200_OK
-    return ended
 
 
 async def _selection(body: ForgetCreate, caller: Principal, request: Request) -> Selection:

@@ -10,7 +10,6 @@ from typing import Any
 
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import (
-    ARRAY,
     Boolean,
     ColumnElement,
     Double,
@@ -29,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine
 
+from perdure.db.arrays import TEXTS
 from perdure.db.models import ChunkEmbeddingRow, DocumentRow, MemoryEmbeddingRow, MemoryRow
 from perdure.db.statistics_repository import CHUNKS, MEMORIES, RARE_FREQUENCY, Corpus
 from perdure.domain.relevance import QueryWord
@@ -50,7 +50,6 @@ TUNING = {
     "hnsw.max_scan_tuples": str(_MAX_SCAN_TUPLES),
     "jit": "off",
 }
-TEXTS = ARRAY(Text)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from sqlalchemy import TextClause, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.forgetting import forget_people
 from perdure.db.models import ChunkRow, DocumentRow, DocumentVersionRow, OperationItemRow, SpaceRow
 from perdure.db.outcomes import DocumentSettled, note
 from perdure.domain.ids import new_id
@@ -150,14 +151,6 @@ _DELETE = text(
     )
     SELECT COALESCE(sum(chunks), 0)::bigint AS chunks,
         array_agg(space_id) FILTER (WHERE memories > 0) AS spaces FROM counted
-    """
-)
-# Names that nothing is left of.
-_FORGET_PEOPLE = text(
-    """
-    DELETE FROM memory_people p WHERE p.space_id = ANY(CAST(:spaces AS text[]))
-    AND NOT EXISTS (SELECT FROM memories m WHERE m.space_id = p.space_id AND m.speaker = p.name)
-    AND NOT EXISTS (SELECT FROM memories m WHERE m.space_id = p.space_id AND m.subject = p.name)
     """
 )
 
@@ -651,6 +644,6 @@ class DocumentRepository:
         parameters = {"document_id": document_id, "settled": _SETTLED}
         gone = (await self._session.execute(_DELETE, parameters)).one()
         if gone.spaces:
-            await self._session.execute(_FORGET_PEOPLE, {"spaces": gone.spaces})
+            await forget_people(self._session, gone.spaces)
         chunks: int = gone.chunks
         return chunks

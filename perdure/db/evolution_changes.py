@@ -8,20 +8,19 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ARRAY, RowMapping, Text, any_, cast, func, select, text
+from sqlalchemy import RowMapping, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.evolution_runs import StageState
 from perdure.db.models import MemoryChangeRow, MemoryRow, SpaceRow
+from perdure.db.noted_values import noted_value, same_value
 from perdure.domain.evolution import ChangeAction, EvolutionStage
 from perdure.domain.ids import new_id
 from perdure.domain.memories import RetiredFor
 from perdure.errors import ConflictError, NotFoundError
 from perdure.schemas.evolution import MemoryChangeRead
 
-_IDS = ARRAY(Text)
 # What evolution may change of a row.
-_INSTANTS = frozenset(("retired_at", "valid_to"))
 COLUMNS = ("retired_at", "retired_for", "superseded_by", "valid_to", "importance")
 
 _NOW = text("SELECT date_trunc('milliseconds', now())")
@@ -269,7 +268,9 @@ class EvolutionChanges:
         )
         if after is not None:
             statement = statement.where(MemoryChangeRow.id < after)
-        return [(row.id, _read(row, content)) for row, content in await self._session.execute(statement)]
+        return [
+            (row.id, change_read(row, content)) for row, content in await self._session.execute(statement)
+        ]
 
     async def lock(self, change_id: str) -> tuple[MemoryChangeRow, str]:
         """A change that may be undone, with what its memory says; nobody else undoes it meanwhile."""
@@ -291,7 +292,7 @@ class EvolutionChanges:
         locked = (await self._session.execute(_LOCK, {"ids": [row.memory_id]})).one()
         current = dict(locked._mapping)
         changed = [name for name in COLUMNS if name in after]
-        if any(not _same(name, current[name], after[name]) for name in changed):
+        if any(not same_value(name, current[name], noted_value(name, after[name])) for name in changed):
             raise ConflictError(
                 f"memory {row.memory_id} was changed again after this: undo the later changes first, "
                 f"see GET /api/v1/memories/changes?memory_id={row.memory_id}"
@@ -307,7 +308,7 @@ class EvolutionChanges:
                 )
             restored = current | {"retired_at": now, "retired_for": RetiredFor.UNDONE.value}
         else:
-            restored = current | {name: _value(name, before.get(name)) for name in changed}
+            restored = current | {name: noted_value(name, before.get(name)) for name in changed}
             if current["retired_at"] is not None and restored["retired_at"] is None:
                 taken = (await self._session.execute(_TAKEN, {"id": row.memory_id})).scalars().first()
                 if taken is not None:
@@ -389,16 +390,6 @@ class EvolutionChanges:
         )
 
 
-def change_read(row: MemoryChangeRow, content: str) -> MemoryChangeRead:
-    """A change as the API shows it."""
-    return _read(row, content)
-
-
-def any_id(ids: Iterable[str]) -> Any:
-    """For `column == any_id(…)`."""
-    return any_(cast(list(ids), _IDS))
-
-
 def _is_as_read(change: Change, rows: Mapping[str, Mapping[str, Any]]) -> bool:
     wanted = {change.memory_id: change.version, **change.needs}
     return all(
@@ -418,7 +409,7 @@ def _differences(
     if change.relations:
         relations = [each for each in change.relations if _key(each) not in unwanted]
         told = [_told(standing[_key(each)]) for each in relations if _key(each) in standing]
-        after = {"relations": [_shown(each) for each in relations]} if relations else {}
+        after = {"relations": [shown(each) for each in relations]} if relations else {}
         return {"relations": told}, after, relations
     wanted = _wanted(change, now)
     return {name: row[name] for name in wanted}, wanted, ()
@@ -443,7 +434,8 @@ def _key(relation: Relation) -> tuple[str, str, str]:
     return relation.source_id, relation.kind, relation.target_id
 
 
-def _shown(relation: Relation) -> dict[str, Any]:
+def shown(relation: Relation) -> dict[str, Any]:
+    """An edge as a change notes it."""
     return {
         "source_id": relation.source_id,
         "kind": relation.kind,
@@ -462,18 +454,8 @@ def _json(values: Mapping[str, Any]) -> str:
     )
 
 
-def _value(name: str, value: Any) -> Any:
-    """A column's value out of JSON."""
-    return datetime.fromisoformat(value) if name in _INSTANTS and value is not None else value
-
-
-def _same(name: str, current: Any, noted: Any) -> bool:
-    if name == "importance":
-        return current is not None and noted is not None and np.float32(current) == np.float32(noted)
-    return bool(current == _value(name, noted))
-
-
-def _read(row: MemoryChangeRow, content: str) -> MemoryChangeRead:
+def change_read(row: MemoryChangeRow, content: str) -> MemoryChangeRead:
+    """A change as the API shows it."""
     return MemoryChangeRead(
         id=None if row.planned else row.id,
         memory_id=row.memory_id,

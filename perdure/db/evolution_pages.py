@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.evolution_runs import StageState
+from perdure.db.noted_values import stored_vector
 from perdure.ports.models import Vectors
 
 # Vectors that a page is compared with at once.
@@ -212,7 +213,7 @@ def _memory(row: Row[*tuple[Any, ...]]) -> StoredMemory:
 
 
 def _vector(sent: bytes) -> Vectors:
-    """A halfvec as PostgreSQL sends it: two numbers of 16 bits, then the elements, big-endian. Of length one."""
-    vector = np.frombuffer(sent, dtype=">f2", offset=4).astype(np.float32)
+    """Of length one again."""
+    vector = stored_vector(sent)
     length = float(np.linalg.norm(vector))
     return vector / length if length else vector

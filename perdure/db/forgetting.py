@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, any_, cast, func, select, text
+from sqlalchemy import ColumnElement, Select, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.arrays import any_of
 from perdure.db.memory_requests import MemoryRequests
 from perdure.db.memory_writer import MemoryWriter
 from perdure.db.models import MemoryRow
@@ -61,7 +62,7 @@ _BURY = text(
 )
 _PEOPLE = text(
     """
-    DELETE FROM memory_people p WHERE p.space_id = :space
+    DELETE FROM memory_people p WHERE p.space_id = ANY(CAST(:spaces AS text[]))
     AND NOT EXISTS (SELECT FROM memories m WHERE m.space_id = p.space_id AND m.speaker = p.name)
     AND NOT EXISTS (SELECT FROM memories m WHERE m.space_id = p.space_id AND m.subject = p.name)
     """
@@ -96,10 +97,15 @@ class Selection:
     def condition(self) -> ColumnElement[bool]:
         """Which memories it means."""
         if self.ids is not None:
-            return MemoryRow.id == any_(cast(list(self.ids), ARRAY(Text)))
+            return MemoryRow.id == any_of(self.ids)
         if self.text is not None:
             return MemoryRow.fingerprint == fingerprint(self.text)
         return MemoryRow.subject == (self.subject or "")
+
+
+async def forget_people(session: AsyncSession, space_ids: Sequence[str]) -> None:
+    """Forget the names that no memory of these spaces bears any more."""
+    await session.execute(_PEOPLE, {"spaces": list(space_ids)})
 
 
 class Forgetting:
@@ -175,7 +181,7 @@ class Forgetting:
         )
         if selection.subject is not None:
             await self._session.execute(_ABANDONED, {"space": self._space_id, "subject": selection.subject})
-        await self._session.execute(_PEOPLE, {"space": self._space_id})
+        await forget_people(self._session, [self._space_id])
         await self._session.execute(_COUNT, {"gone": len(rows), "space": self._space_id})
         memory_ids = [row.id for row in rows if row.version_of is None]
         return ForgetResult(

@@ -7,17 +7,15 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from perdure.db.evolution_changes import Change, EvolutionChanges, Relation
+from perdure.db.evolution_changes import Change, EvolutionChanges, Relation, shown
 from perdure.db.evolution_runs import StageState
 from perdure.db.memory_writer import MemoryWriter, NewMemory, Outcome
 from perdure.db.models import SpaceRow
 from perdure.domain.evolution import ChangeAction, insight_identity
-from perdure.domain.memories import MemoryKind, RetiredFor
+from perdure.domain.memories import MemoryKind, RetiredFor, estimated_tokens
 from perdure.ports.models import Vectors
 
 _SUPPORTS = "supports"
-# Of a sentence; the exact number is for the index, which weighs by length.
-_CHARACTERS_PER_TOKEN = 4
 _MOST_TOKENS = 500
 
 _CITED = text(
@@ -91,16 +89,7 @@ class InsightWriter:
         changes = EvolutionChanges(self._session, self._organisation_id)
         await changes.relate(state.space_id, relations, state.operation_id)
         change = Change(memory_id, 1, ChangeAction.DERIVED, draft.reason)
-        edges = [
-            {
-                "source_id": each.source_id,
-                "kind": each.kind,
-                "target_id": each.target_id,
-                "weight": round(each.weight, 4),
-            }
-            for each in relations
-        ]
-        await changes.note(state, [(change, {}, {"relations": edges})])
+        await changes.note(state, [(change, {}, {"relations": [shown(each) for each in relations]})])
         return memory_id
 
 
@@ -122,7 +111,7 @@ def _memory(state: StageState, draft: Draft, vector: Vectors) -> NewMemory:
         sequence=0,
         ordinal=0,
         piece=0,
-        token_count=min(len(draft.content) // _CHARACTERS_PER_TOKEN + 1, _MOST_TOKENS),
+        token_count=estimated_tokens(draft.content, _MOST_TOKENS),
         identity=draft.identity,
         vector=vector,
         confidence=draft.confidence,

@@ -1,18 +1,16 @@
 """Takes a correction back: a memory says again what it said before, as a new version; the caller commits."""
 
-from datetime import datetime
 from typing import Any
 
-import numpy as np
 from sqlalchemy import func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.memory_repository import MemoryRepository
-from perdure.db.models import MemoryChangeRow, MemoryRow
+from perdure.db.models import MemoryChangeRow
+from perdure.db.noted_values import noted_value, same_value, stored_vector
 from perdure.errors import ConflictError, NotFoundError
 from perdure.ports.models import EmbeddingModel, Vectors
 
-_INSTANTS = frozenset(("valid_from", "valid_to", "expires_at"))
 _VERSION = text(
     """
     SELECT v.token_count, s.embedding_model, s.embedding_dimension, halfvec_send(e.embedding) AS vector
@@ -32,7 +30,9 @@ async def take_back(
     if row is None:
         raise NotFoundError(f"memory {change.memory_id} was forgotten meanwhile")
     after = _columns(change.after or {})
-    if row.retired_at is not None or any(not _same(row, name, value) for name, value in after.items()):
+    if row.retired_at is not None or any(
+        not same_value(name, getattr(row, name), value) for name, value in after.items()
+    ):
         raise ConflictError(
             f"memory {row.id} was changed again after this: undo the later changes first, "
             f"see GET /api/v1/memories/changes?memory_id={row.id}"
@@ -52,24 +52,14 @@ async def _embedded(session: AsyncSession, version_id: str) -> tuple[Vectors, Em
     found = (await session.execute(_VERSION, {"id": version_id})).one_or_none()
     if found is None:
         raise ConflictError("the version before has no vector yet: try again when the space is embedded")
-    vector = np.frombuffer(found.vector, dtype=">f2", offset=4).astype(np.float32)
     model = EmbeddingModel(found.embedding_model, found.embedding_dimension, found.token_count)
-    return vector, model, found.token_count
+    return stored_vector(found.vector), model, found.token_count
 
 
 def _columns(values: dict[str, Any]) -> dict[str, Any]:
     """Columns out of JSON."""
     return {
-        "metadata_" if name == "metadata" else name: datetime.fromisoformat(value)
-        if name in _INSTANTS and value is not None
-        else value
+        "metadata_" if name == "metadata" else name: noted_value(name, value)
         for name, value in values.items()
         if name != "version_id"
     }
-
-
-def _same(row: MemoryRow, name: str, value: Any) -> bool:
-    current = getattr(row, name)
-    if isinstance(current, float):
-        return bool(np.float32(current) == np.float32(value))
-    return bool(current == value)

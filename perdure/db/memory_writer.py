@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ARRAY, CollectionAggregate, Text, any_, cast, func, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db import vector_index
+from perdure.db.arrays import any_of
 from perdure.db.candidates import REMEMBERED
 from perdure.db.chunk_repository import vector_literals
 from perdure.db.memory_requests import MemoryRequests, stored_vectors
@@ -180,7 +181,7 @@ class MemoryWriter:
         """Whether a text was to be forgotten, of this subject or of all."""
         digests = [tombstone(self._space_id, each, fingerprint(content)) for each in (subject, ANY_SUBJECT)]
         statement = select(MemoryTombstoneRow.digest).where(
-            MemoryTombstoneRow.space_id == self._space_id, MemoryTombstoneRow.digest == _any(digests)
+            MemoryTombstoneRow.space_id == self._space_id, MemoryTombstoneRow.digest == any_of(digests)
         )
         return (await self._session.execute(statement.limit(1))).first() is not None
 
@@ -298,7 +299,7 @@ class MemoryWriter:
         }
         current = (MemoryRow.space_id == self._space_id, MemoryRow.retired_at.is_(None))
         same = await self._session.scalars(
-            select(MemoryRow).where(*current, MemoryRow.identity == _any(identities))
+            select(MemoryRow).where(*current, MemoryRow.identity == any_of(identities))
         )
         by_identity = {row.identity: row for row in same}
         by_external_id: dict[str, list[MemoryRow]] = {}
@@ -306,7 +307,7 @@ class MemoryWriter:
             rows = await self._session.scalars(
                 select(MemoryRow).where(
                     *current,
-                    MemoryRow.external_id == _any(external_ids),
+                    MemoryRow.external_id == any_of(external_ids),
                     MemoryRow.subject.in_(subjects),
                 )
             )
@@ -315,7 +316,7 @@ class MemoryWriter:
         tombstones = await self._session.scalars(
             select(MemoryTombstoneRow.digest).where(
                 MemoryTombstoneRow.space_id == self._space_id,
-                MemoryTombstoneRow.digest == _any(list(digests)),
+                MemoryTombstoneRow.digest == any_of(digests),
             )
         )
         recalled = await self._session.scalars(
@@ -323,7 +324,7 @@ class MemoryWriter:
             .join(MemoryAccessRow, MemoryAccessRow.memory_id == MemoryRow.id)
             .where(
                 *current,
-                MemoryRow.fingerprint == _any(prints),
+                MemoryRow.fingerprint == any_of(prints),
                 MemoryAccessRow.last_accessed_at > func.now() - _LOOP_WITHIN,
             )
         )
@@ -376,10 +377,6 @@ class MemoryWriter:
         statistics = StatisticsRepository(self._session, self._organisation_id, MEMORIES)
         await statistics.refresh_if_grown(self._space_id)
         await self._session.execute(_COUNT, {"space": self._space_id, "change": change})
-
-
-def _any(values: Sequence[str]) -> CollectionAggregate[bool]:
-    return any_(cast(list(values), ARRAY(Text)))
 
 
 def _is_loop(memory: NewMemory, known: _Known) -> bool:

@@ -112,11 +112,27 @@ def ui_url(base: str, namespace: str, row: OperationRow) -> str:
     return f"{url}/{row.run_id}/history" if row.run_id else url
 
 
+def subject_of(row: OperationRow) -> Subject | None:
+    """What the operation is about."""
+    return Subject(type=row.subject_type, id=row.subject_id) if row.subject_type and row.subject_id else None
+
+
+def input_fields(row: OperationRow) -> dict[str, Any]:
+    """The fields of the workflow's input: the same whenever they are read."""
+    return {
+        **row.input,
+        "operation_id": row.id,
+        "organisation_id": row.organisation_id,
+        "actor_id": row.actor_id,
+        "kind": row.kind,
+        "subject": subject_of(row),
+        "created_at": row.created_at,
+        "attempt": row.attempt,
+    }
+
+
 def to_read(row: OperationRow, temporal_ui_url: str | None = None) -> OperationRead:
     """Render a row as the API answers it."""
-    subject = (
-        Subject(type=row.subject_type, id=row.subject_id) if row.subject_type and row.subject_id else None
-    )
     return OperationRead(
         id=row.id,
         kind=row.kind,
@@ -125,7 +141,7 @@ def to_read(row: OperationRow, temporal_ui_url: str | None = None) -> OperationR
         workflow_id=workflow_id(row.id, row.attempt),
         run_id=row.run_id,
         temporal_ui_url=temporal_ui_url,
-        subject=subject,
+        subject=subject_of(row),
         attempt=row.attempt,
         created_at=row.created_at,
         updated_at=row.updated_at,

@@ -7,11 +7,11 @@ takes its entries along, so that a profile is never older than its memories.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
-from sqlalchemy import ARRAY, RowMapping, Text, any_, cast, delete, or_, select, text
+from sqlalchemy import RowMapping, delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.arrays import any_of
 from perdure.db.models import MemoryRow, ProfileEntryRow
 from perdure.domain.profiles import (
     SHOWN_FACTS,
@@ -142,39 +142,11 @@ async def add_entries(session: AsyncSession, memories: Sequence[Remembered]) -> 
 
 async def refresh_memories(session: AsyncSession, memory_ids: Sequence[str]) -> None:
     """Put memories anew into the profiles that they belong to, after content, kind or dates of them changed."""
-    await session.execute(delete(ProfileEntryRow).where(ProfileEntryRow.memory_id == _any(memory_ids)))
+    await session.execute(delete(ProfileEntryRow).where(ProfileEntryRow.memory_id == any_of(memory_ids)))
     statement = select(
         MemoryRow.id, MemoryRow.kind, MemoryRow.content, MemoryRow.subject, MemoryRow.speaker
-    ).where(MemoryRow.id == _any(memory_ids), MemoryRow.version_of.is_(None))
+    ).where(MemoryRow.id == any_of(memory_ids), MemoryRow.version_of.is_(None))
     await add_entries(session, [Remembered(*row) for row in await session.execute(statement)])
-
-
-async def refresh(session: AsyncSession, space_id: str, subjects: Sequence[str]) -> None:
-    """Bring the profiles of some names up to date with memories that were written or changed by other ways.
-
-    What was retired, restored or deleted needs this not.
-    """
-    names = [name for name in dict.fromkeys(subjects) if name]
-    if not names:
-        return
-    entered = select(ProfileEntryRow.memory_id).where(
-        ProfileEntryRow.memory_id == MemoryRow.id,
-        ProfileEntryRow.version == MemoryRow.version,
-        ProfileEntryRow.valid_from == MemoryRow.valid_from,
-    )
-    statement = select(MemoryRow.id).where(
-        MemoryRow.space_id == space_id,
-        MemoryRow.version_of.is_(None),
-        or_(MemoryRow.subject == _any(names), MemoryRow.speaker == _any(names)),
-        ~entered.exists(),
-    )
-    missing = list(await session.scalars(statement))
-    if missing:
-        await refresh_memories(session, missing)
-
-
-def _any(values: Sequence[str]) -> Any:
-    return any_(cast(list(values), ARRAY(Text)))
 
 
 async def read_profile(session: AsyncSession, space: str, subject: str) -> ProfileRead | None:
@@ -246,6 +218,3 @@ def _relation(row: RowMapping) -> ProfileRelation:
         direction=row["direction"],
         of=row["shown"],
     )
-
-
-__all__ = ["Remembered", "add_entries", "list_profiles", "read_profile", "refresh", "refresh_memories"]

@@ -6,14 +6,14 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, any_, bindparam, cast, func, literal, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal, or_, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.arrays import any_of
 from perdure.db.candidates import (
     CANDIDATES,
     REMEMBERED,
-    TEXTS,
     WordCandidates,
     by_words,
     holding,
@@ -345,9 +345,7 @@ class RecallRepository:
 
     async def visible_of(self, scope: RecallScope, memory_ids: Sequence[str]) -> set[str]:
         """Those of some memories that may answer: what stands beside a candidate need not."""
-        statement = select(MemoryRow.id).where(
-            MemoryRow.id == any_(cast(list(memory_ids), TEXTS)), scope.condition
-        )
+        statement = select(MemoryRow.id).where(MemoryRow.id == any_of(memory_ids), scope.condition)
         return set(await self._session.scalars(statement))
 
     async def note(self, memory_ids: Sequence[str], log: Mapping[str, Any] | None) -> None:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import cache
 
 from pydantic_core import to_json
-from sqlalchemy import ColumnElement, Select, any_, cast, select, text
+from sqlalchemy import ColumnElement, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.arrays import any_of
 from perdure.db.candidates import (
     CANDIDATES,
     PASSAGES,
-    TEXTS,
     WordCandidates,
     by_words,
     holding,
@@ -193,7 +193,7 @@ class SearchRepository:
         statement = nearest(PASSAGES, int(model.dimension), exact=exact)
         if scope.document_ids is not None:
             statement = statement.join(ChunkRow, ChunkRow.id == ChunkEmbeddingRow.chunk_id).where(
-                ChunkRow.document_id == any_(cast(list(scope.document_ids), TEXTS))
+                ChunkRow.document_id == any_of(scope.document_ids)
             )
         elif scope.documents is not None:
             statement = (

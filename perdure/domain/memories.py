@@ -13,6 +13,8 @@ from perdure.domain.chunking import Block, Page, Tokens, chunk
 _SPACE = re.compile(r"\s+")
 # A text without any of these says nothing: blanks, marks and control characters.
 _SAYS_SOMETHING = re.compile(r"[^\W_]|[^\x00-\u2bff]|[\u2190-\u2bff]")
+# Of a sentence; the exact number is for the index, which weighs by length.
+_CHARACTERS_PER_TOKEN = 4
 # For whatever the subject is.
 ANY_SUBJECT = "*"
 
@@ -82,6 +84,11 @@ def pieces(text: str, tokenizer: Tokens, max_tokens: int) -> list[Piece]:
     stripped = text.strip()
     start = text.find(stripped)
     return found or [Piece(stripped, start, start + len(stripped), 1)]
+
+
+def estimated_tokens(text: str, most: int) -> int:
+    """About how many tokens a text has that nobody has cut into them; at most `most`."""
+    return min(len(text) // _CHARACTERS_PER_TOKEN + 1, most)
 
 
 def embedded_text(speaker: str | None, content: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from perdure.db.profiles import refresh
+from perdure.db.profiles import refresh_memories
 from perdure.db.session import Database
 from tests.accounts import Account
 from tests.integration.test_memories import remember
@@ -156,11 +156,9 @@ async def test_profiles_catch_up_with_memories_that_were_changed_by_other_ways(
 ) -> None:
     result = await remember(caller, content="Ann has a cold.", subject="Ann")
     async with database.transaction(caller.organisation_id) as session:
-        changed = await session.execute(
-            text(
-                "UPDATE memories SET kind = 'fact', version = version + 1 WHERE id = :id RETURNING space_id"
-            ),
-            {"id": result["memory_ids"][0]},
+        await session.execute(
+            text("UPDATE memories SET kind = 'fact', version = version + 1 WHERE id = ANY(:ids)"),
+            {"ids": result["memory_ids"]},
         )
-        await refresh(session, changed.scalar_one(), ["Ann", ""])
+        await refresh_memories(session, result["memory_ids"])
     assert contents((await profile(caller, "Ann"))["facts"]) == ["Ann has a cold."]
