@@ -4,10 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 import uvicorn
 from fastapi import FastAPI
+from typer.testing import CliRunner, Result
 
+from perdure.cli import app as commands
 from perdure.embedded import ports
+from tests.accounts import Account
 
 
 @asynccontextmanager
@@ -24,3 +28,22 @@ async def served(app: FastAPI) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await serving
+
+
+@asynccontextmanager
+async def commands_reach(
+    app: FastAPI, caller: Account, monkeypatch: pytest.MonkeyPatch, *scopes: str
+) -> AsyncIterator[None]:
+    """Commands act as the caller, by a key with these scopes."""
+    key = await caller.post("/api-keys", 201, json={"name": "cli", "scopes": list(scopes)})
+    async with served(app) as url:
+        monkeypatch.setenv("PERDURE_URL", url)
+        monkeypatch.setenv("PERDURE_API_KEY", key["key"])
+        yield
+
+
+async def perdure(*arguments: str, typed: str | None = None) -> Result:
+    """Run a command; not on this loop, which the server runs on."""
+    return await asyncio.to_thread(
+        CliRunner().invoke, commands, [*arguments], input=typed, env={"COLUMNS": "200"}
+    )

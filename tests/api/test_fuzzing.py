@@ -14,7 +14,6 @@ import hypothesis
 import pytest
 import requests
 import schemathesis
-import uvicorn
 from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, strategies
 from hypothesis.errors import Unsatisfiable
@@ -29,9 +28,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from perdure.embedded import ports
 from tests.accounts import Account, registered
 from tests.integration.test_evolution_insights import BOATS
+from tests.served import served
 
 SCALE = int(os.environ.get("PERDURE_TEST_FUZZ", "1"))
 # By each of the two organisations.
@@ -166,17 +165,10 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
 
 
 @pytest.fixture(scope="module")
-async def served(product: FastAPI) -> AsyncIterator[str]:
-    """The application behind a port of its own, in this process."""
-    (port,) = ports.unused(1)
-    config = uvicorn.Config(product, port=port, lifespan="off", log_config=None, access_log=False)
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server._serve())
-    while not server.started:  # noqa: ASYNC110  # uvicorn tells it in no other way
-        await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await serving
+async def url(product: FastAPI) -> AsyncIterator[str]:
+    """Where the application answers."""
+    async with served(product) as url:
+        yield url
 
 
 @pytest.fixture
@@ -309,16 +301,16 @@ def _judge(case: Any, answer: Any, own: Tenant, foreign: Tenant, found: Findings
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("mode", list(EXAMPLES), ids=lambda mode: mode.value)
 async def test_made_up_requests_get_described_answers(
-    product: FastAPI, served: str, tenants: tuple[Tenant, Tenant], mode: GenerationMode
+    product: FastAPI, url: str, tenants: tuple[Tenant, Tenant], mode: GenerationMode
 ) -> None:
     load_all_checks()
     found = Findings()
     sent = walked = 0
-    for operation in _operations(product, served):
+    for operation in _operations(product, url):
         bodies = [await _body(tenant, operation.label) for tenant in tenants]
         for tenant in tenants:
             await _renew(tenant, operation.label)
-        sent += await asyncio.to_thread(_fuzz, operation, mode, served, tenants, bodies, found)
+        sent += await asyncio.to_thread(_fuzz, operation, mode, url, tenants, bodies, found)
         walked += 1
     assert not found.lines, "\n\n".join(found.lines)
     if mode is GenerationMode.POSITIVE:

@@ -1,17 +1,13 @@
 """The commands of memory against a product that answers on a port."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
-from typer.testing import CliRunner, Result
 
-from perdure.cli import app
-from perdure.embedded import ports
 from tests.accounts import Account
+from tests.served import commands_reach, perdure
 
 
 @pytest.fixture
@@ -19,25 +15,10 @@ async def connected(
     product: FastAPI, caller: Account, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Account]:
     """The commands reach the product as the caller."""
-    (port,) = ports.unused(1)
-    server = uvicorn.Server(
-        uvicorn.Config(product, port=port, lifespan="off", log_config=None, access_log=False)
-    )
-    serving = asyncio.create_task(server._serve())
-    while not server.started:  # noqa: ASYNC110  # uvicorn tells it in no other way
-        await asyncio.sleep(0.01)
-    scopes = ["memories:read", "memories:write", "operations:read"]
-    key = await caller.post("/api-keys", 201, json={"name": "cli", "scopes": scopes})
-    monkeypatch.setenv("PERDURE_URL", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("PERDURE_API_KEY", key["key"])
-    yield caller
-    server.should_exit = True
-    await serving
-
-
-async def perdure(*arguments: str) -> Result:
-    """Run a command; not on this loop, which the server runs on."""
-    return await asyncio.to_thread(CliRunner().invoke, app, [*arguments], env={"COLUMNS": "200"})
+    async with commands_reach(
+        product, caller, monkeypatch, "memories:read", "memories:write", "operations:read"
+    ):
+        yield caller
 
 
 async def test_remember_recall_and_forget(connected: Account) -> None:

@@ -1,6 +1,5 @@
 """The commands of privacy against a product that answers on a port."""
 
-import asyncio
 import json
 import zipfile
 from collections.abc import AsyncIterator
@@ -8,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from perdure.cli import app
-from perdure.embedded import ports
 from tests.accounts import Account, registered
+from tests.served import commands_reach, perdure
 
 
 @pytest.fixture
@@ -22,20 +19,10 @@ async def connected(
     product: FastAPI, caller: Account, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Account]:
     """The commands reach the product as the caller, who owns the organisation."""
-    (port,) = ports.unused(1)
-    server = uvicorn.Server(
-        uvicorn.Config(product, port=port, lifespan="off", log_config=None, access_log=False)
-    )
-    serving = asyncio.create_task(server._serve())
-    while not server.started:  # noqa: ASYNC110  # uvicorn tells it in no other way
-        await asyncio.sleep(0.01)
-    scopes = ["privacy:write", "members:read", "operations:read"]
-    key = await caller.post("/api-keys", 201, json={"name": "cli", "scopes": scopes})
-    monkeypatch.setenv("PERDURE_URL", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("PERDURE_API_KEY", key["key"])
-    yield caller
-    server.should_exit = True
-    await serving
+    async with commands_reach(
+        product, caller, monkeypatch, "privacy:write", "members:read", "operations:read"
+    ):
+        yield caller
 
 
 @pytest.fixture
@@ -45,11 +32,6 @@ async def member(product: FastAPI, caller: Account) -> AsyncIterator[dict[str, A
         person: dict[str, Any] = (await other.get("/auth/me"))["user"]
         await caller.post("/members", 201, json={"email": person["email"], "role": "member"})
         yield person
-
-
-async def perdure(*arguments: str, typed: str | None = None) -> Result:
-    """Run a command; not on this loop, which the server runs on."""
-    return await asyncio.to_thread(CliRunner().invoke, app, [*arguments], input=typed, env={"COLUMNS": "200"})
 
 
 def printed(done: Result) -> dict[str, Any]:
