@@ -11,6 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from activities import carried
 from perdure.db.operation_repository import OperationRepository, StepRecord
 from perdure.db.session import Transaction
 from perdure.schemas.operations import OperationError, Progress, StepRead, StepState
@@ -86,9 +87,10 @@ class _RecordingInbound(ActivityInboundInterceptor):
             await asyncio.sleep(QUIET)
             await self._report(record(StepState.RUNNING), organisation_id)
             while True:
-                activity.heartbeat(*activity.info().heartbeat_details)
+                carrying.beat()
                 await asyncio.sleep(HEARTBEAT_EVERY)
 
+        carrying = carried.begin()
         watching = asyncio.create_task(watch())
         try:
             output = await super().execute_activity(input)

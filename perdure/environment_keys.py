@@ -25,7 +25,7 @@ def environment_keys(settings: Settings) -> dict[ProviderName, ProviderKey]:
         keys[name] = ProviderKey(name, settings.openai_api_key, url, settings.openai_model or None)
     elif settings.openai_api_key:
         name = ProviderName.OPENAI
-        keys[name] = ProviderKey(name, settings.openai_api_key, url or None, settings.openai_model or None)
+        keys[name] = ProviderKey(name, settings.openai_api_key, None, settings.openai_model or None)
     if settings.anthropic_api_key:
         name = ProviderName.ANTHROPIC
         keys[name] = ProviderKey(

@@ -11,8 +11,10 @@ PerdureError
 ├── PermissionDeniedError     403  not retried
 ├── PayloadTooLargeError      413  not retried
 ├── QuotaExceededError        429  retried after `retry_after`
+│   └── BudgetReachedError         not retried: an operation holds until it may go on
 ├── UpstreamError             502  retried with back-off
-│   └── ProviderError              a typed reason why a provider did not answer; some are not retried
+│   ├── ProviderError              a typed reason why a provider did not answer; some are not retried
+│   └── ProvidersFailedError       not retried: everybody was asked
 ├── UnavailableError          503  retried with back-off
 ├── SealedValueError          500  not retried (an encrypted value does not open)
 ├── ConfigurationError        500  not retried (the process refuses to start and names the remedy)
@@ -119,6 +121,12 @@ class QuotaExceededError(PerdureError):
         self.retry_after, self.policy = retry_after, policy
 
 
+class BudgetReachedError(QuotaExceededError):
+    """The organisation has spent what it wanted to spend this month."""
+
+    slug, title, retryable = "budget-reached", "Budget reached", False
+
+
 class UpstreamError(PerdureError):
     """Something outside answered wrongly or not at all."""
 
@@ -161,6 +169,12 @@ class ProviderError(UpstreamError):
     def passes(self) -> bool:
         """Whether the same provider may answer later."""
         return self.reason in self.passing
+
+
+class ProvidersFailedError(UpstreamError):
+    """None of the providers answered; the detail says of each why."""
+
+    slug, title, retryable = "providers-failed", "No provider answered", False
 
 
 class UnavailableError(PerdureError):

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Any, TypeVar
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
@@ -13,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel
 
     from activities.operations import OperationActivities
-    from perdure.errors import PerdureError
+    from perdure.errors import BudgetReachedError, PerdureError
     from perdure.schemas.operations import (
         TERMINAL,
         OperationError,
@@ -55,11 +56,16 @@ def is_failure(error: ActivityError, failure_type: str) -> bool:
 class Operation:
     """Base class. A workflow implements `run` as `return await self.perform(job, self._work)`, and that is all."""
 
+    # How soon what holds for its budget looks again by itself: at first, and at most.
+    looks_again_after: ClassVar[tuple[timedelta, timedelta]] = policies.HELD
+
     def __init__(self) -> None:
         self._job: OperationInput | None = None
         self._status = OperationStatus.RUNNING
         self._progress = Progress()
         self._paused = False
+        self._holds = 0
+        self._resumes = 0
         self._result: dict[str, Any] | None = None
         self._error: OperationError | None = None
         self._updated_at: datetime | None = None
@@ -79,7 +85,8 @@ class Operation:
 
     @workflow.signal
     async def resume(self) -> None:
-        """Go on after `pause`."""
+        """Go on after `pause`, or look again whether the budget allows it."""
+        self._resumes += 1
         if self._paused and self._status not in TERMINAL:
             self._paused = False
             await self._change_status(OperationStatus.RUNNING)
@@ -140,20 +147,46 @@ class Operation:
         *,
         summary: str | None = None,
     ) -> Output:
-        """Run one activity as a step, not before the operation is unpaused."""
-        await self.unpaused()
-        self.report(step=method.__name__)
-        try:
-            return await workflow.execute_activity_method(method, argument, summary=summary, **policy)
-        except ActivityError as error:
-            if not is_cancelled_exception(error):
-                self.report(step=method.__name__)
-            raise
+        """Run one activity as a step, not before the operation is unpaused, and again when a budget stopped it."""
+        held = 0
+        while True:
+            await self.unpaused()
+            self.report(step=method.__name__)
+            try:
+                return await workflow.execute_activity_method(method, argument, summary=summary, **policy)
+            except ActivityError as error:
+                if not is_cancelled_exception(error):
+                    self.report(step=method.__name__)
+                if not is_failure(error, BudgetReachedError.slug):
+                    raise
+                reason = describe_failure(error, method.__name__)
+            await self._hold(reason, held)
+            held += 1
 
     async def unpaused(self) -> None:
         """Wait until nobody holds the operation."""
-        if self._paused:
-            await workflow.wait_condition(lambda: not self._paused)
+        if self._paused or self._holds:
+            await workflow.wait_condition(lambda: not self._paused and not self._holds)
+
+    async def _hold(self, reason: OperationError, times: int) -> None:
+        """Pause with a reason until somebody resumes, or until it is time to look again."""
+        first, longest = self.looks_again_after
+        before = self._resumes
+        self._holds += 1
+        try:
+            self._error = reason
+            if self._status != OperationStatus.PAUSED:
+                await self._change_status(OperationStatus.PAUSED)
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self._resumes != before, timeout=min(first * 2 ** min(times, 20), longest)
+                )
+        finally:
+            self._holds -= 1
+            if not self._holds:
+                self._error = None
+        if not self._holds and not self._paused:
+            await self._change_status(OperationStatus.RUNNING)
 
     def report(self, *, step: str | None = None, done: int | None = None, total: int | None = None) -> None:
         """Update what the query `status` and the Temporal UI show."""

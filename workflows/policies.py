@@ -51,5 +51,7 @@ RECORD: LocalPolicy = {
         initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)
     ),
 }
+# When an operation that its budget has paused looks again whether it may go on: a month of that fits into a history.
+HELD = (timedelta(seconds=30), timedelta(hours=1))
 # Workflow tasks go to the worker that has the workflow in memory. When it does not fetch one, it is dead.
 STICKY_TIMEOUT = timedelta(seconds=2)

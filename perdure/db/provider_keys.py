@@ -102,12 +102,12 @@ class ProviderKeyRepository:
         await self._session.flush()
         return row
 
-    async def usable(self) -> list[ProviderKeyRow]:
+    async def usable(self) -> Sequence[ProviderKeyRow]:
         """Every key that is not revoked, oldest first."""
         statement = select(ProviderKeyRow).where(self._usable()).order_by(ProviderKeyRow.id)
-        return list(await self._session.scalars(statement))
+        return (await self._session.scalars(statement)).all()
 
-    async def opened(self, rows: Iterable[ProviderKeyRow]) -> list[ProviderKey]:
+    async def opened(self, rows: Iterable[ProviderKeyRow]) -> Sequence[ProviderKey]:
         """The keys themselves: for calls of providers, at the moment of use, and never for an answer or a log."""
         return [await self._opened(row) for row in rows if row.sealed is not None]
 

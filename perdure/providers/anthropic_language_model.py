@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.errors import ProviderError, ProviderReason
 from perdure.ports.language_models import Capabilities, Finish, Generation, Prompt, TokenUsage
 from perdure.providers.prompts import system_text
+from perdure.providers.public_only import public_client
 from perdure.providers.sdk_failures import sdk_failures
 from perdure.providers.structured_output import held_to_schema
 
@@ -22,8 +23,9 @@ class AnthropicLanguageModel:
     """See `perdure.ports.language_models.LanguageModel`. Thread-safe no; for one event loop."""
 
     def __init__(
-        self, name: str, key: str, base_url: str | None = None, *, timeout: timedelta = TIMEOUT
-    ) -> None:
+        self, name: str, key: str, base_url: str | None = None, *, timeout: timedelta = TIMEOUT,
+        public_only: bool = False,
+    ) -> None:  # fmt: skip
         import anthropic  # noqa: PLC0415  # seconds, and 100 MB: for those who have a key
 
         self.provider, self.name, self.capabilities = _PROVIDER, name, Capabilities()
@@ -34,6 +36,7 @@ class AnthropicLanguageModel:
             base_url=base_url or "https://api.anthropic.com",
             timeout=timeout.total_seconds(),
             max_retries=0,
+            http_client=public_client(anthropic) if public_only else None,
         )
 
     async def generate(self, prompt: Prompt) -> Generation:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.errors import ProviderError, ProviderReason
 from perdure.ports.language_models import Capabilities, Finish, Generation, Prompt, TokenUsage
 from perdure.providers.prompts import system_text
+from perdure.providers.public_only import public_client
 from perdure.providers.sdk_failures import sdk_failures
 from perdure.providers.structured_output import held_to_schema
 
@@ -24,7 +25,7 @@ class OpenAILanguageModel:
 
     def __init__(
         self, name: str, key: str, base_url: str | None = None, *, provider: str = "openai",
-        timeout: timedelta = TIMEOUT,
+        timeout: timedelta = TIMEOUT, public_only: bool = False,
     ) -> None:  # fmt: skip
         import openai  # noqa: PLC0415  # a second, and 60 MB: for those who have a key
 
@@ -39,6 +40,7 @@ class OpenAILanguageModel:
             project="",
             timeout=timeout.total_seconds(),
             max_retries=0,
+            http_client=public_client(openai) if public_only else None,
         )
 
     async def generate(self, prompt: Prompt) -> Generation:

@@ -1,0 +1,292 @@
+"""Calls of providers: whom an organisation asks, whether it may right now, and what each call took.
+
+What becomes of a failure is decided by whoever calls: see `activities.language_models`.
+"""
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from hashlib import sha256
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from perdure import tracing
+from perdure.db.keyring import Keyring
+from perdure.db.provider_budgets import ProviderBudgetRepository, Standing
+from perdure.db.provider_circuits import ProviderCircuitRepository
+from perdure.db.provider_keys import ProviderKeyRepository
+from perdure.db.provider_routes import ProviderRouteRepository, default_route
+from perdure.db.session import Transaction
+from perdure.db.usage_repository import OK, CallRecord, UsageRepository
+from perdure.domain.budgets import BudgetState
+from perdure.domain.circuit_breaker import Circuit
+from perdure.domain.model_prices import PricedModel, price_of
+from perdure.domain.provider_keys import ProviderKey
+from perdure.domain.rate_limits import RatePolicy
+from perdure.domain.routing import Candidate, Capability, ProviderName, Strategy, ranked
+from perdure.errors import BudgetReachedError, ProviderError, ProviderReason, SealedValueError
+from perdure.ports.language_models import TokenUsage
+from perdure.ports.rate_limits import RateStore
+from perdure.schemas.base import rfc3339
+
+logger = structlog.get_logger()
+
+# What speaks of the provider's state, and not of what it was asked.
+_BREAKS = frozenset((ProviderReason.UNAVAILABLE, ProviderReason.CUT_OFF))
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class CircuitOpenError(ProviderError):
+    """The provider was not asked, because it has failed again and again."""
+
+    def __init__(self, candidate: Candidate, wait: timedelta) -> None:
+        detail = "is not asked for a while, because it failed again and again"
+        super().__init__(candidate.provider.value, ProviderReason.UNAVAILABLE, detail, wait)
+
+
+@dataclass(frozen=True)
+class Work:
+    """For whom, and for what, a provider is called. `purpose` is a word for the log, never a text."""
+
+    organisation_id: str
+    purpose: str
+    operation_id: str | None = None
+    operation_kind: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Whom to ask, best first, and with which keys. Who has no key any more is in `lost`, with the reason."""
+
+    capability: Capability
+    candidates: Sequence[Candidate]
+    keys: Mapping[Candidate, ProviderKey] = field(repr=False)
+    lost: Mapping[Candidate, str]
+    circuits: Mapping[str, Circuit]
+
+
+@dataclass
+class Metered:
+    """What a call took; whoever calls fills it in. `model` is the name that the provider gives."""
+
+    usage: TokenUsage = field(default_factory=TokenUsage)
+    model: str = ""
+    cost: Decimal | None = None
+    latency_ms: float = 0.0
+
+
+class ProviderCalls:
+    """Plans, admits and logs calls; each in short transactions of the organisation, none of them over a call."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        keyring: Keyring,
+        environment: Mapping[ProviderName, ProviderKey],
+        rates: RateStore,
+    ) -> None:
+        self._transaction, self._keyring, self._rates = transaction, keyring, rates
+        self._environment = environment
+
+    async def configured(self, organisation_id: str, capability: Capability = Capability.GENERATE) -> bool:
+        """Whether anything but what is built in would be asked."""
+        async with self._transaction(organisation_id) as session:
+            route = await ProviderRouteRepository(session, organisation_id).get(capability)
+            rows = await ProviderKeyRepository(session, organisation_id, self._keyring).usable()
+        if route is not None:
+            usable = {row.id for row in rows}
+            return any(
+                one.key_id in usable if one.key_id else one.provider in self._environment
+                for one in route.candidates
+            )
+        keys = [ProviderKey(ProviderName(row.provider), "", default_model=row.default_model) for row in rows]
+        return any(key.candidate(capability) for key in (*keys, *self._environment.values()))
+
+    async def key(self, organisation_id: str, key_id: str) -> ProviderKey:
+        """One key of the organisation, opened for a call; NotFoundError."""
+        async with self._transaction(organisation_id) as session:
+            provider_keys = ProviderKeyRepository(session, organisation_id, self._keyring)
+            (key,) = await provider_keys.opened([await provider_keys.get(key_id)])
+        return key
+
+    async def note_test(self, organisation_id: str, key_id: str, outcome: str) -> None:
+        """Note how a test of a key ended."""
+        async with self._transaction(organisation_id) as session:
+            await ProviderKeyRepository(session, organisation_id, self._keyring).note_test(key_id, outcome)
+
+    async def plan(
+        self,
+        organisation_id: str,
+        capability: Capability,
+        tokens: TokenUsage = TokenUsage(),  # noqa: B008  # frozen
+    ) -> Plan:
+        """Whom to ask; BudgetReachedError when all who could be asked cost something. `tokens` is an estimate."""
+        async with self._transaction(organisation_id) as session:
+            provider_keys = ProviderKeyRepository(session, organisation_id, self._keyring)
+            rows = await provider_keys.usable()
+            usable = {}
+            unreadable = set()
+            for row in rows:
+                try:
+                    usable.update({key.id: key for key in await provider_keys.opened([row])})
+                except SealedValueError:
+                    unreadable.add(row.id)
+            route = await ProviderRouteRepository(session, organisation_id).get(capability)
+            if route is None:
+                route = default_route(capability, list(usable.values()), self._environment)
+            keys: dict[Candidate, ProviderKey] = {}
+            lost: dict[Candidate, str] = {}
+            for one in route.candidates:
+                key = usable.get(one.key_id) if one.key_id else self._environment.get(one.provider)
+                if key is not None:
+                    keys[one] = key
+                elif one.provider is not ProviderName.EXTRACTIVE:
+                    lost[one] = (
+                        "its stored key cannot be opened: set it anew"
+                        if one.key_id in unreadable
+                        else "its key was revoked"
+                        if one.key_id
+                        else "the installation has no key for it any more"
+                    )
+            circuits = await ProviderCircuitRepository(session, organisation_id).all()
+            standing = await ProviderBudgetRepository(session, organisation_id).standing()
+            latencies = (
+                await UsageRepository(session, organisation_id).medians_ms(capability, route.candidates)
+                if route.strategy is Strategy.FASTEST
+                else {}
+            )
+        candidates = route.candidates
+        if route.strategy is not Strategy.ORDER:
+            prices = {one: _price(one, keys.get(one), tokens) for one in candidates}
+            costs = {one: price for one, price in prices.items() if price is not None}
+            candidates = ranked(candidates, route.strategy, costs=costs, latencies_ms=latencies)
+        if standing.state is BudgetState.HARD:
+            candidates = _affordable(candidates, keys, standing)
+        return Plan(capability, list(dict.fromkeys(candidates)), keys, lost, circuits)
+
+    async def reserve(self, key: ProviderKey | None) -> timedelta:
+        """Take one call of the key's rate; how long to wait before it is sent. UnavailableError of the store."""
+        if key is None or key.requests_per_minute is None:
+            return timedelta(0)
+        name = f"provider key {key.id}"
+        policy = RatePolicy(name, key.requests_per_minute)
+        rate_key = sha256(name.encode()).hexdigest()
+        ahead = (await self._rates.book({rate_key: policy.interval_us}))[rate_key]
+        return max(ahead - policy.capacity_us, 0) * _MICROSECOND
+
+    @asynccontextmanager
+    async def calling(self, plan: Plan, candidate: Candidate, work: Work) -> AsyncIterator[Metered]:
+        """Around one call of a provider: CircuitOpenError when it is not asked now; what it took is logged."""
+        circuit = plan.circuits.get(candidate.circuit)
+        if circuit is not None and not circuit.is_closed:
+            await self._admit(candidate, work.organisation_id)
+        metered = Metered(model=candidate.model)
+        started = time.perf_counter()
+        outcome = ProviderReason.CUT_OFF.value  # when whoever asks stops listening
+        failed: ProviderReason | None = None
+        try:
+            with tracing.span(
+                "provider",
+                **{"gen_ai.provider.name": candidate.provider.value, "gen_ai.request.model": candidate.model},
+            ):
+                yield metered
+            outcome = OK
+        except ProviderError as error:
+            failed, outcome = error.reason, error.reason.value
+            raise
+        finally:
+            metered.latency_ms = (time.perf_counter() - started) * 1000
+            if outcome == OK:
+                metered.cost = self._cost(plan, candidate, metered)
+            await self._note(plan, candidate, work, metered, outcome, failed)
+
+    async def _admit(self, candidate: Candidate, organisation_id: str) -> None:
+        async with self._transaction(organisation_id, durable=False) as session:
+            admission = await ProviderCircuitRepository(session, organisation_id).admit(candidate.circuit)
+        if not admission.allowed:
+            raise CircuitOpenError(candidate, admission.wait)
+
+    @staticmethod
+    def _cost(plan: Plan, candidate: Candidate, metered: Metered) -> Decimal | None:
+        """By the name in the answer, which is the more exact one, or by the one that was asked for."""
+        key, usage = plan.keys.get(candidate), metered.usage
+        for model in dict.fromkeys((metered.model, candidate.model)):
+            price = _price(Candidate(candidate.provider, model, candidate.key_id), key, usage)
+            if price is not None:
+                return price
+        return None
+
+    async def _note(
+        self,
+        plan: Plan,
+        candidate: Candidate,
+        work: Work,
+        metered: Metered,
+        outcome: str,
+        failed: ProviderReason | None,
+    ) -> None:
+        """Write what a call took. An answer that was paid for is not given up because this cannot be written."""
+        record = CallRecord(
+            capability=plan.capability,
+            purpose=work.purpose,
+            candidate=candidate,
+            operation_id=work.operation_id,
+            operation_kind=work.operation_kind,
+            usage=metered.usage,
+            cost_usd=metered.cost,
+            latency_ms=metered.latency_ms,
+            outcome=outcome,
+        )
+        try:
+            async with self._transaction(work.organisation_id) as session:
+                circuits = ProviderCircuitRepository(session, work.organisation_id)
+                if failed in _BREAKS:
+                    circuit = await circuits.note_failure(candidate.circuit)
+                    if not circuit.is_closed:
+                        logger.warning("provider_circuit_open", provider=candidate.provider.value)
+                elif candidate.circuit in plan.circuits and outcome != ProviderReason.CUT_OFF:
+                    await circuits.close(candidate.circuit)
+                await UsageRepository(session, work.organisation_id).write(record)
+                await ProviderBudgetRepository(session, work.organisation_id).spend(metered.cost)
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning(
+                "provider_call_not_recorded",
+                provider=candidate.provider.value,
+                model=candidate.model,
+                outcome=outcome,
+                cost_usd=str(metered.cost),
+                error=type(error).__name__,
+            )
+
+
+def _price(candidate: Candidate, key: ProviderKey | None, usage: TokenUsage) -> Decimal | None:
+    base_url = None if key is None or key.is_official else key.base_url
+    priced = PricedModel(candidate.provider, candidate.model, base_url)
+    return price_of(priced, usage.input, usage.output, usage.cached)
+
+
+def _affordable(
+    candidates: Sequence[Candidate], keys: Mapping[Candidate, ProviderKey], standing: Standing
+) -> list[Candidate]:
+    """Those who cost nothing that is counted: servers without a price. What only quotes stands in for nobody."""
+    free = [one for one in candidates if not _costs(one, keys.get(one))]
+    if len(free) == len(candidates) or any(one.provider is not ProviderName.EXTRACTIVE for one in free):
+        return free
+    detail = (
+        f"The organisation has spent US$ {standing.spent_usd:.2f} of its US$ {standing.budget.hard_usd:.2f} for "
+        f"models this month. Raise the budget (PUT /api/v1/providers/budget), or wait until "
+        f"{rfc3339(standing.resets_at)}."
+    )
+    raise BudgetReachedError(detail, retry_after=None, policy="budget")
+
+
+def _costs(candidate: Candidate, key: ProviderKey | None) -> bool:
+    if candidate.provider is ProviderName.EXTRACTIVE:
+        return False
+    return candidate.provider is not ProviderName.OPENAI_COMPATIBLE or (
+        _price(candidate, key, TokenUsage(1000, 1000)) is not None
+    )
