@@ -1,0 +1,326 @@
+"""Classification: pages of texts are answered here, by a model at a provider, or by a person."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from temporalio import activity
+
+from activities.failures import failures
+from activities.language_models import Answered, ModelCall, RoutedLanguageModels
+from activities.text_stages import TextStages, labels_of
+from perdure.db.classification_results import ClassificationResults, Item, Outcome
+from perdure.db.classification_workflows import ClassificationWorkflows
+from perdure.db.session import Transaction
+from perdure.domain.classification_prompts import category_prompt, read_category
+from perdure.domain.deciding import ENOUGH_CONFIDENCES, follows, next_category
+from perdure.domain.ids import made_at
+from perdure.domain.risk_coverage import threshold_for
+from perdure.errors import NotFoundError, ProviderError, ProviderReason
+from perdure.ports.models import EmbeddingCall
+from perdure.schemas.classification import (
+    MAX_ITEMS,
+    CategoryRead,
+    ClassifiedPage,
+    ClassifyBatchResult,
+    ClassifyDocumentResult,
+    ClassifyJob,
+    ClassifySettle,
+    ItemReason,
+    Questions,
+    ResultStatus,
+    StageGiven,
+    StagesRead,
+    TokensRead,
+)
+
+Told = TypeVar("Told")
+
+PURPOSE = "classification"
+# Calls of one page that are under way at once.
+AT_ONCE = 8
+# What is wrong with one text, and not with the provider.
+_OF_THE_TEXT = {
+    ProviderReason.REFUSED: ItemReason.CONTENT_REFUSED,
+    ProviderReason.MALFORMED: ItemReason.BAD_ANSWER,
+    ProviderReason.INVALID_REQUEST: ItemReason.PROVIDER_FAILED,
+}
+
+
+class ClassificationTextActivities:
+    """What takes the embedding model. Each is safe to run twice: what has an answer keeps it."""
+
+    def __init__(self, transaction: Transaction, stages: TextStages) -> None:
+        self._transaction, self._stages = transaction, stages
+
+    @activity.defn
+    async def classify_page(self, job: ClassifyJob) -> ClassifiedPage:
+        """Answer the texts of a page. A second run finds them answered."""
+        with failures():
+            return await self._answered(job, lambda results: _counted(results, job))
+
+    @activity.defn
+    async def classify_text(self, job: ClassifyJob) -> ClassifyDocumentResult:
+        """Answer the one text of an operation. A second run finds it answered."""
+        with failures():
+            return await self._answered(job, lambda results: _concluded(results, job))
+
+    async def _answered(
+        self, job: ClassifyJob, then: Callable[[ClassificationResults], Awaitable[Told]]
+    ) -> Told:
+        async with self._transaction(job.organisation_id) as session:
+            results = ClassificationResults(session, job.organisation_id)
+            questions = await _questions(results, job)
+            items = await results.waiting(job.operation_id, job.first, job.last, ResultStatus.QUEUED)
+            workflows = ClassificationWorkflows(session, job.organisation_id)
+            learnt = (
+                await workflows.learnt(questions.workflow_id, questions.learnt_until)
+                if questions.workflow_id
+                else []
+            )
+        call = EmbeddingCall(job.organisation_id, PURPOSE, job.operation_id, job.operation_kind)
+        outcomes = await self._stages.answer(call, questions, learnt, items, made_at(job.operation_id))
+        async with self._transaction(job.organisation_id) as session:
+            results = ClassificationResults(session, job.organisation_id)
+            await results.write(job.operation_id, outcomes)
+            return await then(results)
+
+
+class ClassificationActivities:
+    """What needs the database, or a model at a provider. Each is safe to run twice."""
+
+    def __init__(self, transaction: Transaction, models: RoutedLanguageModels) -> None:
+        self._transaction, self._models = transaction, models
+
+    @activity.defn
+    async def ask_model(self, job: ClassifyJob) -> ClassifiedPage:
+        """Ask a model about the texts of a page that wait for one; each answer is written at once.
+
+        Counts are those of the whole batch. A second run asks about those that have none yet. What hinders all of
+        them, such as a budget that is used up, is raised when the answers under way are written: nothing is lost,
+        and nothing is paid for twice.
+        """
+        with failures():
+            async with self._transaction(job.organisation_id) as session:
+                results = ClassificationResults(session, job.organisation_id)
+                questions = await _questions(results, job)
+                items = await results.waiting(job.operation_id, job.first, job.last, ResultStatus.ESCALATED)
+            if items:
+                configured = await self._models.configured(job.organisation_id)
+                await self._ask_all(job, questions, items, configured=configured)
+            async with self._transaction(job.organisation_id) as session:
+                whole = job.model_copy(update={"first": 0, "last": MAX_ITEMS})
+                return await _counted(ClassificationResults(session, job.organisation_id), whole)
+
+    @activity.defn
+    async def decide_batch(self, job: ClassifyJob) -> ClassifiedPage:
+        """Find from which confidence on the batch's answers reach the target, and decide them.
+
+        A second run finds them decided.
+        """
+        with failures():
+            async with self._transaction(job.organisation_id) as session:
+                results = ClassificationResults(session, job.organisation_id)
+                questions = await _questions(results, job)
+                place = next_category(questions)
+                scored = await results.scored(job.operation_id)
+                if place is not None and scored:
+                    target = questions.stages[place].target_accuracy or 0.0
+                    enough = len(scored) >= ENOUGH_CONFIDENCES
+                    sure_from = threshold_for(target, unreviewed=scored).value if enough else target
+                    await results.decide(job.operation_id, sure_from)
+                return await _counted(results, job)
+
+    @activity.defn
+    async def conclude_text(self, job: ClassifyJob) -> ClassifyDocumentResult:
+        """What became of the one text of an operation."""
+        with failures():
+            async with self._transaction(job.organisation_id) as session:
+                return await _concluded(ClassificationResults(session, job.organisation_id), job)
+
+    @activity.defn
+    async def summarise_classification(self, job: ClassifyJob) -> ClassifyBatchResult:
+        """Count what became of a batch."""
+        async with self._transaction(job.organisation_id) as session:
+            return await ClassificationResults(session, job.organisation_id).summary(job.operation_id)
+
+    @activity.defn
+    async def settle_classification(self, job: ClassifySettle) -> None:
+        """End what has no answer yet. A second run finds nothing."""
+        async with self._transaction(job.organisation_id) as session:
+            results = ClassificationResults(session, job.organisation_id)
+            await results.settle(job.operation_id, job.reason, job.detail)
+
+    async def _ask_all(
+        self, job: ClassifyJob, questions: Questions, items: Sequence[Item], *, configured: bool
+    ) -> None:
+        slots = asyncio.Semaphore(AT_ONCE)
+        hindered: list[Exception] = []
+
+        async def ask(item: Item) -> None:
+            async with slots:
+                if hindered:
+                    return
+                try:
+                    outcome = await _Conversation(
+                        self._models, job, questions, item, configured=configured
+                    ).outcome()
+                except Exception as error:
+                    hindered.append(error)
+                    raise
+                async with self._transaction(job.organisation_id) as session:
+                    await ClassificationResults(session, job.organisation_id).write(
+                        job.operation_id, [outcome]
+                    )
+
+        ended = await asyncio.gather(*(ask(item) for item in items), return_exceptions=True)
+        raised = [one for one in ended if isinstance(one, BaseException)]
+        if raised:
+            raise raised[0]
+
+
+@dataclass
+class _Spent:
+    """What the answers to one text took."""
+
+    tokens: TokensRead = field(default_factory=TokensRead)
+    cost: Decimal | None = Decimal(0)
+    provider: str = "local"
+    model: str | None = None
+
+    def add(self, answered: Answered) -> None:
+        usage = answered.generation.usage
+        self.tokens = TokensRead(
+            input=self.tokens.input + usage.input,
+            output=self.tokens.output + usage.output,
+            cached=self.tokens.cached + usage.cached,
+        )
+        known = self.cost is not None and answered.cost is not None
+        self.cost = (self.cost or Decimal(0)) + (answered.cost or Decimal(0)) if known else None
+        self.provider, self.model = answered.provider.value, answered.model
+
+
+class _Conversation:
+    """One text, and the stages that are left for it."""
+
+    def __init__(
+        self,
+        models: RoutedLanguageModels,
+        job: ClassifyJob,
+        questions: Questions,
+        item: Item,
+        *,
+        configured: bool,
+    ) -> None:
+        self._models, self._job, self._questions = models, job, questions
+        self._item, self._configured = item, configured
+        self._held: dict[str, Any] = item.held or {}
+        self._spent = _Spent()
+
+    async def outcome(self) -> Outcome:
+        """Stage by stage, until one is sure, or a person is asked, or nothing can be said."""
+        place = int(self._held["place"])
+        ask = True
+        while True:
+            stage = self._questions.stages[place]
+            category, failed = await self._asked(stage, place) if ask else (self._local(place), None)
+            if category is None:
+                return self._refused(failed)
+            status = (
+                ResultStatus.OPEN
+                if failed is not None and stage.provider == "local"
+                else follows(self._questions, place, category.confidence, asked=ask)
+            )
+            if isinstance(status, ResultStatus) and status is not ResultStatus.ESCALATED:
+                return self._answered(status, category)
+            if isinstance(status, int):
+                place = status
+                ask = self._questions.stages[place].provider != "local"
+            else:
+                ask = True
+
+    async def _asked(self, stage: StageGiven, place: int) -> tuple[CategoryRead | None, ProviderError | None]:
+        """A model's answer; else what the stage falls back to, and why."""
+        if stage.provider == "local" and not self._configured:
+            # Nobody could be asked: a person is.
+            return self._local(place), ProviderError("local", ProviderReason.UNAVAILABLE, "no key is there")
+        text = self._item.text or ""
+        call = ModelCall(
+            organisation_id=self._job.organisation_id,
+            operation_id=self._job.operation_id,
+            operation_kind=self._job.operation_kind,
+            purpose=PURPOSE,
+            schema_required=True,
+        )
+        try:
+            answered = await self._models.generate(call, category_prompt(stage, text))
+        except ProviderError as error:
+            if error.reason not in _OF_THE_TEXT:
+                raise
+            return self._local(place), error
+        self._spent.add(answered)
+        category = read_category(stage, answered.generation.value, text)
+        return category.model_copy(
+            update={"provider": answered.provider.value, "model": answered.model}
+        ), None
+
+    def _local(self, place: int) -> CategoryRead | None:
+        said = self._held.get("said", {}).get(str(place))
+        return CategoryRead.model_validate(said["category"]) if said else None
+
+    def _answered(self, status: ResultStatus, category: CategoryRead) -> Outcome:
+        if status is ResultStatus.DECIDED and self._held.get("person"):
+            status = ResultStatus.OPEN
+        stages = StagesRead.model_validate({**self._item.stages, "category": category})
+        return Outcome(
+            self._item.ordinal,
+            status,
+            stages=stages,
+            label=category.label,
+            labels=labels_of(category),
+            confidence=category.confidence,
+            provider=self._spent.provider,
+            model=self._spent.model,
+            tokens=self._spent.tokens,
+            cost=self._spent.cost,
+        )
+
+    def _refused(self, error: ProviderError | None) -> Outcome:
+        return Outcome(
+            self._item.ordinal,
+            ResultStatus.FAILED,
+            stages=StagesRead.model_validate(self._item.stages),
+            provider=self._spent.provider,
+            model=self._spent.model,
+            tokens=self._spent.tokens,
+            cost=self._spent.cost,
+            reason=_OF_THE_TEXT[error.reason] if error else ItemReason.INTERNAL_ERROR,
+            detail=str(error) if error else "no stage could answer",
+        )
+
+
+async def _questions(results: ClassificationResults, job: ClassifyJob) -> Questions:
+    questions = await results.questions(job.operation_id)
+    if questions is None:
+        raise NotFoundError(f"nothing is known any more of what operation {job.operation_id} was to classify")
+    return questions
+
+
+async def _counted(results: ClassificationResults, job: ClassifyJob) -> ClassifiedPage:
+    done, scored, escalated = await results.counts(job.operation_id, job.first, job.last)
+    return ClassifiedPage(done=done, scored=scored, escalated=escalated)
+
+
+async def _concluded(results: ClassificationResults, job: ClassifyJob) -> ClassifyDocumentResult:
+    found = await results.of_operation(job.operation_id)
+    if found is None:
+        raise NotFoundError(f"the result of operation {job.operation_id} was deleted")
+    return ClassifyDocumentResult(
+        result_id=found.id,
+        status=found.status,
+        decision=found.decision,
+        reason=found.reason,
+        detail=found.detail,
+    )

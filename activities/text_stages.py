@@ -1,0 +1,371 @@
+"""The stages of a classification on some texts at once, by what runs here."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from perdure.db.classification_results import Item, Outcome
+from perdure.db.classification_workflows import LearntExample
+from perdure.db.label_sets import LabelSets
+from perdure.domain.classification import (
+    LabelConfidence,
+    Prototypes,
+    Scored,
+    passages_of,
+    scores_of_many,
+    text_vector,
+)
+from perdure.domain.deciding import follows, is_sure, next_category
+from perdure.domain.evidence import MOST_SENTENCES
+from perdure.domain.languages import detect_language
+from perdure.domain.outlines import outline
+from perdure.domain.sentences import sentences
+from perdure.ports.models import EmbeddingCall, Vectors
+from perdure.ports.text_analysis import EntityExtractor, SentimentJudge
+from perdure.schemas.classification import (
+    MAX_TEXT,
+    Alternative,
+    CategoryRead,
+    EntityRead,
+    EvidenceRead,
+    ItemReason,
+    Questions,
+    ResultStatus,
+    SentimentRead,
+    Stage,
+    StagesRead,
+)
+
+# A language is told by the beginning of a text.
+_TOLD_BY = 2_000
+MOST_EVIDENCE = 3
+
+
+@dataclass(frozen=True)
+class Readable:
+    """A text that can be classified."""
+
+    item: Item
+    text: str
+    language: str | None
+    reference: datetime
+
+
+@dataclass(frozen=True)
+class Categories:
+    """What the category stages that run here say of one text, by their places."""
+
+    by_place: Mapping[int, tuple[CategoryRead, float]]
+    vector: Vectors
+
+    def held(self) -> dict[str, Any]:
+        """For a model's turn: what to fall back to, and what the next stage says."""
+        return {
+            str(place): {"category": category.model_dump(mode="json"), "raw": raw}
+            for place, (category, raw) in self.by_place.items()
+        }
+
+
+@dataclass(frozen=True)
+class _Others:
+    """What the other stages say of one text."""
+
+    sentiment: SentimentRead | None
+    entities: list[EntityRead] | None
+    summary: dict[str, Any] | None
+    is_for_person: bool
+
+
+def refusal(item: Item) -> tuple[ItemReason, str] | None:
+    """Why an item cannot be classified."""
+    if item.given is not None and item.document is None:
+        return ItemReason.DOCUMENT_NOT_FOUND, f"no document {item.given}: check the id"
+    if item.document is not None and not item.document.is_indexed:
+        detail = (
+            f"document {item.document.id} is {item.document.status}: "
+            "classify it when it is indexed; a retry of the operation takes what failed"
+        )
+        return ItemReason.DOCUMENT_NOT_INDEXED, detail
+    text = item.text or ""
+    if not text.strip():
+        if item.document is not None:
+            return ItemReason.DOCUMENT_WITHOUT_TEXT, f"document {item.document.id} holds no text"
+        return ItemReason.EMPTY_TEXT, "the text is empty or blank"
+    if len(text) > MAX_TEXT:
+        return ItemReason.TOO_LONG, f"the text has {len(text):,} characters; at most {MAX_TEXT:,} are read"
+    return None
+
+
+class TextStages:
+    """Answers a page of texts: one embedding call for all of them."""
+
+    def __init__(self, label_sets: LabelSets, extractor: EntityExtractor, judge: SentimentJudge) -> None:
+        self._label_sets, self._extractor, self._judge = label_sets, extractor, judge
+
+    async def answer(
+        self,
+        call: EmbeddingCall,
+        questions: Questions,
+        learnt: Sequence[LearntExample],
+        items: Sequence[Item],
+        reference: datetime,
+    ) -> list[Outcome]:
+        """What becomes of each item."""
+        outcomes, readable = [], []
+        for item in items:
+            refused = refusal(item)
+            if refused is None:
+                readable.append(_readable(item, questions, reference))
+            else:
+                outcomes.append(
+                    Outcome(
+                        item.ordinal,
+                        ResultStatus.FAILED,
+                        provider=None,
+                        reason=refused[0],
+                        detail=refused[1],
+                        document_id=item.document.id if item.document else None,
+                    )
+                )
+        if readable:
+            categories = await self._categories(call, questions, learnt, readable)
+            others = await asyncio.to_thread(self._others, questions, readable)
+            answered = [
+                self._outcome(questions, one, said, other)
+                for one, said, other in zip(readable, categories, others, strict=True)
+            ]
+            if questions.evidence:
+                answered = await self._with_evidence(call, questions, learnt, readable, answered)
+            outcomes += answered
+        return outcomes
+
+    async def _categories(
+        self,
+        call: EmbeddingCall,
+        questions: Questions,
+        learnt: Sequence[LearntExample],
+        readable: Sequence[Readable],
+    ) -> list[Categories | None]:
+        places = [n for n, stage in enumerate(questions.stages) if stage.task is Stage.CATEGORY]
+        if not places:
+            return [None] * len(readable)
+        vectors = await self._text_vectors(call, [one.text for one in readable])
+        said: list[dict[int, tuple[CategoryRead, float]]] = [{} for _ in readable]
+        for place in places:
+            stage = questions.stages[place]
+            if stage.provider != "local" and "local" not in stage.fallbacks:
+                continue
+            prototypes = await self._label_sets.prototypes(call, questions, stage, learnt)
+            scored = scores_of_many(prototypes, vectors, languages=[one.language for one in readable])
+            for one, answers in zip(scored, said, strict=True):
+                answers[place] = (_category(one, prototypes, multi_label=stage.multi_label), one.raw)
+        return [Categories(answers, vector) for answers, vector in zip(said, vectors, strict=True)]
+
+    async def _text_vectors(self, call: EmbeddingCall, texts: Sequence[str]) -> Vectors:
+        passages = [passages_of(text) for text in texts]
+        embedded = await self._label_sets.embed(call, [one for each in passages for one in each])
+        rows, at = [], 0
+        for each in passages:
+            rows.append(embedded[at] if len(each) == 1 else text_vector(embedded[at : at + len(each)]))
+            at += len(each)
+        return np.stack(rows)
+
+    async def _with_evidence(
+        self,
+        call: EmbeddingCall,
+        questions: Questions,
+        learnt: Sequence[LearntExample],
+        readable: Sequence[Readable],
+        outcomes: Sequence[Outcome],
+    ) -> list[Outcome]:
+        """The same with the passages that speak for each label; all sentences are embedded at once."""
+        split = [
+            sentences(one.text)[:MOST_SENTENCES]
+            if outcome.label is not None and outcome.place is not None
+            else []
+            for one, outcome in zip(readable, outcomes, strict=True)
+        ]
+        several = [found for found in split if len(found) > 1]
+        embedded = await self._label_sets.embed(call, [one.text for found in several for one in found])
+        at, shown = 0, []
+        for outcome, found in zip(outcomes, split, strict=True):
+            category = outcome.stages.category
+            if not found or category is None or category.label is None or outcome.place is None:
+                shown.append(outcome)
+                continue
+            stage = questions.stages[outcome.place]
+            prototypes = await self._label_sets.prototypes(call, questions, stage, learnt)
+            if len(found) > 1:
+                vectors, at = embedded[at : at + len(found)], at + len(found)
+            else:
+                vectors = np.stack([outcome.vector]) if outcome.vector is not None else embedded[:0]
+            scored = vectors @ prototypes.vector_of(category.label)
+            best = sorted(np.argsort(-scored, kind="stable")[:MOST_EVIDENCE].tolist())
+            evidence = [
+                EvidenceRead(
+                    text=found[n].text,
+                    start=found[n].start,
+                    end=found[n].end,
+                    score=round(float(scored[n]), 4),
+                )
+                for n in best
+            ]
+            stages = outcome.stages.model_copy(
+                update={"category": category.model_copy(update={"evidence": evidence})}
+            )
+            shown.append(replace(outcome, stages=stages))
+        return shown
+
+    def _others(self, questions: Questions, readable: Sequence[Readable]) -> list[_Others]:
+        sentiments: list[SentimentRead | None] = [None] * len(readable)
+        unsure = [False] * len(readable)
+        for place, stage in enumerate(questions.stages):
+            if stage.task is Stage.SENTIMENT:
+                judged = self._judge.judge([one.text for one in readable], [one.language for one in readable])
+                sentiments = [
+                    SentimentRead(polarity=one.polarity, label=one.label.value, confidence=one.confidence)
+                    for one in judged
+                ]
+                unsure = [not is_sure(one.confidence, questions.sure_from[place]) for one in judged]
+        tasks = {stage.task for stage in questions.stages}
+        return [
+            _Others(
+                sentiment,
+                self._entities(one, questions) if Stage.ENTITIES in tasks else None,
+                _outlined(one.text) if Stage.SUMMARY in tasks else None,
+                is_unsure,
+            )
+            for one, sentiment, is_unsure in zip(readable, sentiments, unsure, strict=True)
+        ]
+
+    def _entities(self, one: Readable, questions: Questions) -> list[EntityRead]:
+        found = self._extractor.extract(
+            one.text,
+            region=questions.region,
+            reference=one.reference,
+            languages=[one.language] if one.language else [],
+        )
+        return [
+            EntityRead(
+                type=each.type.value,
+                text=each.text,
+                value=each.value,
+                start=each.start,
+                end=each.end,
+                confidence=each.confidence,
+            )
+            for each in found
+        ]
+
+    def _outcome(
+        self, questions: Questions, one: Readable, said: Categories | None, others: _Others
+    ) -> Outcome:
+        document_id = one.item.document.id if one.item.document else None
+        person = ResultStatus.OPEN if others.is_for_person else ResultStatus.DECIDED
+        if said is None:
+            sentiment = others.sentiment
+            return Outcome(
+                one.item.ordinal,
+                person,
+                stages=_stages(None, others),
+                label=sentiment.label if sentiment else None,
+                labels=[sentiment.label] if sentiment else [],
+                confidence=sentiment.confidence if sentiment else None,
+                document_id=document_id,
+            )
+        status, place = walk(questions, said, 0)
+        category, raw = said.by_place.get(place, (None, None))
+        held: dict[str, Any] | None = None
+        if questions.is_deferred and place == next_category(questions) and category is not None:
+            unsure = follows(questions, place, -1.0, asked=False)
+            held = {
+                "sure": person.value,
+                "unsure": unsure.value if isinstance(unsure, ResultStatus) else None,
+            }
+            status = ResultStatus.SCORED
+        elif status is ResultStatus.DECIDED:
+            status = person
+        if status in (ResultStatus.ESCALATED, ResultStatus.SCORED):
+            held = {**(held or {}), "place": place, "said": said.held(), "person": others.is_for_person}
+        return Outcome(
+            one.item.ordinal,
+            status,
+            stages=_stages(category, others),
+            label=category.label if category else None,
+            labels=labels_of(category),
+            confidence=category.confidence if category else None,
+            raw=raw,
+            held=held,
+            vector=said.vector,
+            vector_model=self._label_sets.model,
+            document_id=document_id,
+            place=place if category else None,
+        )
+
+
+def walk(questions: Questions, said: Categories, start: int) -> tuple[ResultStatus, int]:
+    """Through the category stages that run here: what becomes of the text, and at which place."""
+    place = next_category(questions, start)
+    while place is not None:
+        if place not in said.by_place or questions.stages[place].provider != "local":
+            return ResultStatus.ESCALATED, place
+        status = follows(questions, place, said.by_place[place][0].confidence, asked=False)
+        if isinstance(status, ResultStatus):
+            return status, place
+        place = status
+    msg = "a walk begins where a category stage is"
+    raise ValueError(msg)
+
+
+def _outlined(text: str) -> dict[str, Any]:
+    return {"kind": "outline", **asdict(outline(text))}
+
+
+def labels_of(category: CategoryRead | None) -> list[str]:
+    """All labels of an answer."""
+    if category is None:
+        return []
+    if category.labels:
+        return [one.label for one in category.labels]
+    return [category.label] if category.label is not None else []
+
+
+def _readable(item: Item, questions: Questions, reference: datetime) -> Readable:
+    text = item.text or ""
+    document = item.document
+    language = questions.language or (document.language if document else None)
+    return Readable(
+        item,
+        text,
+        language or detect_language(text[:_TOLD_BY]),
+        document.created_at if document else reference,
+    )
+
+
+def _category(scored: Scored, prototypes: Prototypes, *, multi_label: bool) -> CategoryRead:
+    chosen = scored.labels[0] if multi_label and scored.labels else None
+    label = scored.label if not multi_label else (chosen.label if chosen else None)
+    return CategoryRead(
+        label=label,
+        confidence=scored.confidence,
+        labels=_alternatives(scored.labels) if multi_label else [],
+        path=[one.label for one in scored.path] if len(scored.path) > 1 else [],
+        alternatives=_alternatives(scored.alternatives),
+    )
+
+
+def _alternatives(given: Sequence[LabelConfidence]) -> list[Alternative]:
+    return [Alternative(label=one.label, confidence=one.confidence) for one in given]
+
+
+def _stages(category: CategoryRead | None, others: _Others) -> StagesRead:
+    return StagesRead(
+        category=category,
+        sentiment=others.sentiment,
+        entities=others.entities,
+        summary=others.summary,
+    )
