@@ -34,8 +34,6 @@ from perdure.schemas.providers import KeyTestRead
 PATIENCE = Patience()
 # Outside of activities nobody tries again later.
 _IMPATIENCE = Patience(tries=1)
-# A turn of a key's rate that comes sooner is waited for in place; a later one lets others work meanwhile.
-_SOON = timedelta(seconds=20)
 _LEDGER, _TURNS = "provider_failures", "provider_turns"
 _TURNS_KEPT_S = 600.0
 _CHARACTERS_A_TOKEN = 4
@@ -51,6 +49,25 @@ class ModelCall:
     purpose: str
     schema_required: bool = False
     """Whether only those are asked who follow a schema: the built-in model does not."""
+    providers: Sequence[str] = ()
+    """Of those that are routed, only these are asked, in this order; empty: all, as routed."""
+    model: str | None = None
+    """Of the first of them, only this model."""
+
+    def wants(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Those of the routed ones that may be asked, best first."""
+        if not self.providers:
+            return list(candidates)
+        first = self.providers[0]
+        return sorted(
+            (
+                one
+                for one in candidates
+                if one.provider in self.providers
+                and (self.model is None or one.provider != first or one.model == self.model)
+            ),
+            key=lambda one: self.providers.index(one.provider),
+        )
 
 
 @dataclass(frozen=True)
@@ -159,6 +176,7 @@ class RoutedLanguageModels:
         estimate = TokenUsage(sum(map(len, texts)) // _CHARACTERS_A_TOKEN, prompt.max_tokens)
         plan = await self._calls.plan(call.organisation_id, Capability.GENERATE, estimate)
         candidates = plan.candidates
+        candidates = call.wants(candidates)
         if call.schema_required or prompt.schema is not None:
             candidates = [one for one in candidates if one.provider is not ProviderName.EXTRACTIVE]
         if not candidates:
@@ -215,7 +233,7 @@ class _Attempt:
             due = time.time() + (await self.calls.reserve(key)).total_seconds()
         wait = timedelta(seconds=max(due - time.time(), 0.0))
         turns = self._turns()
-        if wait > _SOON:
+        if wait > self.patience.longest_turn:
             self._keep_turns(turns | {name: due})
             detail = f"its key is used {key.requests_per_minute} times a minute, and has no turn left for now"
             raise _no_turn(candidate, detail, wait, can_wait=self.notes is not None)
@@ -268,8 +286,11 @@ class _Attempt:
         if self._waits:
             _, error = min(self._waits, key=lambda one: one[0])
             return error
-        reasons = "; ".join(failure.text for failure in self._failures())
-        return ProvidersFailedError(f"No provider answered. {reasons}.")
+        failures = self._failures()
+        reasons = "; ".join(failure.text for failure in failures)
+        return ProvidersFailedError(
+            f"No provider answered. {reasons}.", [failure.reason for failure in failures]
+        )
 
     def _noted(self, candidate: Candidate, error: ProviderError) -> tuple[Failure, timedelta | None]:
         """The failure as it may be told, and when to ask again; None for never."""

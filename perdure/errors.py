@@ -176,6 +176,10 @@ class ProvidersFailedError(UpstreamError):
 
     slug, title, retryable = "providers-failed", "No provider answered", False
 
+    def __init__(self, detail: str, reasons: Sequence[ProviderReason] = ()) -> None:
+        super().__init__(detail)
+        self.reasons = tuple(reasons)
+
 
 class UnavailableError(PerdureError):
     """A part of Perdure (database, Temporal, storage) does not answer right now."""
