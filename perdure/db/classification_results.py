@@ -286,6 +286,8 @@ class ResultFilter:
     label: str | None = None
     decision: str | None = None
     status: str | None = None
+    # Only what is less sure than this.
+    below: float | None = None
 
 
 async def accept_classification(
@@ -514,6 +516,8 @@ def _filtered(wanted: ResultFilter) -> Select[Any]:
     ):
         if value is not None:
             statement = statement.where(column == value)
+    if wanted.below is not None:
+        statement = statement.where(row.confidence < wanted.below)
     if wanted.label is not None:
         statement = statement.where(or_(row.label == wanted.label, row.labels.contains([wanted.label])))
     return statement
