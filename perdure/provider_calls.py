@@ -4,7 +4,7 @@ What becomes of a failure is decided by whoever calls: see `activities.language_
 """
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,7 +19,7 @@ from perdure.db.keyring import Keyring
 from perdure.db.provider_budgets import ProviderBudgetRepository, Standing
 from perdure.db.provider_circuits import ProviderCircuitRepository
 from perdure.db.provider_keys import ProviderKeyRepository
-from perdure.db.provider_routes import ProviderRouteRepository, default_route
+from perdure.db.provider_routes import ProviderRouteRepository, default_route, route_to
 from perdure.db.session import Transaction
 from perdure.db.usage_repository import OK, CallRecord, UsageRepository
 from perdure.domain.budgets import BudgetState
@@ -34,6 +34,8 @@ from perdure.ports.rate_limits import RateStore
 from perdure.schemas.base import rfc3339
 
 logger = structlog.get_logger()
+
+Price = Callable[[PricedModel, int, int, int], Decimal | None]
 
 # What speaks of the provider's state, and not of what it was asked.
 _BREAKS = frozenset((ProviderReason.UNAVAILABLE, ProviderReason.CUT_OFF))
@@ -88,9 +90,10 @@ class ProviderCalls:
         keyring: Keyring,
         environment: Mapping[ProviderName, ProviderKey],
         rates: RateStore,
+        price: Price = price_of,
     ) -> None:
         self._transaction, self._keyring, self._rates = transaction, keyring, rates
-        self._environment = environment
+        self._environment, self._price_of = environment, price
 
     async def configured(self, organisation_id: str, capability: Capability = Capability.GENERATE) -> bool:
         """Whether anything but what is built in would be asked."""
@@ -123,8 +126,13 @@ class ProviderCalls:
         organisation_id: str,
         capability: Capability,
         tokens: TokenUsage = TokenUsage(),  # noqa: B008  # frozen
+        *,
+        asked: Candidate | None = None,
     ) -> Plan:
-        """Whom to ask; BudgetReachedError when all who could be asked cost something. `tokens` is an estimate."""
+        """Whom to ask; BudgetReachedError when all who could be asked cost something. `tokens` is an estimate.
+
+        `asked`: this model of this provider and no other, by whatever keys there are for it.
+        """
         async with self._transaction(organisation_id) as session:
             provider_keys = ProviderKeyRepository(session, organisation_id, self._keyring)
             rows = await provider_keys.usable()
@@ -136,7 +144,9 @@ class ProviderCalls:
                 except SealedValueError:
                     unreadable.add(row.id)
             route = await ProviderRouteRepository(session, organisation_id).get(capability)
-            if route is None:
+            if asked is not None:
+                route = route_to(asked, route, list(usable.values()), self._environment)
+            elif route is None:
                 route = default_route(capability, list(usable.values()), self._environment)
             keys: dict[Candidate, ProviderKey] = {}
             lost: dict[Candidate, str] = {}
@@ -161,11 +171,11 @@ class ProviderCalls:
             )
         candidates = route.candidates
         if route.strategy is not Strategy.ORDER:
-            prices = {one: _price(one, keys.get(one), tokens) for one in candidates}
+            prices = {one: self._price(one, keys.get(one), tokens) for one in candidates}
             costs = {one: price for one, price in prices.items() if price is not None}
             candidates = ranked(candidates, route.strategy, costs=costs, latencies_ms=latencies)
         if standing.state is BudgetState.HARD:
-            candidates = _affordable(candidates, keys, standing)
+            candidates = self._affordable(candidates, keys, standing)
         return Plan(capability, list(dict.fromkeys(candidates)), keys, lost, circuits)
 
     async def reserve(self, key: ProviderKey | None) -> timedelta:
@@ -210,12 +220,37 @@ class ProviderCalls:
         if not admission.allowed:
             raise CircuitOpenError(candidate, admission.wait)
 
-    @staticmethod
-    def _cost(plan: Plan, candidate: Candidate, metered: Metered) -> Decimal | None:
+    def _price(self, candidate: Candidate, key: ProviderKey | None, usage: TokenUsage) -> Decimal | None:
+        base_url = None if key is None or key.is_official else key.base_url
+        priced = PricedModel(candidate.provider, candidate.model, base_url)
+        return self._price_of(priced, usage.input, usage.output, usage.cached)
+
+    def _affordable(
+        self, candidates: Sequence[Candidate], keys: Mapping[Candidate, ProviderKey], standing: Standing
+    ) -> list[Candidate]:
+        """Those who cost nothing that is counted: servers without a price. What only quotes stands in for nobody."""
+        free = [one for one in candidates if not self._costs(one, keys.get(one))]
+        if len(free) == len(candidates) or any(one.provider is not ProviderName.EXTRACTIVE for one in free):
+            return free
+        detail = (
+            f"The organisation has spent US$ {standing.spent_usd:.2f} of its US$ {standing.budget.hard_usd:.2f} "
+            "for models this month. Raise the budget (PUT /api/v1/providers/budget), or wait until "
+            f"{rfc3339(standing.resets_at)}."
+        )
+        raise BudgetReachedError(detail, retry_after=None, policy="budget")
+
+    def _costs(self, candidate: Candidate, key: ProviderKey | None) -> bool:
+        if candidate.provider is ProviderName.EXTRACTIVE:
+            return False
+        return candidate.provider is not ProviderName.OPENAI_COMPATIBLE or (
+            self._price(candidate, key, TokenUsage(1000, 1000)) is not None
+        )
+
+    def _cost(self, plan: Plan, candidate: Candidate, metered: Metered) -> Decimal | None:
         """By the name in the answer, which is the more exact one, or by the one that was asked for."""
         key, usage = plan.keys.get(candidate), metered.usage
         for model in dict.fromkeys((metered.model, candidate.model)):
-            price = _price(Candidate(candidate.provider, model, candidate.key_id), key, usage)
+            price = self._price(Candidate(candidate.provider, model, candidate.key_id), key, usage)
             if price is not None:
                 return price
         return None
@@ -261,32 +296,3 @@ class ProviderCalls:
                 cost_usd=str(metered.cost),
                 error=type(error).__name__,
             )
-
-
-def _price(candidate: Candidate, key: ProviderKey | None, usage: TokenUsage) -> Decimal | None:
-    base_url = None if key is None or key.is_official else key.base_url
-    priced = PricedModel(candidate.provider, candidate.model, base_url)
-    return price_of(priced, usage.input, usage.output, usage.cached)
-
-
-def _affordable(
-    candidates: Sequence[Candidate], keys: Mapping[Candidate, ProviderKey], standing: Standing
-) -> list[Candidate]:
-    """Those who cost nothing that is counted: servers without a price. What only quotes stands in for nobody."""
-    free = [one for one in candidates if not _costs(one, keys.get(one))]
-    if len(free) == len(candidates) or any(one.provider is not ProviderName.EXTRACTIVE for one in free):
-        return free
-    detail = (
-        f"The organisation has spent US$ {standing.spent_usd:.2f} of its US$ {standing.budget.hard_usd:.2f} for "
-        f"models this month. Raise the budget (PUT /api/v1/providers/budget), or wait until "
-        f"{rfc3339(standing.resets_at)}."
-    )
-    raise BudgetReachedError(detail, retry_after=None, policy="budget")
-
-
-def _costs(candidate: Candidate, key: ProviderKey | None) -> bool:
-    if candidate.provider is ProviderName.EXTRACTIVE:
-        return False
-    return candidate.provider is not ProviderName.OPENAI_COMPATIBLE or (
-        _price(candidate, key, TokenUsage(1000, 1000)) is not None
-    )

@@ -24,6 +24,8 @@ class Patience:
     first_wait: timedelta = timedelta(seconds=1)
     longest_wait: timedelta = timedelta(seconds=30)
     """Whoever wants to be asked later than this makes way for the next, if there is one."""
+    longest_turn: timedelta = timedelta(seconds=20)
+    """A turn of a key's rate that comes sooner is waited for in place; a later one lets others work meanwhile."""
 
     def wait(self, failures: int) -> timedelta:
         """After so many failures, when the provider does not say."""

@@ -18,7 +18,7 @@ class PricedModel:
 
 
 def price_of(
-    priced: PricedModel, input_tokens: int, output_tokens: int, cached_tokens: int = 0
+    priced: PricedModel, input_tokens: int, output_tokens: int, cached_tokens: int
 ) -> Decimal | None:
     """US dollars to eight places; None when the list has no such model. `cached_tokens` are part of the input."""
     if priced.provider is ProviderName.EXTRACTIVE:
@@ -28,16 +28,16 @@ def price_of(
     # A fifth of a second and its list: for those who have a key.
     from genai_prices import Usage, calc_price  # noqa: PLC0415
 
-    usage = Usage(
+    counted = Usage(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cache_read_tokens=min(cached_tokens, input_tokens),
     )
     try:
         if priced.base_url is None:
-            price = calc_price(usage, priced.model, provider_id=priced.provider.value)
+            price = calc_price(counted, priced.model, provider_id=priced.provider.value)
         else:
-            price = calc_price(usage, priced.model, provider_api_url=priced.base_url)
+            price = calc_price(counted, priced.model, provider_api_url=priced.base_url)
     except LookupError:
         return None
     return price.total_price.quantize(_PLACES)
