@@ -33,6 +33,21 @@ def default_route(
     return Route(Strategy.ORDER, candidates, is_default=True)
 
 
+def route_to(
+    asked: Candidate,
+    route: Route | None,
+    keys: Sequence[ProviderKey],
+    environment: Mapping[ProviderName, ProviderKey],
+) -> Route:
+    """To one model of one provider, with the keys in the order in which the route names them, else with all."""
+    named = [one.key_id for one in route.candidates if one.provider is asked.provider] if route else []
+    if not named:
+        found = (*keys, *environment.values())
+        named = [key.id for key in found if key.provider is asked.provider]
+    candidates = [Candidate(asked.provider, asked.model, key_id) for key_id in dict.fromkeys(named)]
+    return Route(route.strategy if route else Strategy.ORDER, candidates, is_default=route is None)
+
+
 def check_candidates(
     capability: Capability,
     candidates: Sequence[Candidate],
