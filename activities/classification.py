@@ -18,7 +18,13 @@ from perdure.domain.classification_prompts import category_prompt, read_category
 from perdure.domain.deciding import ENOUGH_CONFIDENCES, follows, next_category
 from perdure.domain.ids import made_at
 from perdure.domain.risk_coverage import threshold_for
-from perdure.errors import NotFoundError, ProviderError, ProviderReason
+from perdure.errors import (
+    NotFoundError,
+    PerdureError,
+    ProviderReason,
+    ProvidersFailedError,
+    ProviderUnavailableError,
+)
 from perdure.ports.models import EmbeddingCall
 from perdure.schemas.classification import (
     MAX_ITEMS,
@@ -41,7 +47,7 @@ Told = TypeVar("Told")
 PURPOSE = "classification"
 # Calls of one page that are under way at once.
 AT_ONCE = 8
-# What is wrong with one text, and not with the provider.
+# What is wrong with one text, and not with the providers.
 _OF_THE_TEXT = {
     ProviderReason.REFUSED: ItemReason.CONTENT_REFUSED,
     ProviderReason.MALFORMED: ItemReason.BAD_ANSWER,
@@ -108,8 +114,7 @@ class ClassificationActivities:
                 questions = await _questions(results, job)
                 items = await results.waiting(job.operation_id, job.first, job.last, ResultStatus.ESCALATED)
             if items:
-                configured = await self._models.configured(job.organisation_id)
-                await self._ask_all(job, questions, items, configured=configured)
+                await self._ask_all(job, questions, items)
             async with self._transaction(job.organisation_id) as session:
                 whole = job.model_copy(update={"first": 0, "last": MAX_ITEMS})
                 return await _counted(ClassificationResults(session, job.organisation_id), whole)
@@ -153,9 +158,7 @@ class ClassificationActivities:
             results = ClassificationResults(session, job.organisation_id)
             await results.settle(job.operation_id, job.reason, job.detail)
 
-    async def _ask_all(
-        self, job: ClassifyJob, questions: Questions, items: Sequence[Item], *, configured: bool
-    ) -> None:
+    async def _ask_all(self, job: ClassifyJob, questions: Questions, items: Sequence[Item]) -> None:
         slots = asyncio.Semaphore(AT_ONCE)
         hindered: list[Exception] = []
 
@@ -164,9 +167,7 @@ class ClassificationActivities:
                 if hindered:
                     return
                 try:
-                    outcome = await _Conversation(
-                        self._models, job, questions, item, configured=configured
-                    ).outcome()
+                    outcome = await _Conversation(self._models, job, questions, item).outcome()
                 except Exception as error:
                     hindered.append(error)
                     raise
@@ -206,16 +207,9 @@ class _Conversation:
     """One text, and the stages that are left for it."""
 
     def __init__(
-        self,
-        models: RoutedLanguageModels,
-        job: ClassifyJob,
-        questions: Questions,
-        item: Item,
-        *,
-        configured: bool,
+        self, models: RoutedLanguageModels, job: ClassifyJob, questions: Questions, item: Item
     ) -> None:
-        self._models, self._job, self._questions = models, job, questions
-        self._item, self._configured = item, configured
+        self._models, self._job, self._questions, self._item = models, job, questions, item
         self._held: dict[str, Any] = item.held or {}
         self._spent = _Spent()
 
@@ -241,30 +235,31 @@ class _Conversation:
             else:
                 ask = True
 
-    async def _asked(self, stage: StageGiven, place: int) -> tuple[CategoryRead | None, ProviderError | None]:
-        """A model's answer; else what the stage falls back to, and why."""
-        if stage.provider == "local" and not self._configured:
-            # Nobody could be asked: a person is.
-            return self._local(place), ProviderError("local", ProviderReason.UNAVAILABLE, "no key is there")
+    async def _asked(self, stage: StageGiven, place: int) -> tuple[CategoryRead | None, PerdureError | None]:
+        """A model's answer; else what the stage falls back to, and why. What may pass is raised."""
         text = self._item.text or ""
+        is_escalation = stage.provider == "local"
+        asked = [one for one in (stage.provider, *stage.fallbacks) if one != "local"]
         call = ModelCall(
             organisation_id=self._job.organisation_id,
             operation_id=self._job.operation_id,
             operation_kind=self._job.operation_kind,
             purpose=PURPOSE,
             schema_required=True,
+            providers=asked,
+            model=stage.model,
         )
         try:
             answered = await self._models.generate(call, category_prompt(stage, text))
-        except ProviderError as error:
-            if error.reason not in _OF_THE_TEXT:
-                raise
-            return self._local(place), error
+        except (ProvidersFailedError, ProviderUnavailableError) as error:
+            nobody = isinstance(error, ProviderUnavailableError)
+            if "local" in stage.fallbacks or (is_escalation and nobody) or _is_of_the_text(error):
+                return self._local(place), error
+            raise
         self._spent.add(answered)
         category = read_category(stage, answered.generation.value, text)
-        return category.model_copy(
-            update={"provider": answered.provider.value, "model": answered.model}
-        ), None
+        update = {"provider": answered.provider.value, "model": answered.model}
+        return category.model_copy(update=update), None
 
     def _local(self, place: int) -> CategoryRead | None:
         said = self._held.get("said", {}).get(str(place))
@@ -287,7 +282,7 @@ class _Conversation:
             cost=self._spent.cost,
         )
 
-    def _refused(self, error: ProviderError | None) -> Outcome:
+    def _refused(self, error: PerdureError | None) -> Outcome:
         return Outcome(
             self._item.ordinal,
             ResultStatus.FAILED,
@@ -296,9 +291,19 @@ class _Conversation:
             model=self._spent.model,
             tokens=self._spent.tokens,
             cost=self._spent.cost,
-            reason=_OF_THE_TEXT[error.reason] if error else ItemReason.INTERNAL_ERROR,
+            reason=_reason(error),
             detail=str(error) if error else "no stage could answer",
         )
+
+
+def _is_of_the_text(error: PerdureError) -> bool:
+    reasons = error.reasons if isinstance(error, ProvidersFailedError) else ()
+    return bool(reasons) and all(reason in _OF_THE_TEXT for reason in reasons)
+
+
+def _reason(error: PerdureError | None) -> ItemReason:
+    reasons = error.reasons if isinstance(error, ProvidersFailedError) else ()
+    return next((_OF_THE_TEXT[one] for one in reasons if one in _OF_THE_TEXT), ItemReason.PROVIDER_FAILED)
 
 
 async def _questions(results: ClassificationResults, job: ClassifyJob) -> Questions:

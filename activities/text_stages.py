@@ -20,10 +20,9 @@ from perdure.domain.classification import (
     text_vector,
 )
 from perdure.domain.deciding import follows, is_sure, next_category
-from perdure.domain.evidence import MOST_SENTENCES
+from perdure.domain.evidence import evidence, sentences_to_compare
 from perdure.domain.languages import detect_language
 from perdure.domain.outlines import outline
-from perdure.domain.sentences import sentences
 from perdure.ports.models import EmbeddingCall, Vectors
 from perdure.ports.text_analysis import EntityExtractor, SentimentJudge
 from perdure.schemas.classification import (
@@ -42,7 +41,6 @@ from perdure.schemas.classification import (
 
 # A language is told by the beginning of a text.
 _TOLD_BY = 2_000
-MOST_EVIDENCE = 3
 
 
 @dataclass(frozen=True)
@@ -184,38 +182,31 @@ class TextStages:
     ) -> list[Outcome]:
         """The same with the passages that speak for each label; all sentences are embedded at once."""
         split = [
-            sentences(one.text)[:MOST_SENTENCES]
-            if outcome.label is not None and outcome.place is not None
-            else []
+            sentences_to_compare(one.text) if outcome.place is not None else []
             for one, outcome in zip(readable, outcomes, strict=True)
         ]
-        several = [found for found in split if len(found) > 1]
-        embedded = await self._label_sets.embed(call, [one.text for found in several for one in found])
+        embedded = await self._label_sets.embed(
+            call, [one.text for found in split if len(found) > 1 for one in found]
+        )
         at, shown = 0, []
         for outcome, found in zip(outcomes, split, strict=True):
+            vectors = embedded[at : at + len(found)]
+            if len(found) > 1:
+                at += len(found)
+            elif outcome.vector is not None:
+                vectors = outcome.vector[None, :]  # the text is its only sentence
             category = outcome.stages.category
             if not found or category is None or category.label is None or outcome.place is None:
                 shown.append(outcome)
                 continue
             stage = questions.stages[outcome.place]
             prototypes = await self._label_sets.prototypes(call, questions, stage, learnt)
-            if len(found) > 1:
-                vectors, at = embedded[at : at + len(found)], at + len(found)
-            else:
-                vectors = np.stack([outcome.vector]) if outcome.vector is not None else embedded[:0]
-            scored = vectors @ prototypes.vector_of(category.label)
-            best = sorted(np.argsort(-scored, kind="stable")[:MOST_EVIDENCE].tolist())
-            evidence = [
-                EvidenceRead(
-                    text=found[n].text,
-                    start=found[n].start,
-                    end=found[n].end,
-                    score=round(float(scored[n]), 4),
-                )
-                for n in best
+            passages = [
+                EvidenceRead(text=one.text, start=one.start, end=one.end, score=round(one.score, 4))
+                for one in evidence(found, vectors, prototypes.vector_of(category.label))
             ]
             stages = outcome.stages.model_copy(
-                update={"category": category.model_copy(update={"evidence": evidence})}
+                update={"category": category.model_copy(update={"evidence": passages})}
             )
             shown.append(replace(outcome, stages=stages))
         return shown

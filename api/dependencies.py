@@ -23,6 +23,7 @@ from api.rate_limiter import RateLimiter
 from api.rate_limits import RateLimits
 from perdure.audit_anchors import AuditAnchors
 from perdure.db.keyring import Keyring
+from perdure.db.label_sets import LabelSets
 from perdure.db.rate_limit_store import PostgresRateStore
 from perdure.db.session import Database
 from perdure.domain.login_limits import LoginLimits
@@ -44,6 +45,7 @@ __all__ = [
     "DatabaseDependency",
     "EmbeddersDependency",
     "KeyringDependency",
+    "LabelSetsDependency",
     "LoginsDependency",
     "ObjectsDependency",
     "OperationsDependency",
@@ -185,6 +187,11 @@ async def _embedders(request: Request) -> Embedders:
     return found
 
 
+async def _label_sets(request: Request) -> LabelSets:
+    found: LabelSets = request.app.state.label_sets
+    return found
+
+
 async def _temporal(request: Request) -> Client:
     found: Client = request.app.state.temporal
     return found
@@ -213,6 +220,7 @@ async def _content_links(request: Request) -> ContentLinks:
 OperationsDependency = Annotated[Operations, Depends(_operations)]
 ObjectsDependency = Annotated[ObjectStore, Depends(_objects)]
 EmbeddersDependency = Annotated[Embedders, Depends(_embedders)]
+LabelSetsDependency = Annotated[LabelSets, Depends(_label_sets)]
 TemporalDependency = Annotated[Client, Depends(_temporal)]
 KeyringDependency = Annotated[Keyring, Depends(_keyring)]
 ReceiptsDependency = Annotated[ErasureReceipts, Depends(_receipts)]

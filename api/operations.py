@@ -15,6 +15,7 @@ from api.idempotency import claim
 from api.metrics import Metrics
 from perdure import tracing
 from perdure.db.audit_trail import AuditTrail
+from perdure.db.classification_results import ClassificationResults
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository, to_read, ui_url, workflow_id
@@ -166,6 +167,8 @@ class Operations:
             await OperationRepository(session).record_status(change)
             documents = DocumentRepository(session, row.organisation_id)
             await documents.settle_all(row.id, Reason.INTERNAL_ERROR, str(error))
+            results = ClassificationResults(session, row.organisation_id)
+            await results.settle(row.id, Reason.INTERNAL_ERROR.value, str(error))
 
     @staticmethod
     async def _record_trace(session: AsyncSession, row: OperationRow, trace_parent: str | None) -> None:
@@ -214,6 +217,7 @@ class Operations:
                 )
                 raise ConflictError(detail)
             await DocumentRepository(session, organisation_id).requeue(operation_id)
+            await ClassificationResults(session, organisation_id).requeue(operation_id)
             await self._record_trace(session, row, trace_parent)
             trail = AuditTrail(session, organisation_id)
             await self._record(trail, Action.OPERATION_RETRIED, actor, self.read(row))

@@ -16,6 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.starting import ORGANISATION
 from api.operations import Operations
+from perdure.db.classification_results import ClassificationResults
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository, operation_of, workflow_id
@@ -253,3 +254,5 @@ class Reconciler:
             await operations.close_steps(operation_id, StepState.CANCELLED)
             documents = DocumentRepository(session, organisation_id)
             await documents.settle_all(operation_id, reason, error.detail)
+            results = ClassificationResults(session, organisation_id)
+            await results.settle(operation_id, reason.value, error.detail)

@@ -17,7 +17,7 @@ Argument = TypeVar("Argument")
 Output = TypeVar("Output")
 
 # What passes: a budget is raised, a month ends, somebody gives another key.
-HINDRANCES = frozenset({"quota-exceeded", "provider-unavailable", "unauthorised", "no_credit"})
+HINDRANCES = frozenset({"budget-reached", "providers-failed", "provider-unavailable"})
 FIRST_LOOK = timedelta(seconds=30)
 LAST_LOOK = timedelta(hours=1)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from perdure.schemas.classification import ClassifyBatchInput, ClassifyDocumentInput
 from perdure.schemas.documents import (
     DeleteDocumentInput,
     IngestBatchInput,
@@ -16,6 +17,8 @@ from perdure.schemas.operations import OperationInput
 from perdure.schemas.privacy import DeleteUserDataInput, ExportUserDataInput
 from workflows import queues
 from workflows.apply_retention import ApplyRetention
+from workflows.classify_batch import ClassifyBatch
+from workflows.classify_document import ClassifyDocument
 from workflows.delete_document import DeleteDocument
 from workflows.delete_user_data import DeleteUserData
 from workflows.evolve_memory import DecideProposals, EvolveMemory, StartEvolution
@@ -54,6 +57,8 @@ KINDS = {
         Kind("import_memories", ImportMemories, ImportMemoriesInput),
         Kind("evolve_memory", EvolveMemory, EvolveMemoryInput),
         Kind("export_user_data", ExportUserData, ExportUserDataInput),
+        Kind("classify_document", ClassifyDocument, ClassifyDocumentInput),
+        Kind("classify_batch", ClassifyBatch, ClassifyBatchInput),
     )
 }
 # The last ones are no operations: they serve many.

@@ -108,11 +108,10 @@ class ClassificationWorkflows:
         learnt: int,
         learnt_until: datetime | None,
         calibration: dict[str, Any] | None,
-        comparison: Comparison | None,
     ) -> ClassificationVersionRow:
         """The next version of a workflow, which is not active yet."""
         row.latest_version += 1
-        row.updated_at = (await self._session.execute(select(func.now()))).scalar_one()
+        row.updated_at = await self.now()
         await self._session.flush()
         return await self._add_version(
             row.id,
@@ -123,7 +122,21 @@ class ClassificationWorkflows:
             learnt=learnt,
             learnt_until=learnt_until,
             calibration=calibration,
-            comparison=comparison.model_dump(mode="json") if comparison else None,
+        )
+
+    async def now(self) -> datetime:
+        """The transaction's time: what was answered until then is seen in it."""
+        return (await self._session.execute(select(func.now()))).scalar_one()
+
+    async def keep_comparison(self, workflow_id: str, version: int, comparison: Comparison) -> None:
+        """Keep how a version did when it was made."""
+        await self._session.execute(
+            update(ClassificationVersionRow)
+            .where(
+                ClassificationVersionRow.workflow_id == workflow_id,
+                ClassificationVersionRow.version == version,
+            )
+            .values(comparison=comparison.model_dump(mode="json"))
         )
 
     async def _add_version(
@@ -161,7 +174,7 @@ class ClassificationWorkflows:
     ) -> None:
         """Classify with a version from now on."""
         row.active_version = version
-        row.updated_at = (await self._session.execute(select(func.now()))).scalar_one()
+        row.updated_at = await self.now()
         await self._session.flush()
         await self._session.execute(
             update(ClassificationVersionRow)

@@ -26,6 +26,7 @@ from perdure.schemas.documents import (
 )
 
 _SETTLED = [status.value for status in SETTLED]
+_UNSETTLED = [status.value for status in DocumentStatus if status not in SETTLED]
 
 
 # Many versions in one statement: `rows` is a JSON array of objects.
@@ -539,7 +540,7 @@ class DocumentRepository:
             await self.settle(version_id, reason, detail)
         await self._session.execute(
             update(OperationItemRow)
-            .where(OperationItemRow.operation_id == operation_id, OperationItemRow.status.not_in(_SETTLED))
+            .where(OperationItemRow.operation_id == operation_id, OperationItemRow.status.in_(_UNSETTLED))
             .values(
                 status=settled_status(reason).value, reason=reason.value, detail=detail, updated_at=func.now()
             )

@@ -251,6 +251,40 @@ PLANS: Mapping[str, TablePlan] = {
     "ai_processing_logs": TablePlan(
         reason="What calls of models took; operations stand in it by ids, and no text does."
     ),
+    "classification_workflows": TablePlan(
+        with_person=Fate.ANONYMISED,
+        of_person="created_by = :person",
+        link="created_by",
+        reason=_ORGANISATIONS_OWN,
+    ),
+    "classification_versions": TablePlan(
+        with_person=Fate.ANONYMISED,
+        of_person="created_by = :person",
+        link="created_by",
+        reason=_ORGANISATIONS_OWN,
+    ),
+    "classification_batches": TablePlan(
+        of_organisation=_NOT_THIS_OPERATION, with_person=Fate.DELETED, of_person=_OF_OPERATION
+    ),
+    # Vectors are made of the texts, and can be made again.
+    "classification_results": TablePlan(
+        of_organisation=_NOT_THIS_OPERATION,
+        with_person=Fate.DELETED,
+        of_person=f"({_OF_OPERATION} OR document_id IN ({_DOCUMENTS}))",
+        secret_columns=frozenset({"vector", "held"}),
+    ),
+    "classification_reviews": TablePlan(
+        with_person=Fate.DELETED,
+        of_person=(
+            "(reviewed_by = ANY(:actors) OR result_id IN (SELECT r.id FROM classification_results r "
+            f"WHERE r.operation_id IN ({_OPERATIONS}) OR r.document_id IN ({_DOCUMENTS})))"
+        ),
+    ),
+    "classification_examples": TablePlan(
+        with_person=Fate.DELETED,
+        of_person=f"(actor_id = ANY(:actors) OR document_id IN ({_DOCUMENTS}))",
+        secret_columns=frozenset({"vector"}),
+    ),
     "audit_events": TablePlan(
         with_organisation=Fate.KEPT,
         of_person="(person_id = :person OR actor_id = ANY(:actors) OR subject_id = :person)",

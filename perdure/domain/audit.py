@@ -65,6 +65,11 @@ class Action(StrEnum):
     ROUTING_CHANGED = "providers.routing_changed"
     BUDGET_CHANGED = "providers.budget_changed"
     BUDGET_SOFT_REACHED = "providers.budget_soft_reached"
+    CLASSIFICATION_WORKFLOW_CREATED = "classification.workflow_created"
+    CLASSIFICATION_VERSION_CREATED = "classification.version_created"
+    CLASSIFICATION_VERSION_ACTIVATED = "classification.version_activated"
+    CLASSIFICATION_WORKFLOW_ARCHIVED = "classification.workflow_archived"
+    CLASSIFICATION_REVIEWED = "classification.reviewed"
 
 
 class ActorKind(StrEnum):

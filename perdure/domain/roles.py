@@ -28,6 +28,9 @@ class Scope(StrEnum):
     PROVIDERS_READ = "providers:read"
     PROVIDERS_WRITE = "providers:write"
     USAGE_READ = "usage:read"
+    CLASSIFICATION_READ = "classification:read"
+    CLASSIFICATION_WRITE = "classification:write"
+    CLASSIFICATION_REVIEW = "classification:review"
 
 
 class Role(StrEnum):
@@ -47,6 +50,7 @@ _READING = frozenset(
         Scope.MEMORIES_READ,
         Scope.OPERATIONS_READ,
         Scope.MEMBERS_READ,
+        Scope.CLASSIFICATION_READ,
     }
 )
 _WORKING = _READING | {
@@ -55,13 +59,15 @@ _WORKING = _READING | {
     Scope.OPERATIONS_WRITE,
     Scope.PROVIDERS_READ,
     Scope.USAGE_READ,
+    Scope.CLASSIFICATION_WRITE,
+    Scope.CLASSIFICATION_REVIEW,
 }
 
 _SCOPES: dict[Role, frozenset[Scope]] = {
     Role.OWNER: frozenset(Scope),
     Role.ADMIN: frozenset(Scope) - {Scope.ENCRYPTION_ROTATE, Scope.PRIVACY_WRITE},
     Role.MEMBER: _WORKING,
-    Role.APPROVER: _READING | {Scope.APPROVALS_WRITE},
+    Role.APPROVER: _READING | {Scope.APPROVALS_WRITE, Scope.CLASSIFICATION_REVIEW},
     Role.VIEWER: _READING,
 }
 
