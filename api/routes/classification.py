@@ -184,7 +184,7 @@ async def list_results(
     accepted = request.headers.get("accept", "")
     for media_type in (CSV, LINES):
         if media_type in accepted:
-            return _streamed(database, caller, wanted, media_type)
+            return stream_results(database, caller, wanted, media_type)
     after: str | int | None = page.after_number() if operation_id is not None else page.after
     async with database.transaction(caller.organisation_id) as session:
         results = ClassificationResults(session, caller.organisation_id)
@@ -289,9 +289,11 @@ def _checked(labels: Sequence[str], questions: Questions) -> list[str]:
     raise InvalidInputError(detail, [FieldError("/body/labels", detail)])
 
 
-def _streamed(
+def stream_results(
     database: Database, caller: Principal, wanted: ResultFilter, media_type: str
 ) -> StreamingResponse:
+    """All results that are wanted as a file, CSV or lines of JSON."""
+
     async def pages() -> AsyncIterator[Sequence[ResultSummary]]:
         after: str | int | None = None
         while True:
