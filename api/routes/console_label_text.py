@@ -12,13 +12,14 @@ a name with a colon stands in quotation marks.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from perdure.errors import InvalidInputError
 from perdure.schemas.classification import LabelGiven
 
 _TAB = 4
 _INDENT = "  "
 
 
-class LabelTextError(ValueError):
+class LabelTextError(InvalidInputError):
     """A line that cannot be read; says which one and why."""
 
 

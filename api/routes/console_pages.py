@@ -55,6 +55,11 @@ NOTICES: dict[str, Notice] = {
     "declined": Notice("Declined. It is not proposed again."),
     "evolution-changed": Notice("Settings changed."),
     "export-started": Notice("The export has begun. Its archive appears here when it is done."),
+    "reviewed": Notice("Decided. The next version of the workflow learns from it."),
+    "workflow-created": Notice("Created. It can be used at once."),
+    "version-made": Notice("Made. It is used as soon as you activate it.", "info"),
+    "version-active": Notice("This version is used from now on."),
+    "archived": Notice("Archived. Its results and its history stay."),
     "logged-out": Notice("You are logged out.", "info"),
 }
 

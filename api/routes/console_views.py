@@ -78,6 +78,16 @@ class Viewer:
         return Scope.MEMORIES_WRITE in self.scopes
 
     @property
+    def may_classify(self) -> bool:
+        """Whether texts can be classified, and workflows changed."""
+        return Scope.CLASSIFICATION_WRITE in self.scopes
+
+    @property
+    def may_review(self) -> bool:
+        """Whether answers that are not sure can be decided."""
+        return Scope.CLASSIFICATION_REVIEW in self.scopes
+
+    @property
     def may_administer(self) -> bool:
         """Whether members can be changed."""
         return Scope.MEMBERS_WRITE in self.scopes

@@ -75,6 +75,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "forget": ("Forget", "minus-circle"),
     "import_memories": ("Import memories", "upload"),
     "evolve_memory": ("Evolve memory", "refresh"),
+    "classify_document": ("Classify text", "tag"),
+    "classify_batch": ("Classify batch", "tag"),
 }
 
 _TYPES: tuple[tuple[str, str, str], ...] = (

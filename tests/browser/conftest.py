@@ -16,13 +16,25 @@ from perdure.domain.ids import new_id
 from perdure.embedded import ports
 from perdure.embedded.supervisor import Stack
 from perdure.settings import Settings, home_directory
-from tests.browser import preview, preview_evolution, preview_memories, preview_privacy
+from tests.browser import (
+    preview,
+    preview_classification,
+    preview_evolution,
+    preview_memories,
+    preview_privacy,
+)
 from tests.embedding import model_directory
 
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PASSWORD = "a lasting password"
 
-PAGES = {**preview.PAGES, **preview_memories.PAGES, **preview_evolution.PAGES, **preview_privacy.PAGES}
+PAGES = {
+    **preview.PAGES,
+    **preview_memories.PAGES,
+    **preview_evolution.PAGES,
+    **preview_privacy.PAGES,
+    **preview_classification.PAGES,
+}
 WIDE = (1280, 850)
 NARROW = (360, 740)
 
