@@ -258,7 +258,7 @@ class _Telling(Course):
         return seat, holder
 
     def _claimed(self, event: events.Decided, stage: StageState) -> tuple[Seat | None, str | None]:
-        holders = self._holders(event.by, stage)
+        holders = self._holders(event.by, stage, self.policy.delegation.max_depth)
         if event.on_behalf_of not in {None, event.by}:
             seat = _seat_of(stage, str(event.on_behalf_of)) if event.on_behalf_of in holders else None
             if seat is None:
@@ -267,24 +267,32 @@ class _Telling(Course):
         if event.by in stage.escalated_to:
             return None, None
         own = _seat_of(stage, event.by)
-        if own is not None:
-            return own, None
-        places = {
-            seat.id: (seat, holder) for holder in reversed(holders) if (seat := _seat_of(stage, holder))
-        }
-        silent = [place for place in places.values() if place[0].vote is None]
+        return (own, None) if own is not None else self._lent_place(event.by, holders, stage)
+
+    def _lent_place(
+        self, person: str, holders: tuple[str, ...], stage: StageState
+    ) -> tuple[Seat | None, str | None]:
+        """The one seat in which somebody may vote for its holder."""
+        places = [
+            (seat, next(holder for holder in holders if holder in seat.people))
+            for seat in stage.seats
+            if any(holder in seat.people for holder in holders)
+        ]
+        silent = [place for place in places if place[0].vote is None]
         if len(silent) > 1:
             raise RefusedError(Refusal.HOLDER_AMBIGUOUS)
         if places:
-            return silent[0] if silent else next(iter(places.values()))
+            return (silent or places)[0]
         for earlier in self.state.stages[:-1]:
-            if _seat_of(earlier, event.by):
+            if _seat_of(earlier, person):
                 raise RefusedError(_closed(earlier.closed_by))
         raise RefusedError(Refusal.NOT_AN_APPROVER)
 
-    def _holders(self, person: str, stage: StageState, depth: int | None = None) -> tuple[str, ...]:
-        depth = self.policy.delegation.max_depth if depth is None else depth
+    def _holders(self, person: str, stage: StageState, depth: int) -> tuple[str, ...]:
         return holders_of(self.state.delegations, person, stage.id, self.now, depth)
+
+    def _decides_for(self, person: str, stage: StageState, depth: int) -> bool:
+        return any(_seat_of(stage, holder) for holder in self._holders(person, stage, depth))
 
     def _check_content(self, event: events.Decided, stage: StageState, seat: Seat | None) -> None:
         rules, decision = self.rules, event.decision
@@ -371,7 +379,7 @@ class _Telling(Course):
     def _check_delegation(self, event: events.Delegated, stage: StageState) -> None:
         rules, directory = self.policy.delegation, self.directory(stage.index)
         seated = _seat_of(stage, event.by) is not None
-        if not seated and not self._holders(event.by, stage):
+        if not seated and not self._decides_for(event.by, stage, rules.max_depth):
             raise RefusedError(Refusal.NOT_AN_APPROVER)
         allowed = rules.allowed and event.to not in directory.barred
         if rules.by and not directory.means(rules.by, event.by):
@@ -382,7 +390,7 @@ class _Telling(Course):
             raise RefusedError(Refusal.DELEGATION_NOT_ALLOWED)
         if leads_back(self.state.delegations, event.by, event.to, self.now):
             raise RefusedError(Refusal.DELEGATION_LOOP)
-        if not seated and not self._holders(event.by, stage, rules.max_depth - 1):
+        if not seated and not self._decides_for(event.by, stage, rules.max_depth - 1):
             raise RefusedError(Refusal.DELEGATION_TOO_DEEP)
 
     def delegation_ended(self, event: events.DelegationEnded) -> None:
