@@ -177,9 +177,12 @@ async def show_batch(
         row = await OperationRepository(session).get(operation_id)
         if row is None:
             raise NotFoundError("There is no such batch in this organisation; go back to the list.")
-        if row.kind != BATCH_KIND:
-            return pages.redirect(f"/operations/{operation_id}")
         results = ClassificationResults(session, caller.organisation_id)
+        if row.kind != BATCH_KIND:
+            single = await results.of_operation(operation_id)
+            return pages.redirect(
+                f"/classification/results/{single.id}" if single else f"/operations/{operation_id}"
+            )
         found = await results.list(
             ResultFilter(
                 operation_id=operation_id,

@@ -33,7 +33,7 @@ from perdure.schemas.classification import (
     VersionRead,
     WorkflowRead,
 )
-from perdure.schemas.reasons import Explanation
+from perdure.schemas.reasons import TEXT_EXPLANATIONS, Explanation
 
 STAGES: dict[Stage, tuple[str, str]] = {
     Stage.CATEGORY: ("Category", "Which of the labels fits, and how sure that is."),
@@ -75,34 +75,6 @@ _FEELINGS = {
     "negative": Look("Negative", "minus-circle", "danger"),
     "neutral": Look("Neutral", "minus-circle", "neutral"),
     "mixed": Look("Mixed", "sliders", "warning"),
-}
-
-REASONS: dict[ItemReason, Explanation] = {
-    ItemReason.EMPTY_TEXT: Explanation("There is no text.", "Give something to classify."),
-    ItemReason.TOO_LONG: Explanation("The text is too long.", "Split it, or upload it as a document."),
-    ItemReason.DOCUMENT_NOT_FOUND: Explanation(
-        "There is no such document in this organisation.", "It may have been deleted; check its id."
-    ),
-    ItemReason.DOCUMENT_NOT_INDEXED: Explanation(
-        "The document was not read yet.", "Wait until it is indexed, then retry."
-    ),
-    ItemReason.DOCUMENT_WITHOUT_TEXT: Explanation(
-        "No text was found in the document.", "Look at the document: it may be a scan without text."
-    ),
-    ItemReason.CONTENT_REFUSED: Explanation(
-        "The model refused to answer.", "Let the built-in method classify it, or review it by hand."
-    ),
-    ItemReason.BAD_ANSWER: Explanation(
-        "The model answered something else than was asked, twice.", "Retry, or choose another model."
-    ),
-    ItemReason.PROVIDER_FAILED: Explanation(
-        "No provider gave an answer.", "See under providers what is wrong, then retry."
-    ),
-    ItemReason.CANCELLED: Explanation("It was cancelled before its turn.", "Start it again if it is needed."),
-    ItemReason.TERMINATED: Explanation("It was ended from outside.", "Start it again if it is needed."),
-    ItemReason.INTERNAL_ERROR: Explanation(
-        "Something went wrong here.", "Retry; if it comes back, tell your operator the request's id."
-    ),
 }
 
 # The API gives so much of a text.
@@ -423,11 +395,8 @@ def dollars(cost: Decimal | float) -> str:
 
 
 def explained(reason: str | None) -> Explanation | None:
-    """A reason in plain words; one that is not in the table reads as its words."""
-    if reason is None:
-        return None
-    known = {str(name): explanation for name, explanation in REASONS.items()}
-    return known.get(reason, Explanation(f"{words(reason)}.", ""))
+    """A reason in plain words."""
+    return TEXT_EXPLANATIONS[ItemReason(reason)] if reason else None
 
 
 def workflow_names(workflows: Sequence[WorkflowRead]) -> dict[str, str]:

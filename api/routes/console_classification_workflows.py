@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.actors import ActorDependency
-from api.dependencies import Principal
+from api.dependencies import LabelSetsDependency, Principal
 from api.pagination import PageParameters, decode_cursor
 from api.routes import classification_workflows
 from api.routes.classification_workflows import VersionNumber, WorkflowId
@@ -27,6 +27,7 @@ from api.routes.console_classification_views import (
 )
 from api.routes.console_pages import PAGE_SIZE, ConsoleRoute, Pages, Shown, query_string
 from api.routes.console_quality_charts import choice, reliability_diagram, risk_coverage_curve, thinned
+from perdure.db.label_sets import LabelSets
 from perdure.errors import ConflictError
 from perdure.schemas.classification import (
     ActivateRequest,
@@ -169,6 +170,7 @@ async def make_version(
     request: Request,
     pages: Shown,
     caller: Writer,
+    label_sets: LabelSetsDependency,
     actor: ActorDependency,
 ) -> Response:
     """Make a new version, and go back to the workflow, where it can be activated."""
@@ -184,7 +186,7 @@ async def make_version(
             note=values.note or None,
         )
         made = await classification_workflows.create_version(
-            workflow_id, body, request, caller, pages.database, actor
+            workflow_id, body, caller, pages.database, label_sets, actor
         )
     except FAULTS as error:
         return await _form_page(pages, caller, values, workflow, said_of(error))
@@ -209,6 +211,7 @@ async def activate(
     request: Request,
     pages: Shown,
     caller: Writer,
+    label_sets: LabelSetsDependency,
     actor: ActorDependency,
 ) -> Response:
     """Use a version from now on. One that is worse is refused with the figures, and activated when they insist."""
@@ -216,7 +219,7 @@ async def activate(
     body = ActivateRequest(force=form.get("force") == "true")
     try:
         await classification_workflows.activate_version(
-            workflow_id, version, request, caller, pages.database, actor, body
+            workflow_id, version, caller, pages.database, label_sets, actor, body
         )
     except ConflictError as error:
         return await _workflow_page(pages, caller, workflow_id, refused=version, fault=said_of(error))
@@ -228,17 +231,23 @@ async def show_quality(
     workflow_id: WorkflowId,
     pages: Shown,
     caller: Reader,
+    label_sets: LabelSetsDependency,
     target: Annotated[int | None, Query(ge=50, le=99)] = None,
 ) -> Response:
     """How good the active version is, and what a target would mean."""
-    return await _quality_page(pages, caller, workflow_id, target)
+    return await _quality_page(pages, caller, label_sets, workflow_id, target)
 
 
 async def _quality_page(
-    pages: Pages, caller: Principal, workflow_id: str, target: int | None, fault: str | None = None
+    pages: Pages,
+    caller: Principal,
+    label_sets: LabelSets,
+    workflow_id: str,
+    target: int | None,
+    fault: str | None = None,
 ) -> Response:
     workflow = await classification_workflows.get_workflow(workflow_id, caller, pages.database)
-    quality = await classification_workflows.get_quality(workflow_id, pages.request, caller)
+    quality = await classification_workflows.get_quality(workflow_id, caller, pages.database, label_sets)
     own = round(100 * quality.target_accuracy) if quality.target_accuracy else _DEFAULT_TARGET
     wanted = target if target is not None else min(99, max(50, own))
     chosen = choice(quality.risk_coverage, wanted / 100)
@@ -261,7 +270,7 @@ async def _quality_page(
     )
 
 
-def _figures(quality: QualityRead) -> dict[str, str | None]:
+def _figures(quality: QualityRead) -> dict[str, Any]:
     low, high = quality.accuracy_low, quality.accuracy_high
     has_interval = low is not None and high is not None
     return {
@@ -280,6 +289,7 @@ async def aim(
     request: Request,
     pages: Shown,
     caller: Writer,
+    label_sets: LabelSetsDependency,
     actor: ActorDependency,
 ) -> Response:
     """Make a version that differs in its target accuracy alone."""
@@ -296,10 +306,10 @@ async def aim(
             note=f"Target accuracy {target} %",
         )
         made = await classification_workflows.create_version(
-            workflow_id, body, request, caller, pages.database, actor
+            workflow_id, body, caller, pages.database, label_sets, actor
         )
     except FAULTS as error:
-        return await _quality_page(pages, caller, workflow_id, None, said_of(error))
+        return await _quality_page(pages, caller, label_sets, workflow_id, None, said_of(error))
     return pages.redirect(f"/classification/workflows/{workflow_id}", _notice(made))
 
 

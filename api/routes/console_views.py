@@ -7,6 +7,7 @@ from datetime import datetime
 
 from api.routes.console_words import (
     DOCUMENT_LOOKS,
+    ITEM_LOOKS,
     OPERATION_LOOKS,
     STAGES,
     STEP_LOOKS,
@@ -43,6 +44,8 @@ TILES = (
 
 
 _OUTCOMES = {
+    "classify_batch": ("/classification/batches/{}", "tag", "Results"),
+    "classify_document": ("/classification/batches/{}", "tag", "The answer"),
     "export_user_data": ("/settings/privacy/exports/{}/download", "download", "Download the archive"),
     "forget": ("/memories/forget/{}", "check-circle", "Receipt"),
     "import_memories": ("/memories/browse", "bookmark", "Browse memories"),
@@ -289,7 +292,7 @@ def item_view(item: ItemRead) -> ItemView:
     return ItemView(
         ordinal=item.ordinal,
         name=item.name,
-        look=DOCUMENT_LOOKS[item.status],
+        look=ITEM_LOOKS[item.status],
         document_id=item.document_id,
         why=explain(item.reason),
         updated_at=item.updated_at,

@@ -53,6 +53,13 @@ DOCUMENT_LOOKS: dict[str, Look] = {
     DocumentStatus.QUARANTINED: Look("Quarantined", "shield", "danger"),
 }
 
+# What became of an item of a batch: of documents as of a document, of texts to classify who decides.
+ITEM_LOOKS: dict[str, Look] = {
+    **DOCUMENT_LOOKS,
+    "decided": Look("Decided", "check-circle", "success"),
+    "human_review": Look("For a person", "hand", "violet"),
+}
+
 # Where a document is on its way, for its progress bar.
 STAGES = (
     DocumentStatus.QUEUED,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from perdure.schemas.classification import ItemReason
 from perdure.schemas.documents import Reason
 
 
@@ -113,6 +114,39 @@ EXPLANATIONS: dict[Reason, Explanation] = {
 }
 
 
+# Why a text was not classified.
+TEXT_EXPLANATIONS: dict[ItemReason, Explanation] = {
+    ItemReason.EMPTY_TEXT: Explanation("There is no text.", "Give something to classify."),
+    ItemReason.TOO_LONG: Explanation("The text is too long.", "Split it, or upload it as a document."),
+    ItemReason.DOCUMENT_NOT_FOUND: Explanation(
+        "There is no such document in this organisation.", "It may have been deleted; check its id."
+    ),
+    ItemReason.DOCUMENT_NOT_INDEXED: Explanation(
+        "The document was not read yet.", "Wait until it is indexed, then retry."
+    ),
+    ItemReason.DOCUMENT_WITHOUT_TEXT: Explanation(
+        "No text was found in the document.", "Look at the document: it may be a scan without text."
+    ),
+    ItemReason.CONTENT_REFUSED: Explanation(
+        "The model refused to answer.", "Let the built-in method classify it, or review it by hand."
+    ),
+    ItemReason.BAD_ANSWER: Explanation(
+        "The model answered something else than was asked, twice.", "Retry, or choose another model."
+    ),
+    ItemReason.PROVIDER_FAILED: Explanation(
+        "No provider gave an answer.", "See under providers what is wrong, then retry."
+    ),
+    ItemReason.CANCELLED: Explanation("It was cancelled before its turn.", "Start it again if it is needed."),
+    ItemReason.TERMINATED: Explanation("It was ended from outside.", "Start it again if it is needed."),
+    ItemReason.INTERNAL_ERROR: Explanation(
+        "Something went wrong here.", "Retry; if it comes back, tell your operator the request's id."
+    ),
+}
+
+
 def explain(reason: str | None) -> Explanation | None:
     """The explanation of a reason by its name; None for no reason."""
-    return EXPLANATIONS[Reason(reason)] if reason else None
+    if not reason:
+        return None
+    known = {each.value for each in Reason}
+    return EXPLANATIONS[Reason(reason)] if reason in known else TEXT_EXPLANATIONS[ItemReason(reason)]

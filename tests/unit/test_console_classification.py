@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 
 from api.routes.console_classification_forms import (
     FormError,
@@ -23,7 +23,6 @@ from api.routes.console_classification_views import (
     BELOWS,
     DECISION_LOOKS,
     PROVIDERS,
-    REASONS,
     RESULT_LOOKS,
     STAGES,
     AnswerView,
@@ -52,6 +51,7 @@ from perdure.schemas.classification import (
     TokensRead,
     VersionRead,
 )
+from perdure.schemas.reasons import TEXT_EXPLANATIONS, explain
 
 NOW = datetime.now(UTC)
 LABELS = [
@@ -98,7 +98,7 @@ def a_version(stages: list[StageGiven], **more: Any) -> VersionRead:
 def test_every_state_reason_and_choice_has_its_words() -> None:
     assert set(RESULT_LOOKS) == set(ResultStatus)
     assert set(DECISION_LOOKS) == set(Decision)
-    assert set(REASONS) == set(ItemReason)
+    assert set(TEXT_EXPLANATIONS) == set(ItemReason)
     assert set(STAGES) == set(Stage)
     assert set(BELOWS) == set(Below)
     assert set(PROVIDERS) == {"local", "openai", "anthropic", "openai_compatible"}
@@ -110,10 +110,10 @@ def test_every_icon_of_a_state_is_drawn() -> None:
         assert f'id="{look.icon}"' in icons, look
 
 
-def test_a_reason_that_is_new_reads_as_its_words() -> None:
-    found = explained("model_on_holiday")
-    assert found is not None
-    assert found.sentence == "Model on holiday."
+def test_a_reason_is_said_in_plain_words_on_every_page() -> None:
+    for reason in ItemReason:
+        assert explained(reason.value) == TEXT_EXPLANATIONS[reason]
+        assert explain(reason.value) is not None
     assert explained(None) is None
 
 
@@ -214,7 +214,7 @@ def test_a_rule_is_said_in_a_sentence() -> None:
 
 
 def form(**fields: str | list[str]) -> Values:
-    pairs = [
+    pairs: list[tuple[str, str | UploadFile]] = [
         (name, value)
         for name, given in fields.items()
         for value in (given if isinstance(given, list) else [given])
