@@ -264,6 +264,7 @@ async def serve(settings: Settings, names: Sequence[str]) -> None:
     async with AsyncExitStack() as stack:
         tempfile.tempdir = str(stack.enter_context(scratch_directory()))
         dependencies = Dependencies(settings, stack)
+        await stack.enter_async_context(dependencies.database.kept_small())
         await check_app_role(dependencies.database)
         await check_master_keys(dependencies.database, settings)
         client = await connect(settings, runtime=_metered(settings, dependencies.database))

@@ -240,5 +240,6 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
         await state.logins.aclose()
         await anchorer.finish()
 
+    await stack.enter_async_context(parts.database.kept_small())
     stack.push_async_callback(end)
     stack.push_async_callback(state.mcp.aclose)

@@ -1,6 +1,8 @@
 """Connections and transactions; each belongs to one organisation, or to none and sees no tenant row."""
 
+import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol, cast
@@ -16,6 +18,8 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.util import greenlet_spawn
 
 from perdure import tracing
 from perdure.db.outcomes import Observer, noted
@@ -24,6 +28,9 @@ _ENTER = text("SELECT set_config('app.organisation', :organisation_id, true)")
 _ID = re.compile(r"[A-Za-z0-9_]*")
 _NAME = re.compile(r"[a-z_.]+")
 _QUICK = {"synchronous_commit": "off"}
+_USED_AT = "used_at"
+# A connection that nobody needs for so long is closed.
+IDLE_S = 60.0
 
 
 async def enter(session: AsyncSession, organisation_id: str) -> None:
@@ -141,16 +148,40 @@ def _is_lent(connection: Any) -> bool:
     return bool(process_id != connection.driver_connection.get_server_pid())
 
 
+class _Pool(AsyncAdaptedQueuePool):
+    """Can give back what a burst opened: of itself, a pool only grows."""
+
+    def close_idle(self, before: float) -> int:
+        """Close what was not used since then, by the monotonic clock."""
+        found = [self._pool.get(block=False) for _ in range(self.checkedin())]
+        idle = [record for record in found if record.info.get(_USED_AT, before) < before]
+        # The one that was used last was taken out first, and is put back last.
+        for record in reversed(found):
+            if record not in idle:
+                self._pool.put(record, block=False)
+        for record in idle:
+            self._dec_overflow()
+            record.close()
+        return len(idle)
+
+
+def _note_time(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info[_USED_AT] = time.monotonic()
+
+
 class Database:
     """A pool of connections as the app role, safe behind a transaction-pooling PgBouncer."""
 
     def __init__(self, url: str, pool_size: int = 10) -> None:
         self.engine: AsyncEngine = create_async_engine(
             engine_url(url),
+            poolclass=_Pool,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=False,
             pool_recycle=1800,
+            # The one that was used last is used next: what a burst opened stays idle, and is closed.
+            pool_use_lifo=True,
             hide_parameters=True,
             connect_args={
                 "server_settings": {"application_name": "perdure"},
@@ -158,6 +189,7 @@ class Database:
             },
         )
         event.listen(self.engine.sync_engine, "do_connect", _Connector().connect)
+        event.listen(self.engine.sync_engine, "checkin", _note_time)
         self._each_by_itself = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self._observer: Observer | None = None
@@ -196,6 +228,26 @@ class Database:
         with tracing.span("database", **{"db.system.name": "postgresql"}):
             async with self._each_by_itself.connect() as connection:
                 yield connection
+
+    @asynccontextmanager
+    async def kept_small(self) -> AsyncIterator[None]:
+        """Meanwhile, connections that nobody needed for a minute are closed: each holds 10 MB of the server's."""
+        closing = asyncio.create_task(self._close_idle_forever())
+        try:
+            yield
+        finally:
+            closing.cancel()
+            await asyncio.gather(closing, return_exceptions=True)
+
+    async def _close_idle_forever(self) -> None:
+        while True:
+            await asyncio.sleep(IDLE_S / 3)
+            await self.close_idle(IDLE_S)
+
+    async def close_idle(self, after_s: float) -> int:
+        """Close the pooled connections that were not used for so long; how many there were."""
+        pool = cast("_Pool", self.engine.sync_engine.pool)
+        return await greenlet_spawn(pool.close_idle, time.monotonic() - after_s)
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -1,8 +1,13 @@
 """A transaction is of its organisation, and nothing of it stays on the pooled connection."""
 
+import time
+from contextlib import AsyncExitStack
+from typing import cast
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from perdure.db.models import SpaceRow
 from perdure.db.session import Database
@@ -76,3 +81,24 @@ async def test_what_is_written_only_when_the_transaction_ends_is_of_the_organisa
         session.add(space)
     async with database.transaction(organisation_id) as session:
         assert await session.get(SpaceRow, space.id) is not None
+
+
+async def test_what_a_burst_opened_is_closed_when_nobody_needs_it(database: Database) -> None:
+    wide = Database(database.engine.url.render_as_string(hide_password=False), 5)
+    async with AsyncExitStack() as burst:
+        for _ in range(5):
+            session = await burst.enter_async_context(wide.transaction(None))
+            await session.execute(text("SELECT 1"))
+    pool = cast("AsyncAdaptedQueuePool", wide.engine.pool)
+    assert pool.checkedin() == 5
+    assert await wide.close_idle(60) == 0
+    assert pool.checkedin() == 5
+    long_ago = time.monotonic()  # the one that is used from here on is not idle
+    async with wide.transaction("org_1") as session:
+        used = (await session.execute(text("SELECT pg_backend_pid()"))).scalar()
+    assert await wide.close_idle(time.monotonic() - long_ago) == 4
+    assert pool.checkedin() == 1
+    async with wide.transaction("org_2") as session:
+        assert (await session.execute(text("SELECT pg_backend_pid()"))).scalar() == used
+        assert (await session.execute(ORGANISATION)).scalar() == "org_2"
+    await wide.aclose()
