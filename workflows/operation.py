@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from temporalio import workflow
@@ -56,14 +56,15 @@ def is_failure(error: ActivityError, failure_type: str) -> bool:
 class Operation:
     """Base class. A workflow implements `run` as `return await self.perform(job, self._work)`, and that is all."""
 
-    # How soon what holds for its budget looks again by itself: at first, and at most.
-    looks_again_after: ClassVar[tuple[timedelta, timedelta]] = policies.HELD
+    # Failures of a step that pass: it is paused with the reason, and goes on when somebody resumes, or by itself.
+    waits_out: ClassVar[frozenset[str]] = frozenset((BudgetReachedError.slug,))
 
     def __init__(self) -> None:
         self._job: OperationInput | None = None
         self._status = OperationStatus.RUNNING
         self._progress = Progress()
         self._paused = False
+        self._held = policies.HELD
         self._holds = 0
         self._resumes = 0
         self._result: dict[str, Any] | None = None
@@ -147,7 +148,7 @@ class Operation:
         *,
         summary: str | None = None,
     ) -> Output:
-        """Run one activity as a step, not before the operation is unpaused, and again when a budget stopped it."""
+        """Run one activity as a step, not before the operation is unpaused, and again when what stopped it may pass."""
         held = 0
         while True:
             await self.unpaused()
@@ -157,9 +158,9 @@ class Operation:
             except ActivityError as error:
                 if not is_cancelled_exception(error):
                     self.report(step=method.__name__)
-                if not is_failure(error, BudgetReachedError.slug):
-                    raise
                 reason = describe_failure(error, method.__name__)
+                if reason.type not in self.waits_out:
+                    raise
             await self._hold(reason, held)
             held += 1
 
@@ -170,7 +171,7 @@ class Operation:
 
     async def _hold(self, reason: OperationError, times: int) -> None:
         """Pause with a reason until somebody resumes, or until it is time to look again."""
-        first, longest = self.looks_again_after
+        first, longest = self._held
         before = self._resumes
         self._holds += 1
         try:

@@ -165,3 +165,58 @@ async def test_a_paused_operation_can_be_cancelled(start_toy: StartToy) -> None:
     with pytest.raises(WorkflowFailureError):
         await toy.handle.result()
     assert (await toy.row()).status == "cancelled"
+
+
+async def test_an_operation_that_meets_its_budget_pauses_with_the_reason_and_goes_on_when_resumed(
+    start_toy: StartToy, counting: CountActivities
+) -> None:
+    counting.over_budget = 1
+    toy = await start_toy(goal=3, looks_again_s=3600)
+    await _until_status(toy, "paused")
+    row = await toy.row()
+    assert row.error == {
+        "type": "budget-reached",
+        "detail": "nothing is left to count with",
+        "step": "count_one",
+    }
+    answer = await toy.handle.query(Count.status)
+    assert isinstance(answer, OperationRead)
+    assert (answer.status, answer.error and answer.error.type) == ("paused", "budget-reached")
+    await toy.handle.signal("resume")
+    await toy.handle.result()
+    assert counting.counted == [1, 2, 3]
+    row = await toy.row()
+    assert (row.status, row.error) == ("completed", None)
+
+
+async def test_an_operation_that_meets_its_budget_looks_again_by_itself(
+    start_toy: StartToy, counting: CountActivities
+) -> None:
+    counting.over_budget = 3
+    toy = await start_toy(goal=2, looks_again_s=0.05)
+    await toy.handle.result()
+    assert counting.counted == [1, 2]
+    assert (await toy.row()).error is None
+
+
+async def test_somebody_may_pause_what_its_budget_holds_and_resume_lets_both_go(
+    start_toy: StartToy, counting: CountActivities
+) -> None:
+    counting.over_budget = 1
+    toy = await start_toy(goal=2, looks_again_s=3600)
+    await _until_status(toy, "paused")
+    await toy.handle.signal("pause")
+    await toy.handle.signal("resume")
+    await toy.handle.result()
+    assert counting.counted == [1, 2]
+
+
+async def test_what_its_budget_holds_can_be_cancelled(start_toy: StartToy, counting: CountActivities) -> None:
+    counting.over_budget = 1
+    toy = await start_toy(goal=2, looks_again_s=3600)
+    await _until_status(toy, "paused")
+    await toy.handle.cancel()
+    with pytest.raises(WorkflowFailureError):
+        await toy.handle.result()
+    row = await toy.row()
+    assert (row.status, row.error and row.error["type"]) == ("cancelled", "cancelled")

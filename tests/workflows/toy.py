@@ -19,6 +19,7 @@ class CountInput(OperationInput):
     goal: int = 3
     pause_s: float = 0.0
     fail_at: int = 0
+    looks_again_s: float | None = None
 
 
 class CountJob(Contract):
@@ -51,6 +52,7 @@ class CountActivities:
         self.counted: list[int] = []
         self.settled: list[str] = []
         self.outages = 0
+        self.over_budget = 0
 
     @activity.defn
     async def count_one(self, job: CountJob) -> int:
@@ -59,7 +61,14 @@ class CountActivities:
 
         from temporalio.exceptions import ApplicationError  # noqa: PLC0415
 
+        from activities.failures import failures  # noqa: PLC0415
+        from perdure.errors import BudgetReachedError  # noqa: PLC0415
+
         await asyncio.sleep(job.pause_s)
+        if self.over_budget:
+            self.over_budget -= 1
+            with failures():
+                raise BudgetReachedError("nothing is left to count with", None, "budget")
         if self.outages:
             self.outages -= 1
             msg = "the abacus is away"
@@ -84,6 +93,8 @@ class Count(Operation):
         return await self.perform(job, lambda: self._count(job))
 
     async def _count(self, job: CountInput) -> CountResult:
+        if job.looks_again_s is not None:
+            self._held = (timedelta(seconds=job.looks_again_s),) * 2
         for number in range(1, job.goal + 1):
             step = self._job_of(job, number)
             await self.step(CountActivities.count_one, step, POLICY)
