@@ -190,7 +190,7 @@ class _Telling(Course):
         if event.revision != self.state.revision:
             raise RefusedError(Refusal.STALE_REVISION)
         self._check_content(event, stage, seat)
-        self._stage, self._seat = stage.id, seat and seat.id
+        self._stage, self._seat = stage.id, seat.id if seat else None
         self.record(
             Entry.DECIDED,
             by=event.by,

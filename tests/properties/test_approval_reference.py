@@ -301,9 +301,9 @@ def a_case(seed: int) -> Case:
         "earlier_stages": dice.random() < 0.3,
     }
     barred = ({requester} if duties["requester"] else set()) | (set(authors) if duties["authors"] else set())
-    roles = {"legal": ("user:v2", "user:l1"), "board": ("user:v1", "user:v3")}
+    roles: dict[str, tuple[str, ...]] = {"legal": ("user:v2", "user:l1"), "board": ("user:v1", "user:v3")}
     read = [a_stage(dice, number, roles, barred) for number in range(dice.choice([1, 1, 1, 2, 3]))]
-    depth = dice.random() < 0.5
+    depth = dice.random() < 0.8
     policy = {
         "stages": [one for one, _ in read],
         "separation_of_duties": duties,
@@ -367,10 +367,10 @@ def a_stage(
     timed = dice.random() < 0.5
     on_timeout, boss, after_boss = "hold", None, "hold"
     if timed:
-        on_timeout = dice.choice(["reject", "approve", "escalate", "hold"])
+        on_timeout = dice.choice(["reject", "approve", "escalate", "escalate", "hold"])
         stage |= {"due_in": f"{DUE_HOURS} hours", "on_timeout": on_timeout, "reminders": [0.5]}
         if on_timeout == "escalate":
-            boss = dice.choice(["user:boss", "user:v0"])
+            boss = dice.choice(["user:boss", "user:boss", "user:v0"])
             after_boss = dice.choice(["reject", "approve", "hold"])
             stage |= {
                 "escalate_to": [{"user": boss.removeprefix("user:")}],
@@ -400,35 +400,62 @@ def an_order(
     voters = list(dict.fromkeys(voter for _, rules in read for voter in rules.voters))
     told: list[tuple[float, str, dict[str, Any]]] = []
     hour, pace = 0.0, dice.choice([1, 6, 30])
+    turns = [voter for _, rules in read for voter in dice.sample(rules.voters, len(rules.voters))]
     everybody = [*voters, "user:req", "user:boss", "user:stranger", "user:deputy"]
+    kind = dice.random()
+    if kind < 0.15:
+        told += delegations_first(dice, voters)
+    elif kind < 0.4:
+        hour = dice.choice([10.0, 50.0])
+        told.append((hour, "decide", a_decision(dice, turns.pop(0), voters, 90) | {"behalf": None}))
+        told.append((hour + 50, "decide", a_decision(dice, "user:boss", voters, 91) | {"behalf": None}))
+        hour += 50
     for number in range(dice.randint(3, 6 + 3 * len(read))):
         hour += dice.random() * pace
         chance = dice.random()
         if chance < 0.06:
-            told.append((hour, "revoke", {"by": dice.choice(everybody), "key": f"r{number}"}))
-        elif chance < 0.13:
+            by = dice.choice([said["by"] for _, what, said in told if what == "decide"] or everybody)
+            told.append((hour, "revoke", {"by": by, "key": f"r{number}"}))
+        elif chance < 0.16:
             to = dice.choice([*everybody, "user:deputy", "user:deputy"])
             told.append((hour, "delegate", {"by": dice.choice(voters), "to": to, "key": f"d{number}"}))
-        elif chance < 0.2 and told and told[-1][1] == "decide":
+        elif chance < 0.2:
+            hour += dice.choice([0, 48, 96])
+            told.append((hour, "wait", {}))
+        elif chance < 0.26 and told and told[-1][1] == "decide":
             again = dict(told[-1][2])
             if dice.random() < 0.5:
                 again["decision"] = dice.choice(VOICES)
             told.append((hour, "decide", again))
         else:
-            told.append((hour, "decide", a_decision(dice, voters, everybody, number)))
+            chosen = dice.random()
+            by = turns.pop(0) if turns and chosen < 0.6 else dice.choice(everybody)
+            by = dice.choice(["user:boss", "user:deputy"]) if chosen > 0.85 else by
+            told.append((hour, "decide", a_decision(dice, by, voters, number)))
     if dice.random() < 0.5:
         told.append((hour + 24 * dice.random() * 10, "wait", {}))
     return told
 
 
-def a_decision(dice: random.Random, voters: list[str], everybody: list[str], number: int) -> dict[str, Any]:
-    by = dice.choice(voters if dice.random() < 0.7 else everybody)
+def delegations_first(dice: random.Random, voters: list[str]) -> list[tuple[float, str, dict[str, Any]]]:
+    """Some lend their votes to one person, who then uses them."""
+    to = dice.choice(["user:deputy", dice.choice(voters)])
+    givers = dice.sample(voters, min(2, len(voters)))
+    told: list[tuple[float, str, dict[str, Any]]] = [
+        (0.0, "delegate", {"by": giver, "to": to, "key": f"g{number}"}) for number, giver in enumerate(givers)
+    ]
+    for number, behalf in enumerate(dice.sample([None, None, *givers], 3)):
+        told.append((0.0, "decide", a_decision(dice, to, voters, 80 + number) | {"behalf": behalf}))
+    return told
+
+
+def a_decision(dice: random.Random, by: str, voters: list[str], number: int) -> dict[str, Any]:
     return {
         "by": by,
         "decision": dice.choice(["approve", "approve", "approve", "reject", "abstain"]),
         "revision": OLD if dice.random() < 0.04 else SHOWN,
         "comment": "" if dice.random() < 0.05 else "because",
-        "behalf": dice.choice(voters) if dice.random() < 0.1 or by == "user:deputy" else None,
+        "behalf": dice.choice(voters) if dice.random() < (0.3 if by == "user:deputy" else 0.07) else None,
         "key": f"k{number}",
     }
 

@@ -131,7 +131,7 @@ def test_a_rejection_that_decides_ends_everything_early() -> None:
 def test_a_veto_that_may_still_come_keeps_a_stage_open() -> None:
     request = Request(three(rule="any", veto=[{"user": "cat"}]))
     request.decide("ann")
-    assert request.state.outcome is None
+    assert request.asked() == {"ben", "cat"}
     request.decide("cat", "reject")
     assert (request.state.outcome, request.state.closed_by) == ("rejected", Closing.VETO)
 
