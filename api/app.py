@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from fastapi import Depends, FastAPI
 from temporalio.client import Client
 
+from activities.language_models import RoutedLanguageModels
 from api import dependencies, problems
 from api.anchorer import Anchorer
 from api.content_links import ContentLinks
@@ -21,6 +23,8 @@ from api.routes import (
     api_keys,
     audit,
     auth,
+    classification,
+    classification_workflows,
     codec,
     console_accounts,
     console_audit,
@@ -35,10 +39,12 @@ from api.routes import (
     console_operations,
     console_privacy,
     console_profiles,
+    console_providers,
     console_reference,
     console_retention,
     console_search,
     console_settings,
+    console_usage,
     documents,
     encryption,
     evolution,
@@ -50,9 +56,12 @@ from api.routes import (
     organisation,
     privacy,
     profiles,
+    provider_keys,
+    providers,
     retention,
     search,
     secrets,
+    usage,
 )
 from api.routes.console_rendering import STATIC_FOLDER, VersionedStaticFiles
 from api.sweeper import Sweeper
@@ -60,20 +69,27 @@ from perdure import __version__, tracing
 from perdure.audit_anchors import AuditAnchors
 from perdure.db.guard import check_app_role
 from perdure.db.keyring import Keyring
+from perdure.db.label_sets import LabelSets
 from perdure.db.master_key_check import check_master_keys
+from perdure.db.rate_limit_store import PostgresRateStore
 from perdure.db.recall_service import RecallService
 from perdure.db.search_service import SearchService
 from perdure.db.session import Database
+from perdure.environment_keys import environment_keys
 from perdure.ports.models import Embedders
 from perdure.ports.rate_limits import RateStore
 from perdure.ports.storage import ObjectStore
+from perdure.provider_calls import ProviderCalls
 from perdure.providers.embedders import LocalEmbedders
+from perdure.providers.language_models import LanguageModels
 from perdure.providers.obstore_object_store import ObstoreObjectStore
 from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
 from workflows.client import connect
 from workflows.sdk_metrics import ClientFigures
 
+# Somebody waits for it in front of a screen.
+KEY_TEST_TIMEOUT = timedelta(seconds=20)
 UPLOADS = (r"/api/v1/documents", r"/api/v1/documents/batch", r"/api/v1/memories/import", r"/memories/import")
 ROUTERS = (
     auth.router,
@@ -98,6 +114,11 @@ ROUTERS = (
     privacy.erasures,
     privacy.exports,
     retention.router,
+    providers.router,
+    provider_keys.router,
+    usage.router,
+    classification_workflows.router,
+    classification.router,
     health.router,
 )
 CONSOLE = (
@@ -117,6 +138,8 @@ CONSOLE = (
     console_settings.router,
     console_audit.router,
     console_retention.router,
+    console_providers.router,
+    console_usage.router,
     console_privacy.router,
     console_privacy.receipt,
 )
@@ -215,6 +238,17 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     state.stopping = asyncio.Event()
     state.temporal, state.objects, state.embedders = parts.temporal, parts.objects, parts.embedders
     state.keyring = parts.keyring
+    # For tests of keys; whatever else asks a model does it in a worker.
+    calls = ProviderCalls(
+        parts.database.transaction,
+        parts.keyring,
+        environment_keys(settings),
+        PostgresRateStore(parts.database),
+    )
+    adapters = LanguageModels(private_urls=settings.provider_private_urls, timeout=KEY_TEST_TIMEOUT)
+    stack.push_async_callback(adapters.aclose)
+    state.language_models = RoutedLanguageModels(calls, adapters)
+    state.label_sets = LabelSets(parts.embedders)
     state.content_links = ContentLinks(parts.objects, load_secret_key(settings), settings.public_url)
     state.search = SearchService(parts.database.transaction, parts.embedders, settings)
     state.recall = RecallService(parts.database.transaction, parts.embedders, settings)

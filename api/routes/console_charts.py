@@ -17,6 +17,8 @@ _PLOT_WIDTH = 100.0 - _LEFT - _RIGHT
 _PLOT_HEIGHT = HEIGHT - _TOP - _BOTTOM
 _FLOOR = HEIGHT - _BOTTOM
 
+_ROW = 40.0
+
 # As many names under bars as can be read on a small screen.
 _MOST_NAMES = 5
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -128,11 +130,39 @@ def bar_chart(ident: str, title: str, description: str, *, bars: Sequence[Bar], 
     return _chart(ident, title, description, parts)
 
 
-def _chart(ident: str, title: str, description: str, parts: Sequence[Markup]) -> Markup:
+def ranking(ident: str, title: str, description: str, *, bars: Sequence[Bar], y: Axis) -> Markup:
+    """Bars below each other, each under its name and how much it is, for names too long to stand side by side."""
+    parts = []
+    for place, bar in enumerate(bars):
+        top = _ROW * place
+        parts.append(_text("chart-text", 0, top + 14, shortened(bar.name)))
+        parts.append(_text("chart-text is-end", 100, top + 14, y.show(bar.value)))
+        parts.append(
+            Markup(
+                '<rect class="chart-track" x="0" y="{0:.1f}" width="100%" height="10" rx="3"></rect>'
+                '<rect class="chart-bar {1}" x="0" y="{0:.1f}" width="{2:.3f}%" height="10" rx="3">{3}</rect>'
+            ).format(
+                top + 21,
+                bar.look,
+                100 * y.share(bar.value) if _finite(bar.value) else 0.0,
+                _pointed_at(bar.said),
+            )
+        )
+    return _chart(ident, title, description, parts, _ROW * len(bars))
+
+
+def shortened(name: str, longest: int = 30) -> str:
+    """A name that fits; the end of a model's name tells more than its middle."""
+    return name if len(name) <= longest else f"{name[: longest - 9]}\N{HORIZONTAL ELLIPSIS}{name[-8:]}"
+
+
+def _chart(
+    ident: str, title: str, description: str, parts: Sequence[Markup], height: float = HEIGHT
+) -> Markup:
     return Markup(
         '<svg class="chart" role="img" aria-labelledby="{0}-name {0}-told" width="100%" height="{1}">'
         '<title id="{0}-name">{2}</title><desc id="{0}-told">{3}</desc>{4}</svg>'
-    ).format(ident, HEIGHT, title, description, Markup().join(parts))
+    ).format(ident, f"{height:.0f}", title, description, Markup().join(parts))
 
 
 def _finite(*values: float) -> bool:

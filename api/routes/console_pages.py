@@ -43,6 +43,9 @@ NOTICES: dict[str, Notice] = {
     "member-removed": Notice("Member removed."),
     "role-changed": Notice("Role changed."),
     "retention-changed": Notice("Retention changed."),
+    "key-added": Notice("Key added. Test it to see whether it works."),
+    "routing-changed": Notice("Routing changed."),
+    "budget-changed": Notice("Budget changed."),
     "remembered": Notice("Remembered."),
     "known-already": Notice("This was remembered already; nothing is kept twice.", "info"),
     "stays-forgotten": Notice(

@@ -101,6 +101,16 @@ class Viewer:
         return Scope.ORGANISATION_WRITE in self.scopes
 
     @property
+    def may_see_providers(self) -> bool:
+        """Whether the pages of providers and routing are shown."""
+        return Scope.PROVIDERS_READ in self.scopes
+
+    @property
+    def may_see_usage(self) -> bool:
+        """Whether usage and budget are shown."""
+        return Scope.USAGE_READ in self.scopes
+
+    @property
     def may_audit(self) -> bool:
         """Whether the audit trail is shown."""
         return Scope.AUDIT_READ in self.scopes

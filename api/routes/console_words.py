@@ -187,6 +187,11 @@ def duration(length: timedelta) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def milliseconds(length_ms: float) -> str:
+    """A short length of time."""
+    return duration(timedelta(milliseconds=length_ms))
+
+
 def exact_time(moment: datetime) -> str:
     """The title of a relative time."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -228,4 +233,5 @@ FILTERS = {
     "thousands": thousands,
     "count": count,
     "words": words,
+    "milliseconds": milliseconds,
 }

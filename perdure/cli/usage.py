@@ -7,8 +7,9 @@ import typer
 from rich.text import Text
 
 from perdure.cli.output import JsonOption, client, console, print_json, run, table_of
+from perdure.domain.budgets import BudgetState
 from perdure.domain.dollars import dollars
-from perdure.schemas.providers import BudgetRead, BudgetState, UsageGroup, UsageItem, UsageRead
+from perdure.schemas.providers import BudgetRead, UsageGroup, UsageItem, UsageRead
 
 _STATES = {BudgetState.OK: "green", BudgetState.SOFT: "yellow", BudgetState.HARD: "red"}
 

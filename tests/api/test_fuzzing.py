@@ -28,6 +28,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from perdure.domain.ids import new_id
+from perdure.domain.routing import BUILT_IN_MODEL
 from tests.accounts import Account, registered
 from tests.integration.test_evolution_insights import BOATS
 from tests.served import served
@@ -67,6 +69,11 @@ FORGET = "DELETE /api/v1/memories/{memory_id}"
 EVOLUTION = "GET /api/v1/memories/evolutions/{operation_id}"
 UNDO = "POST /api/v1/memories/changes/{change_id}/undo"
 DECISIONS = tuple(f"POST /api/v1/memories/proposals/{{proposal_id}}/{verb}" for verb in ("accept", "decline"))
+NEW_KEY = "POST /api/v1/providers/keys"
+ROUTING = "/providers/routing"
+# Nobody is at this address, so that a test of the key ends at once.
+NOWHERE = {"provider": "openai_compatible", "base_url": "https://models.invalid/v1", "default_model": "none"}
+BUILT_IN_ROUTE = {"generate": {"candidates": [{"provider": "extractive", "model": BUILT_IN_MODEL}]}}
 # Nobody can say anything after it.
 LAST = "POST /api/v1/organisation/erasure"
 # Nothing is excluded. Streams end with their operation: all operations that a request can reach end by themselves.
@@ -127,12 +134,20 @@ async def _evolved(account: Account, subject: str) -> str:
     return str((await account.post("/memories/evolve?wait=true", 200, json={}))["id"])
 
 
+async def _asks_nobody(account: Account) -> None:
+    """Operations ask no provider of models, whatever keys there are."""
+    answer = await account.http.put(f"/api/v1{ROUTING}", json=BUILT_IN_ROUTE)
+    assert answer.status_code == 200, answer.text
+
+
 async def _tenant(account: Account, colleague: Account, leaver: Account, title: str) -> Tenant:
     text = f"# {title}\n\nThe pump of {title} was repaired on Tuesday."
     document = await account.ingested(json={"text": text, "title": title, "metadata": {"place": title}})
     key = await account.post("/api-keys", 201, json={"name": title, "scopes": ["documents:read"]})
     hidden = {"name": title, "kind": "other", "value": f"The secret of {title}"}
     secret = await account.post("/secrets", 201, json=hidden)
+    provider_key = await account.post("/providers/keys", 201, json=NOWHERE | {"name": title})
+    await _asks_nobody(account)
     said = {"content": f"The pump of {title} was oiled.", "subject": title}
     remembered = await account.post("/memories?wait=true", 200, json=said)
     await account.post("/memories/recall", 200, json={"query": f"pump of {title}", "session_id": title})
@@ -149,6 +164,7 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
             "operation_id": document["operation_id"],
             "api_key_id": key["id"],
             "secret_id": secret["id"],
+            "key_id": provider_key["id"],
             "user_id": await _member(account, colleague),
             "owner": me["user"]["id"],
             "space": "default",
@@ -198,13 +214,17 @@ def _operations(product: FastAPI, url: str) -> list[Any]:
 
 async def _body(tenant: Tenant, label: str) -> dict[str, Any] | None:
     """What a route takes that no chance brings about."""
+    if label == NEW_KEY:
+        return {"provider": "anthropic", "name": new_id("key"), "value": "sk-ant-0123456789abcdef"}
     if label != LAST:
         return None
     return {"confirm": (await tenant.account.get("/organisation"))["name"]}  # others have renamed it
 
 
 async def _renew(tenant: Tenant, label: str) -> None:
-    """Make anew what requests before may have forgotten."""
+    """Make anew what requests before may have forgotten or changed."""
+    if label != LAST:
+        await _asks_nobody(tenant.account)
     if label == FORGET:
         said = {"content": f"The valve of {tenant.name} was closed.", "subject": f"valve of {tenant.name}"}
         remembered = await tenant.account.post("/memories?wait=true", 200, json=said)

@@ -41,6 +41,10 @@ RESOURCES = {
     "session_id": ("memory_recalls", "session_id"),
     "export_id": ("exports", "operation_id"),
     "subject": ("profile_entries", "subject"),
+    "workflow_id": ("classification_workflows", "id"),
+    "result_id": ("classification_results", "id"),
+    "version": ("classification_versions", "version"),
+    "key_id": ("provider_keys", "id"),
 }
 # Query parameters without which a route looks elsewhere.
 QUERIES = {"GET /api/v1/profiles/{subject:path}": {"space": ("spaces", "name")}}
@@ -74,6 +78,10 @@ PUBLIC = {
 # Bodies that the schema alone does not make valid.
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/memories": {"content": "x"},
+    "POST /api/v1/ai/classification/enhanced": {"text": "x", "stages": ["sentiment"]},
+    "POST /api/v1/ai/classification/batch": {"items": [{"text": "x"}], "stages": ["sentiment"]},
+    "POST /api/v1/ai/classification/results/{result_id}/review": {"label": "positive"},
+    "POST /api/v1/ai/classification/workflows": {"name": "x", "stages": [{"task": "sentiment"}]},
 }
 VALUES = {"email": "someone@example.com", "role": "viewer", "password": "a fine password"}
 

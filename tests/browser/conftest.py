@@ -22,6 +22,7 @@ from tests.browser import (
     preview_evolution,
     preview_memories,
     preview_privacy,
+    preview_providers,
 )
 from tests.embedding import model_directory
 
@@ -34,6 +35,7 @@ PAGES = {
     **preview_evolution.PAGES,
     **preview_privacy.PAGES,
     **preview_classification.PAGES,
+    **preview_providers.PAGES,
 }
 WIDE = (1280, 850)
 NARROW = (360, 740)

@@ -8,7 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.routes.console_charts import HEIGHT, Axis, Bar, Dot, Line, axis_upto, bar_chart, percent, plain, plot
+from api.routes.console_charts import (
+    HEIGHT,
+    Axis,
+    Bar,
+    Dot,
+    Line,
+    axis_upto,
+    bar_chart,
+    percent,
+    plain,
+    plot,
+    ranking,
+    shortened,
+)
 
 UNIT = Axis("share")
 # What XML 1.0 allows in a text.
@@ -117,3 +130,23 @@ def test_whatever_names_and_numbers_say_the_svg_is_well_formed_and_runs_nothing(
 
 def test_numbers_are_shown_with_the_digits_that_they_need() -> None:
     assert [percent(0.8125), plain(0.0004), plain(2.5), plain(12000)] == ["81 %", "0.0004", "2.5", "12,000"]
+
+
+def test_bars_below_each_other_are_as_wide_as_their_values_say_and_each_has_its_name() -> None:
+    bars = [Bar("openai/gpt", 4.0), Bar("x" * 200, 1.0), Bar("none", 0.0), Bar("nothing known", math.nan)]
+    svg = ranking("r", "t", "d", bars=bars, y=axis_upto(4.0, "USD"))
+    widths = [per_cent(rect.get("width")) for rect in elements(svg, "rect")][1::2]
+    assert widths[0] == pytest.approx(100)
+    assert widths[0] == pytest.approx(4 * widths[1])
+    assert widths[2] == widths[3] == 0
+    told = [element.text or "" for element in elements(svg, "text")]
+    assert told[0] == "openai/gpt"
+    assert max(map(len, told)) <= 30
+
+
+def test_a_shortened_name_keeps_its_beginning_and_its_end() -> None:
+    assert shortened("claude-haiku-4-5") == "claude-haiku-4-5"
+    short = shortened("openai_compatible/some-very-long-model-name-20260101")
+    assert len(short) == 30
+    assert short.startswith("openai_compatible")
+    assert short.endswith("20260101")
