@@ -170,8 +170,7 @@ async def test_a_paused_operation_can_be_cancelled(start_toy: StartToy) -> None:
 async def test_an_operation_that_meets_its_budget_pauses_with_the_reason_and_goes_on_when_resumed(
     start_toy: StartToy, counting: CountActivities
 ) -> None:
-    counting.over_budget = 1
-    toy = await start_toy(goal=3, looks_again_s=3600)
+    toy = await start_toy(over_budget=1, goal=3, looks_again_s=3600)
     await _until_status(toy, "paused")
     row = await toy.row()
     assert row.error == {
@@ -192,8 +191,7 @@ async def test_an_operation_that_meets_its_budget_pauses_with_the_reason_and_goe
 async def test_an_operation_that_meets_its_budget_looks_again_by_itself(
     start_toy: StartToy, counting: CountActivities
 ) -> None:
-    counting.over_budget = 3
-    toy = await start_toy(goal=2, looks_again_s=0.05)
+    toy = await start_toy(over_budget=3, goal=2, looks_again_s=0.05)
     await toy.handle.result()
     assert counting.counted == [1, 2]
     assert (await toy.row()).error is None
@@ -202,8 +200,7 @@ async def test_an_operation_that_meets_its_budget_looks_again_by_itself(
 async def test_somebody_may_pause_what_its_budget_holds_and_resume_lets_both_go(
     start_toy: StartToy, counting: CountActivities
 ) -> None:
-    counting.over_budget = 1
-    toy = await start_toy(goal=2, looks_again_s=3600)
+    toy = await start_toy(over_budget=1, goal=2, looks_again_s=3600)
     await _until_status(toy, "paused")
     await toy.handle.signal("pause")
     await toy.handle.signal("resume")
@@ -211,9 +208,8 @@ async def test_somebody_may_pause_what_its_budget_holds_and_resume_lets_both_go(
     assert counting.counted == [1, 2]
 
 
-async def test_what_its_budget_holds_can_be_cancelled(start_toy: StartToy, counting: CountActivities) -> None:
-    counting.over_budget = 1
-    toy = await start_toy(goal=2, looks_again_s=3600)
+async def test_what_its_budget_holds_can_be_cancelled(start_toy: StartToy) -> None:
+    toy = await start_toy(over_budget=1, goal=2, looks_again_s=3600)
     await _until_status(toy, "paused")
     await toy.handle.cancel()
     with pytest.raises(WorkflowFailureError):

@@ -1,5 +1,6 @@
 """A kind of operation that the tests steer: as small as a kind can be."""
 
+from collections import Counter
 from datetime import timedelta
 
 from temporalio import activity, workflow
@@ -19,6 +20,7 @@ class CountInput(OperationInput):
     goal: int = 3
     pause_s: float = 0.0
     fail_at: int = 0
+    over_budget: int = 0
     looks_again_s: float | None = None
 
 
@@ -30,6 +32,7 @@ class CountJob(Contract):
     number: int
     pause_s: float = 0.0
     fails: bool = False
+    over_budget: int = 0
 
 
 class CountResult(Contract):
@@ -52,7 +55,7 @@ class CountActivities:
         self.counted: list[int] = []
         self.settled: list[str] = []
         self.outages = 0
-        self.over_budget = 0
+        self.refused: Counter[str] = Counter()
 
     @activity.defn
     async def count_one(self, job: CountJob) -> int:
@@ -65,8 +68,8 @@ class CountActivities:
         from perdure.errors import BudgetReachedError  # noqa: PLC0415
 
         await asyncio.sleep(job.pause_s)
-        if self.over_budget:
-            self.over_budget -= 1
+        if self.refused[job.operation_id] < job.over_budget:
+            self.refused[job.operation_id] += 1
             with failures():
                 raise BudgetReachedError("nothing is left to count with", None, "budget")
         if self.outages:
@@ -117,4 +120,5 @@ class Count(Operation):
             number=number,
             pause_s=job.pause_s,
             fails=number == job.fail_at,
+            over_budget=job.over_budget,
         )
