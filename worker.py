@@ -24,7 +24,9 @@ from activities.encryption import EncryptionActivities
 from activities.erasure import ErasureActivities
 from activities.evolution import EvolutionActivities
 from activities.exports import ExportActivities
+from activities.fact_extraction import FactActivities
 from activities.indexing import IndexActivities
+from activities.language_models import RoutedLanguageModels
 from activities.memories import MemoryActivities, MemoryTextActivities
 from activities.memory_imports import MemoryImportActivities
 from activities.operations import OperationActivities
@@ -39,16 +41,22 @@ from perdure.db.candidates import REMEMBERED
 from perdure.db.guard import check_app_role
 from perdure.db.keyring import Keyring
 from perdure.db.master_key_check import check_master_keys
+from perdure.db.rate_limit_store import PostgresRateStore
 from perdure.db.session import Database
 from perdure.db.vector_index import VectorIndex
 from perdure.domain.signatures import receipt_signer
+from perdure.environment_keys import environment_keys
 from perdure.errors import PerdureError, UnavailableError
 from perdure.master_keys import load_master_keys
+from perdure.provider_calls import ProviderCalls
 from perdure.providers.embedders import LocalEmbedders
 from perdure.providers.http_fetcher import HttpFetcher
+from perdure.providers.language_models import LanguageModels
 from perdure.providers.minilm_embedder import MiniLMTokenizer
 from perdure.providers.obstore_object_store import ObstoreObjectStore
 from perdure.providers.parser_pool import ParserPool
+from perdure.providers.remote_embedders import RemoteEmbedders
+from perdure.routed_embedders import RoutedEmbedders
 from perdure.scratch import scratch_directory
 from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
@@ -91,14 +99,27 @@ class Dependencies:
         self.database = Database(settings.database_url, settings.database_pool_size)
         stack.push_async_callback(self.database.aclose)
         self.objects = ObstoreObjectStore.from_url(settings.objects_url)
-        self.embedders = LocalEmbedders(
+        self.keyring = Keyring(load_master_keys(settings))
+        calls = ProviderCalls(
+            self.database.transaction,
+            self.keyring,
+            environment_keys(settings),
+            PostgresRateStore(self.database),
+        )
+        language_models = LanguageModels(private_urls=settings.provider_private_urls)
+        stack.push_async_callback(language_models.aclose)
+        self.models = RoutedLanguageModels(calls, language_models)
+        remote_embedders = RemoteEmbedders(private_urls=settings.provider_private_urls)
+        stack.push_async_callback(remote_embedders.aclose)
+        self.local_embedders = LocalEmbedders(
             settings.model_directory, settings.embedding_precision, settings.embedding_threads
         )
+        self.embedders = RoutedEmbedders(self.local_embedders, calls, remote_embedders)
         self.sources = SourceActivities(self.database.transaction, self.objects, HttpFetcher(settings))
         self.index = IndexActivities(
             self.database.transaction,
             self.objects,
-            self.embedders.known(),
+            self.embedders,
             VectorIndex(self.database.transaction, settings.exact_search_below),
         )
         self.memory_index = VectorIndex(self.database.transaction, settings.exact_search_below, REMEMBERED)
@@ -109,9 +130,9 @@ class Dependencies:
         operations = OperationActivities(self.database.transaction)
         batches = self._batches(None)
         memories = MemoryActivities(self.database.transaction, self.memory_index)
-        keyring = Keyring(load_master_keys(self.settings))
-        encryption = EncryptionActivities(self.database.transaction, keyring)
-        exports = ExportActivities(self.database.transaction, self.objects, keyring)
+        facts = FactActivities(self.database.transaction, self.embedders, self.models, self.memory_index)
+        encryption = EncryptionActivities(self.database.transaction, self.keyring)
+        exports = ExportActivities(self.database.transaction, self.objects, self.keyring)
         anchors = AuditAnchors.of(self.settings, self.objects)
         retention = RetentionActivities(self.database.transaction, self.objects, anchors)
         signer = receipt_signer(load_secret_key(self.settings))
@@ -142,6 +163,7 @@ class Dependencies:
             memories.hand_over,
             memories.write_memories,
             memories.forget_memories,
+            facts.extract_facts,
             exports.plan_export,
             exports.export_rows,
             exports.assemble_archive,
@@ -165,7 +187,11 @@ class Dependencies:
             self.settings.max_chunk_tokens,
         )
         memories = MemoryTextActivities(
-            self.database.transaction, self.embedders, tokenizer, self.settings.max_chunk_tokens
+            self.database.transaction,
+            self.embedders,
+            tokenizer,
+            self.settings.max_chunk_tokens,
+            self.models,
         )
         imports = MemoryImportActivities(
             self.database.transaction,
@@ -175,8 +201,8 @@ class Dependencies:
             self.settings.max_chunk_tokens,
             self.memory_index,
         )
-        evolution = EvolutionActivities(self.database.transaction, self.embedders)
-        self.embedders.get(self.embedders.default.name)  # the first document need not wait for it
+        evolution = EvolutionActivities(self.database.transaction, self.embedders, self.models)
+        self.local_embedders.get(self.embedders.default.name)  # the first document need not wait for it
         return [
             texts.parse_document,
             texts.chunk_document,

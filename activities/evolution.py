@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from temporalio import activity
 
 from activities.evolution_stages import DecayStage, ExtendStage, Stage, UpdateStage
-from activities.failures import failures
+from activities.failures import failures, may_pass
 from activities.insight_stage import DeriveStage
-from perdure.db.evolution_proposals import EvolutionProposals
+from activities.language_models import RoutedLanguageModels
+from perdure.db.evolution_proposals import EvolutionProposals, embedded_proposal
 from perdure.db.evolution_runs import EvolutionRuns, Progress, evolution_operation
 from perdure.db.memory_writer import MemoryWriter
 from perdure.db.models import SpaceRow
@@ -17,7 +18,7 @@ from perdure.db.operation_repository import OperationRepository, input_fields
 from perdure.db.session import Transaction
 from perdure.domain.evolution import EvolutionStage
 from perdure.domain.ids import new_id
-from perdure.errors import ConflictError, NotFoundError
+from perdure.errors import NotFoundError, PerdureError
 from perdure.ports.models import Embedders
 from perdure.schemas.evolution import (
     DecisionJob,
@@ -40,12 +41,12 @@ SCHEDULE = "schedule"
 class EvolutionActivities:
     """Side effects of evolution. Each is safe to run twice: where a stage is stands beside what it changed."""
 
-    def __init__(self, transaction: Transaction, embedders: Embedders) -> None:
+    def __init__(self, transaction: Transaction, embedders: Embedders, models: RoutedLanguageModels) -> None:
         self._transaction, self._embedders = transaction, embedders
         self._stages: Mapping[EvolutionStage, Stage] = {
             EvolutionStage.UPDATE: UpdateStage(transaction),
             EvolutionStage.EXTEND: ExtendStage(transaction),
-            EvolutionStage.DERIVE: DeriveStage(transaction, embedders),
+            EvolutionStage.DERIVE: DeriveStage(transaction, embedders, models),
             EvolutionStage.DECAY: DecayStage(transaction),
         }
 
@@ -102,16 +103,26 @@ class EvolutionActivities:
         """Carry a decision out. One that was made before stands, and one that cannot be carried out stays open."""
         with failures():
             try:
-                async with self._transaction(job.organisation_id) as session:
-                    proposals = EvolutionProposals(session, job.organisation_id)
-                    if job.accepted:
-                        await proposals.accept(job.proposal_id, job.decided_by, self._embedders)
-                    else:
-                        await proposals.decline(job.proposal_id, job.decided_by)
-            except (ConflictError, NotFoundError) as refused:
+                await self._decide(job)
+            except PerdureError as refused:
+                if may_pass(refused):
+                    raise
                 activity.logger.info("proposal %s is not decided: %s", job.proposal_id, refused)
             async with self._transaction(job.organisation_id) as session:
                 return await EvolutionProposals(session, job.organisation_id).open_of(job.operation_id)
+
+    async def _decide(self, job: DecisionJob) -> None:
+        embedded = None
+        if job.accepted:
+            embedded = await embedded_proposal(
+                self._transaction, job.organisation_id, job.proposal_id, self._embedders
+            )
+        async with self._transaction(job.organisation_id) as session:
+            proposals = EvolutionProposals(session, job.organisation_id)
+            if job.accepted:
+                await proposals.accept(job.proposal_id, job.decided_by, embedded)
+            else:
+                await proposals.decline(job.proposal_id, job.decided_by)
 
     @activity.defn
     async def expire_proposals(self, job: ExpiryJob) -> OpenProposals:

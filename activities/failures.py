@@ -17,12 +17,17 @@ def failures() -> Iterator[None]:
         raise application_error(error) from error
 
 
+def may_pass(error: PerdureError) -> bool:
+    """Whether trying again can help."""
+    return error.passes if isinstance(error, ProviderError) else error.retryable
+
+
 def application_error(error: PerdureError) -> ApplicationError:
     """One of our errors, with its type and whether trying again can help."""
     translated = ApplicationError(
         str(error),
         type=error.reason if isinstance(error, DocumentRejectedError | ProviderError) else error.slug,
-        non_retryable=not (error.passes if isinstance(error, ProviderError) else error.retryable),
+        non_retryable=not may_pass(error),
         next_retry_delay=error.retry_after if isinstance(error, QuotaExceededError | ProviderError) else None,
         # What is wrong with a document is an answer, not an alarm.
         category=ApplicationErrorCategory.BENIGN

@@ -1,6 +1,6 @@
 """Into the index and out of it again."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 from temporalio import activity
@@ -16,7 +16,7 @@ from perdure.db.models import DocumentRow, DocumentVersionRow
 from perdure.db.session import Transaction
 from perdure.db.vector_index import VectorIndex
 from perdure.errors import NotFoundError
-from perdure.ports.models import EmbeddingModel, Vectors
+from perdure.ports.models import Embedders, Vectors
 from perdure.ports.storage import ObjectStore
 from perdure.schemas.documents import (
     SETTLED,
@@ -41,11 +41,11 @@ class IndexActivities:
         self,
         transaction: Transaction,
         objects: ObjectStore,
-        models: Iterable[EmbeddingModel],
+        embedders: Embedders,
         vector_index: VectorIndex,
     ) -> None:
         self._transaction, self._objects, self._vector_index = transaction, objects, vector_index
-        self._models = {model.name: model for model in models}
+        self._embedders = embedders
 
     @activity.defn
     async def index_document(self, job: UnitJob) -> list[DocumentOutcome]:
@@ -107,7 +107,7 @@ class IndexActivities:
             chunks = ChunkRepository(session, job.organisation_id)
             for model, rows in vectors.items():
                 contents = _contents(unit.of_model(model, models), rows, wanted, locked)
-                await chunks.replace(contents, self._models[model])
+                await chunks.replace(contents, self._embedders.named(model))
             await documents.finish([_finished(d) for d in unit.documents if d.job.version_id in wanted])
         async with self._transaction(job.organisation_id) as session:
             settled = await DocumentRepository(session, job.organisation_id).versions_by_id(version_ids)

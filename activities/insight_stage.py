@@ -3,13 +3,15 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.evolution_stages import Changed, Work, fates_of, nothing
+from activities.insight_wording import InsightWording
+from activities.language_models import RoutedLanguageModels
 from perdure.db.evolution_changes import Change, EvolutionChanges, Retirement
 from perdure.db.evolution_pages import EvolutionPages, StoredMemory
 from perdure.db.evolution_proposals import EvolutionProposals
@@ -21,8 +23,8 @@ from perdure.db.session import Transaction
 from perdure.domain.clusters import clusters
 from perdure.domain.evolution import ChangeAction, EvolutionRules, Insights
 from perdure.domain.insights import Source, insight
-from perdure.domain.memories import RetiredFor
-from perdure.ports.models import Embedders, Vectors
+from perdure.domain.memories import MemoryKind, RetiredFor
+from perdure.ports.models import Embedders, EmbeddingCall, Vectors
 
 # Of one subject, at most so many memories are looked at: the newest.
 _MOST = 1000
@@ -46,8 +48,9 @@ class _Found:
 class DeriveStage:
     """Clusters become insights that cite their memories; those whose memories have changed end."""
 
-    def __init__(self, transaction: Transaction, embedders: Embedders) -> None:
+    def __init__(self, transaction: Transaction, embedders: Embedders, models: RoutedLanguageModels) -> None:
         self._transaction, self._embedders = transaction, embedders
+        self._writer = InsightWording(models)
 
     async def look(self, state: StageState) -> Work:
         """The next subjects, with what can be drawn from the memories of each."""
@@ -64,6 +67,7 @@ class DeriveStage:
             examined += len(found[-1].memories)
             if examined >= _PAGE_MEMORIES:
                 break
+        found = await self._worded(state, rules, found)
         vectors = await self._embedded(state, space.embedding_model, rules, found)
 
         async def write(session: AsyncSession) -> Changed:
@@ -89,9 +93,42 @@ class DeriveStage:
         half_life = timedelta(days=rules.decay_half_life_days)
         fates = await asyncio.to_thread(fates_of, memories, state.at, bases, half_life)
         gone = planned | {memory_id for memory_id, each in fates.items() if each.is_gone}
-        staying = [memory for memory in memories if memory.id not in gone and memory.vector is not None]
+        # What was drawn from a memory says nothing that it does not say itself.
+        staying = [
+            memory
+            for memory in memories
+            if memory.id not in gone and memory.vector is not None and not memory.rests_on
+        ]
         drafts = await asyncio.to_thread(_drafts, subject, sorted(staying, key=lambda each: each.order))
         return _Found(subject, staying, earlier, drafts)
+
+    async def _worded(
+        self, state: StageState, rules: EvolutionRules, found: Sequence[_Found]
+    ) -> list[_Found]:
+        """The same, where a language model is configured with what it makes of the drafts that are new."""
+        if state.dry_run or not await self._writer.configured(state.organisation_id):
+            return list(found)
+        async with self._transaction(state.organisation_id) as session:
+            insights = InsightWriter(session, state.organisation_id)
+            proposals = EvolutionProposals(session, state.organisation_id)
+            known = {
+                draft.identity
+                for each in found
+                for draft in each.drafts
+                if await insights.knows(state.space_id, draft)
+                or (rules.insights is Insights.PROPOSE and await proposals.knows(state.space_id, draft))
+            }
+        answers = True
+        worded: list[_Found] = []
+        for each in found:
+            drafts: list[Draft] = []
+            for draft in each.drafts:
+                asked = answers and draft.identity not in known
+                new = await self._writer.worded(state, draft, each.memories) if asked else draft
+                answers = answers and new is not None
+                drafts.append(new or draft)
+            worded.append(replace(each, drafts=drafts))
+        return worded
 
     async def _embedded(
         self, state: StageState, model: str, rules: EvolutionRules, found: Sequence[_Found]
@@ -105,8 +142,8 @@ class DeriveStage:
             new = [draft for draft in drafts if not await insights.knows(state.space_id, draft)]
         if not new:
             return {}
-        embedder = self._embedders.get(model)
-        vectors = await asyncio.to_thread(embedder.embed, [draft.content for draft in new])
+        call = EmbeddingCall(state.organisation_id, "insight", state.operation_id)
+        vectors = await self._embedders.embed(call, model, [draft.content for draft in new])
         return {draft.identity: vector for draft, vector in zip(new, vectors, strict=True)}
 
 
@@ -163,7 +200,11 @@ class _Subject:
         for earlier in found.earlier:
             rests_on = list(earlier.rests_on or ())
             cited = await self._insights.cited(rests_on)
-            successor = next((successors[each] for each in rests_on if each in successors), None)
+            # A fact is no smaller insight.
+            is_insight = earlier.kind == MemoryKind.INSIGHT
+            successor = next(
+                (successors[each] for each in rests_on if is_insight and each in successors), None
+            )
             if successor is None and len(cited) == len(rests_on):
                 continue
             reason = f"{successor} says more" if successor else "memories that it rests on have changed"

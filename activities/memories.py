@@ -13,6 +13,7 @@ from temporalio.common import (
 )
 
 from activities.failures import failures
+from activities.language_models import RoutedLanguageModels
 from activities.starting import ORGANISATION, TASK_TIMEOUT
 from perdure.db.forgetting import Forgetting
 from perdure.db.memory_requests import MemoryRequests
@@ -22,7 +23,7 @@ from perdure.db.session import Transaction
 from perdure.db.vector_index import VectorIndex
 from perdure.domain.memories import embedded_text, pieces
 from perdure.errors import NotFoundError
-from perdure.ports.models import Embedders, Tokenizer
+from perdure.ports.models import Embedders, EmbeddingCall, Tokenizer
 from perdure.schemas.memories import (
     ForgetResult,
     MemoryJob,
@@ -96,9 +97,14 @@ class MemoryTextActivities:
     """What takes a model. Each is safe to run twice."""
 
     def __init__(
-        self, transaction: Transaction, embedders: Embedders, tokenizer: Tokenizer, max_tokens: int
+        self,
+        transaction: Transaction,
+        embedders: Embedders,
+        tokenizer: Tokenizer,
+        max_tokens: int,
+        models: RoutedLanguageModels,
     ) -> None:
-        self._transaction, self._embedders = transaction, embedders
+        self._transaction, self._embedders, self._models = transaction, embedders, models
         self._tokenizer, self._max_tokens = tokenizer, max_tokens
 
     @activity.defn
@@ -110,19 +116,22 @@ class MemoryTextActivities:
                 space = await session.get(SpaceRow, job.space_id)
             if row is None or space is None:
                 raise NotFoundError(f"the space of operation {job.operation_id} was deleted")
+            extracts = await self._models.configured(job.organisation_id)
             if row.outcome is not None or row.body is None:
-                return PreparedMemories(count=0)  # written for a run that died before it heard of it
-            embedder = self._embedders.get(space.embedding_model)
+                # Written for a run that died before it heard of it.
+                return PreparedMemories(count=0, extracts=extracts)
+            model = self._embedders.named(space.embedding_model)
             body = await asyncio.to_thread(self._cut, row.body)
             texts = [
                 embedded_text(body["turns"][piece["turn"]]["speaker"], piece["text"])
                 for piece in body["pieces"]
             ]
-            vectors = await asyncio.to_thread(embedder.embed, texts)
+            call = EmbeddingCall(job.organisation_id, "remember", job.operation_id)
+            vectors = await self._embedders.embed(call, model.name, texts)
             async with self._transaction(job.organisation_id) as session:
                 requests = MemoryRequests(session, job.organisation_id)
-                await requests.prepare(job.operation_id, body, vectors, embedder.model)
-            return PreparedMemories(count=len(texts))
+                await requests.prepare(job.operation_id, body, vectors, model)
+            return PreparedMemories(count=len(texts), extracts=extracts)
 
     def _cut(self, body: dict[str, Any]) -> dict[str, Any]:
         """The request with the pieces of its turns in place of their texts."""

@@ -16,7 +16,7 @@ from perdure.domain.ids import made_at
 from perdure.domain.memories import Identities, Piece, Said, embedded_text, fingerprint, pieces
 from perdure.domain.memory_lines import read_line
 from perdure.errors import NotFoundError
-from perdure.ports.models import Embedders, Tokenizer, Vectors
+from perdure.ports.models import Embedders, EmbeddingCall, Tokenizer, Vectors
 from perdure.ports.storage import ObjectStore
 from perdure.schemas.memories import ImportedPage, ImportJob, MemoryLine, RefusedLine
 
@@ -114,14 +114,14 @@ class MemoryImportActivities:
                 raise NotFoundError(f"the space of operation {job.operation_id} was deleted")
             cut = await asyncio.to_thread(self._cut, page)
             texts = [embedded_text(line.speaker, piece.text) for _, line, _, piece in cut]
-            embedder = self._embedders.get(space.embedding_model)
-            vectors = await asyncio.to_thread(embedder.embed, texts)
+            call = EmbeddingCall(job.organisation_id, "import", job.operation_id)
+            vectors = await self._embedders.embed(call, space.embedding_model, texts)
             memories = _memories(job, cut, vectors)
             async with self._transaction(job.organisation_id) as session:
                 writer = MemoryWriter(session, job.organisation_id, job.space_id)
                 await writer.share()
                 served = await writer.space()
-                if served is None or served.embedding_model != embedder.model.name:
+                if served is None or served.embedding_model != space.embedding_model:
                     continue  # it has changed its model meanwhile
                 outcome = Outcome()
                 await writer.add(memories, {job.operation_id: outcome}, served)

@@ -1,9 +1,12 @@
 """From bytes to vectors: parse, chunk, embed. CPU work runs in child processes and in onnxruntime's threads."""
 
 import asyncio
+import hashlib
 import io
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from perdure.domain import media_types
 from perdure.domain.chunking import ChunkSpan, chunk, contextual_text
 from perdure.domain.source_text import read_source
 from perdure.errors import DocumentRejectedError, NotFoundError
-from perdure.ports.models import Embedders, Tokenizer, Vectors
+from perdure.ports.models import Embedders, EmbeddingCall, Tokenizer, Vectors
 from perdure.ports.parsing import ParseJob, Parser
 from perdure.ports.storage import ObjectStore
 from perdure.schemas.base import Contract
@@ -37,6 +40,7 @@ from perdure.schemas.parsed_text import Attachment, ParsedText
 MAX_ATTACHMENT_DEPTH = 3
 # Vectors are kept in shards, so that a worker that dies in a long document loses one shard.
 SHARD_CHUNKS = 512
+_PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 # Texts up to this length are worth less than the way to a child and back.
 INLINE_BYTES = 256 * 1024
 # What programs write where nobody wrote a title.
@@ -93,8 +97,9 @@ def unit_key(organisation_id: str, operation_id: str, name: str) -> str:
 
 
 def shard_key(unit: str, model: str, shard: int) -> str:
-    """Key of a shard of a unit's vectors."""
-    return f"{unit.rpartition('/')[0]}/{model}.{shard}.npy"
+    """Key of a shard of a unit's vectors. Names of models at providers hold all kinds of signs."""
+    plain = model if _PLAIN_NAME.fullmatch(model) else hashlib.sha256(model.encode()).hexdigest()[:32]
+    return f"{unit.rpartition('/')[0]}/{plain}.{shard}.npy"
 
 
 def text_key(organisation_id: str, sha256: str) -> str:
@@ -164,7 +169,7 @@ class TextActivities:
                 await documents.enter(version_ids, DocumentStatus.EMBEDDING)
                 models = await documents.models_of(version_ids)
             for model in sorted(set(models.values())):
-                await self._embed(job.unit_key, model, unit.texts_of(model, models))
+                await self._embed(job, model, unit.texts_of(model, models))
 
     async def enter(self, job: DocumentJob, status: DocumentStatus) -> tuple[DocumentVersionRow, DocumentRow]:
         """Note what is being done, and read the version."""
@@ -357,15 +362,16 @@ class TextActivities:
             organisation_id=organisation_id, operation_id=operation_id, unit_key=key, chunk_count=count
         )
 
-    async def _embed(self, key: str, model: str, texts: Sequence[str]) -> None:
-        """Write the missing shards. One shard at a time: onnxruntime uses all cores for one."""
-        embedder = self._embedders.get(model)
+    async def _embed(self, job: UnitJob, model: str, texts: Sequence[str]) -> None:
+        """Write the missing shards. Here, one shard at a time: onnxruntime uses all cores for one."""
+        call = EmbeddingCall(job.organisation_id, "ingest", job.operation_id)
+        is_here = model in {each.name for each in self._embedders.known()}
         for shard, (first, last) in enumerate(shards(len(texts))):
-            if await self._objects.size(shard_key(key, model, shard)) is not None:
+            if await self._objects.size(shard_key(job.unit_key, model, shard)) is not None:
                 continue
-            async with self._embedding:
-                vectors = await asyncio.to_thread(embedder.embed, texts[first:last])
-            await self._objects.put(shard_key(key, model, shard), pack(vectors))
+            async with self._embedding if is_here else nullcontext():
+                vectors = await self._embedders.embed(call, model, texts[first:last])
+            await self._objects.put(shard_key(job.unit_key, model, shard), pack(vectors))
 
 
 def _is_plain(version: DocumentVersionRow) -> bool:

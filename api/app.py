@@ -83,6 +83,8 @@ from perdure.provider_calls import ProviderCalls
 from perdure.providers.embedders import LocalEmbedders
 from perdure.providers.language_models import LanguageModels
 from perdure.providers.obstore_object_store import ObstoreObjectStore
+from perdure.providers.remote_embedders import RemoteEmbedders
+from perdure.routed_embedders import RoutedEmbedders
 from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
 from workflows.client import connect
@@ -236,9 +238,9 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     stack.push_async_callback(authenticator.aclose)
     stack.push_async_callback(state.rate_limits.aclose)
     state.stopping = asyncio.Event()
-    state.temporal, state.objects, state.embedders = parts.temporal, parts.objects, parts.embedders
+    state.temporal, state.objects = parts.temporal, parts.objects
     state.keyring = parts.keyring
-    # For tests of keys; whatever else asks a model does it in a worker.
+    # For tests of keys, and for what somebody waits for; whatever else asks a model does it in a worker.
     calls = ProviderCalls(
         parts.database.transaction,
         parts.keyring,
@@ -248,10 +250,13 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     adapters = LanguageModels(private_urls=settings.provider_private_urls, timeout=KEY_TEST_TIMEOUT)
     stack.push_async_callback(adapters.aclose)
     state.language_models = RoutedLanguageModels(calls, adapters)
+    state.remote_embedders = RemoteEmbedders(private_urls=settings.provider_private_urls)
+    stack.push_async_callback(state.remote_embedders.aclose)
+    state.embedders = RoutedEmbedders(parts.embedders, calls, state.remote_embedders)
     state.label_sets = LabelSets(parts.embedders)
     state.content_links = ContentLinks(parts.objects, load_secret_key(settings), settings.public_url)
-    state.search = SearchService(parts.database.transaction, parts.embedders, settings)
-    state.recall = RecallService(parts.database.transaction, parts.embedders, settings)
+    state.search = SearchService(parts.database.transaction, state.embedders, settings)
+    state.recall = RecallService(parts.database.transaction, state.embedders, settings)
     state.operations = Operations(parts.database, parts.temporal, settings, state.metrics)
     state.client_figures = parts.client_figures
     parts.database.observe(state.metrics.count_outcome)

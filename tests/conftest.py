@@ -47,11 +47,12 @@ async def temporal(settings: Settings) -> Client:
 
 @pytest.fixture(scope="session")
 async def workers(settings: Settings, temporal: Client) -> AsyncIterator[None]:
-    """Workers of all queues, in this process."""
+    """Workers of all queues, in this process. Providers that they ask are servers of tests, on this machine."""
     import worker  # noqa: PLC0415
 
+    reaching_in = settings.model_copy(update={"provider_private_urls": True})
     async with AsyncExitStack() as stack:
-        dependencies = worker.Dependencies(settings, stack)
+        dependencies = worker.Dependencies(reaching_in, stack)
         for running in worker.build_workers(temporal, dependencies, queues.ALL):
             await stack.enter_async_context(running)
         yield

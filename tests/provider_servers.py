@@ -1,15 +1,21 @@
 """Local servers that speak the wire formats of OpenAI and Anthropic, and fail in the ways that theirs do."""
 
 import asyncio
+import base64
+import hashlib
 import json
+import re
 import socket
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -106,6 +112,10 @@ class WireServer(ABC):
         for event in self.closing(reply):
             yield event
 
+    def routes(self) -> list[Route]:
+        """What it serves."""
+        return [Route(self.path, self._answer, methods=["POST"])]
+
     @abstractmethod
     def error(self, reply: Fails) -> dict[str, Any]: ...
     @abstractmethod
@@ -122,7 +132,7 @@ class WireServer(ABC):
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         (port,) = ports.unused(1)
-        app = Starlette(routes=[Route(self.path, self._answer, methods=["POST"])])
+        app = Starlette(routes=self.routes())
         config = uvicorn.Config(app, host=ports.LOOPBACK, port=port, log_level="critical", lifespan="off")
         server = _Server(config)
         task = asyncio.create_task(server.serve())
@@ -141,14 +151,67 @@ def _event(data: dict[str, Any] | str, name: str | None = None) -> bytes:
     return (f"event: {name}\n" if name else "").encode() + f"data: {text}\n\n".encode()
 
 
+def vector_of_words(text: str, dimension: int) -> npt.NDArray[np.float32]:
+    """A vector that is the nearer to another the more words both texts share. Not of length one."""
+    words = re.findall(r"\w+", text.lower()) or [""]
+    vector: npt.NDArray[np.float32] = np.sum([_vector_of(word, dimension) for word in words], axis=0)
+    return vector
+
+
+@cache
+def _vector_of(word: str, dimension: int) -> npt.NDArray[np.float32]:
+    seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8])
+    return np.random.default_rng(seed).standard_normal(dimension).astype(np.float32)
+
+
 class OpenAIServer(WireServer):
-    """`POST /v1/chat/completions`."""
+    """`POST /v1/chat/completions` and `POST /v1/embeddings`."""
 
     path = "/v1/chat/completions"
+    embeddings_path = "/v1/embeddings"
     _USAGE: ClassVar[dict[str, Any]] = {
         "prompt_tokens": 30, "completion_tokens": 7, "total_tokens": 37,
         "prompt_tokens_details": {"cached_tokens": 10},
     }  # fmt: skip
+
+    def __init__(self, dimension: int = 1536, *, as_floats: bool = False) -> None:
+        super().__init__()
+        self.dimension, self.as_floats = dimension, as_floats
+        self.embedded: list[dict[str, Any]] = []
+        self.embedding_headers: list[dict[str, str]] = []
+        self.embedding_replies: deque[Fails | Raw | None] = deque()
+        """What goes wrong next; None for an answer. Without any, all is answered."""
+
+    def routes(self) -> list[Route]:
+        return [*super().routes(), Route(self.embeddings_path, self._embed, methods=["POST"])]
+
+    async def _embed(self, request: Request) -> Response:
+        asked = await request.json()
+        self.embedded.append(asked)
+        self.embedding_headers.append(dict(request.headers))
+        reply = self.embedding_replies.popleft() if self.embedding_replies else None
+        if isinstance(reply, Raw):
+            return Response(reply.body, media_type=reply.media_type)
+        if isinstance(reply, Fails):
+            return Response(json.dumps(self.error(reply)), reply.status, reply.headers, "application/json")
+        vectors = [vector_of_words(text, asked.get("dimensions", self.dimension)) for text in asked["input"]]
+        as_floats = self.as_floats or asked.get("encoding_format") != "base64"
+        rows = [
+            {
+                "object": "embedding",
+                "index": index,
+                "embedding": vector.tolist() if as_floats else base64.b64encode(vector.tobytes()).decode(),
+            }
+            for index, vector in enumerate(vectors)
+        ]
+        tokens = sum(len(text.split()) for text in asked["input"])
+        body = {
+            "object": "list",
+            "data": rows[::-1],
+            "model": asked["model"],
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+        }
+        return Response(json.dumps(body), media_type="application/json")
 
     def error(self, reply: Fails) -> dict[str, Any]:
         return {"error": {"message": reply.message, "type": reply.kind, "param": None, "code": reply.code}}

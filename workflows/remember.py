@@ -5,14 +5,17 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.fact_extraction import FactActivities
     from activities.memories import MemoryActivities, MemoryTextActivities
-    from perdure.schemas.memories import MemoryJob, RememberInput, RememberResult
+    from perdure.schemas.memories import FactJob, MemoryJob, RememberInput, RememberResult
     from workflows import policies
 
 from workflows.operation import Operation
 
 # A writer that was terminated from outside answers nobody: it is told again.
 TELL_AGAIN = timedelta(seconds=30)
+# So many calls of a language model one request is worth.
+MOST_READINGS = 50
 
 
 @workflow.defn
@@ -47,7 +50,25 @@ class Remember(Operation):
             result = await self._write(task)
             if result is not None:
                 self.report(done=prepared.count)
-                return result
+                return await self._extract(task, result) if prepared.extracts else result
+
+    async def _extract(self, task: MemoryJob, result: RememberResult) -> RememberResult:
+        """What was said is written: draw facts from it, as long as a language model answers."""
+        count, place = 0, ""
+        for _ in range(MOST_READINGS):
+            job = FactJob(
+                organisation_id=task.organisation_id,
+                operation_id=task.operation_id,
+                space_id=task.space_id,
+                after=place,
+            )
+            extracted = await self.step(FactActivities.extract_facts, job, policies.IO)
+            count += extracted.count
+            if extracted.after is None:
+                return result.model_copy(update={"facts": count, "facts_missing": extracted.missing})
+            place = extracted.after
+        missing = f"only the first {MOST_READINGS} parts of the request were read"
+        return result.model_copy(update={"facts": count, "facts_missing": missing})
 
     async def _write(self, task: MemoryJob) -> RememberResult | None:
         self._answered = False

@@ -36,6 +36,7 @@ from perdure.db.document_repository import DocumentRepository
 from perdure.db.identity_repository import IdentityRepository
 from perdure.db.memory_repository import MemoryRepository
 from perdure.db.related_memories import related_memories
+from perdure.db.search_service import NOT_EMBEDDED
 from perdure.domain.memories import MemoryKind
 from perdure.domain.recall_ranking import RecallMode
 from perdure.errors import ConflictError, InvalidInputError, NotFoundError
@@ -126,7 +127,7 @@ async def show_ask(
             answer = await memories.recall_memories(asked, caller, request)
         except ValidationError as error:
             fault = fault_of(error)
-        except (InvalidInputError, NotFoundError) as error:
+        except (InvalidInputError, NotFoundError, *NOT_EMBEDDED) as error:
             fault = str(error)
     return await pages.inside(
         "partials/memory_answers.html" if is_partial(request) else "memories_ask.html",

@@ -13,6 +13,7 @@ from api.routes import search
 from api.routes.console_pages import ConsoleRoute, Shown, fault_of, is_partial
 from api.routes.console_words import unwrapped
 from perdure.db.document_repository import DocumentRepository
+from perdure.db.search_service import NOT_EMBEDDED
 from perdure.errors import InvalidInputError, NotFoundError
 from perdure.schemas.search import Highlight, ScoreTerm, SearchHit, SearchMode, SearchRequest
 
@@ -114,16 +115,17 @@ async def show_search(
     results: list[Result] = []
     took_ms = 0.0
     fault: str | None = None
+    notice: str | None = None
     if q.strip() and has_documents:
         try:
             asked = SearchRequest(
                 query=q, space=chosen, mode=mode, limit=RESULTS, explain=explain, highlight=True
             )
             answer = await search.search(asked, caller, request)
-            results, took_ms = [Result(hit) for hit in answer.items], answer.took_ms
+            results, took_ms, notice = [Result(hit) for hit in answer.items], answer.took_ms, answer.notice
         except ValidationError as error:
             fault = fault_of(error)
-        except (InvalidInputError, NotFoundError) as error:
+        except (InvalidInputError, NotFoundError, *NOT_EMBEDDED) as error:
             fault = str(error)
     return await pages.inside(
         "partials/search_results.html" if is_partial(request) else "search.html",
@@ -137,5 +139,6 @@ async def show_search(
         results=results,
         took_ms=took_ms,
         fault=fault,
+        notice=notice,
         has_documents=has_documents,
     )

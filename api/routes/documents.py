@@ -360,7 +360,8 @@ async def reembed_space(
     embedders: EmbeddersDependency,
 ) -> OperationRead:
     """Compute the vectors of a space with another model; the old ones serve until the new are complete."""
-    model = embedders.get(body.model or embedders.default.name).model
+    model = embedders.named(body.model or embedders.default.name)
+    await embedders.require(caller.organisation_id, model.name)
 
     async def build(session: AsyncSession, operation_id: str) -> OperationRow:
         row = await DocumentRepository(session, caller.organisation_id).space(space)

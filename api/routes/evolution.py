@@ -21,7 +21,7 @@ from api.routes.memories import WAITABLE, Reader, Wait, Writer
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.evolution_changes import EvolutionChanges, change_read
-from perdure.db.evolution_proposals import EvolutionProposals
+from perdure.db.evolution_proposals import EvolutionProposals, embedded_proposal
 from perdure.db.evolution_runs import EvolutionRuns, evolution_operation, settings_of
 from perdure.db.memory_reversal import take_back
 from perdure.db.memory_writer import MemoryWriter
@@ -243,9 +243,10 @@ async def accept_proposal(
     actor: ActorDependency,
 ) -> ProposalRead:
     """Remember what is proposed. A second time, nothing happens."""
+    embedded = await embedded_proposal(database.transaction, caller.organisation_id, proposal_id, embedders)
     async with database.transaction(caller.organisation_id) as session:
         proposals = EvolutionProposals(session, caller.organisation_id)
-        await proposals.accept(proposal_id, caller.actor_id, embedders)
+        await proposals.accept(proposal_id, caller.actor_id, embedded)
         return await _decided(session, caller, actor, proposal_id)
 
 

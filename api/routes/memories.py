@@ -1,6 +1,6 @@
 """`/api/v1/memories`: what was said goes in, and comes back when it answers a question."""
 
-import asyncio
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -30,6 +30,7 @@ from perdure.domain.audit import Action, Actor
 from perdure.domain.ids import ID_PATTERN
 from perdure.domain.memories import MemoryKind, embedded_text, estimated_tokens
 from perdure.errors import ConflictError, NotFoundError
+from perdure.ports.models import EmbeddingCall
 from perdure.schemas.base import Page
 from perdure.schemas.documents import SpaceName
 from perdure.schemas.memories import (
@@ -67,6 +68,8 @@ Wait = Annotated[
     bool, Query(description="Answer when it is done, with its result; after 30 s with 202, as without.")
 ]
 PREVIEWED = 100
+# Somebody waits for the answer.
+_PATIENCE = timedelta(seconds=20)
 
 
 @router.post("", **WAITABLE)
@@ -264,10 +267,11 @@ async def update_memory(
         before = await _found(session, caller, memory_id)
     embedded = None
     if body.content is not None and body.content != before.content:
-        embedder = embedders.get(space.embedding_model)
-        vectors = await asyncio.to_thread(embedder.embed, [embedded_text(before.speaker, body.content)])
-        tokens = estimated_tokens(body.content, embedder.model.max_tokens)
-        embedded = vectors[0], embedder.model, tokens
+        model = embedders.named(space.embedding_model)
+        call = EmbeddingCall(caller.organisation_id, "correct", patience=_PATIENCE)
+        vectors = await embedders.embed(call, model.name, [embedded_text(before.speaker, body.content)])
+        tokens = estimated_tokens(body.content, model.max_tokens)
+        embedded = vectors[0], model, tokens
     async with database.transaction(caller.organisation_id) as session:
         memories = MemoryRepository(session, caller.organisation_id)
         row = await memories.lock(memory_id)

@@ -103,6 +103,8 @@ def search(
     for number, item in enumerate(answer["items"], start=1):
         console.print(passage(item, number=number), "")
     console.print(f"{len(answer['items'])} passages in {answer['took_ms']} ms", style="dim")
+    if answer.get("notice"):
+        console.print(answer["notice"], style="yellow", markup=False)
 
 
 async def _search(query: str, **options: Any) -> dict[str, Any]:

@@ -64,6 +64,8 @@ def recall(
         console.print(memory(item, number=number), "")
     outcome = str(answer["outcome"]).replace("_", " ")
     console.print(f"{outcome}: {len(answer['items'])} memories in {answer['took_ms']} ms", style="dim")
+    if answer.get("notice"):
+        console.print(answer["notice"], style="yellow", markup=False)
 
 
 def forget(

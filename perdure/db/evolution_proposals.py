@@ -1,8 +1,8 @@
 """What evolution proposes: kept until somebody decides or the deadline passes; the caller owns the transaction."""
 
-import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select, text, update
@@ -13,14 +13,17 @@ from perdure.db.evolution_runs import StageState
 from perdure.db.insight_writer import Draft, InsightWriter
 from perdure.db.memory_writer import MemoryWriter
 from perdure.db.models import MemoryProposalRow, SpaceRow
+from perdure.db.session import Transaction
 from perdure.domain.evolution import EvolutionStage, ProposalStatus
 from perdure.domain.ids import new_id
 from perdure.domain.memories import MemoryKind
 from perdure.errors import ConflictError, NotFoundError
-from perdure.ports.models import Embedders
+from perdure.ports.models import Embedders, EmbeddingCall, Vectors
 from perdure.schemas.evolution import OpenProposals, ProposalRead
 
 DERIVE = "derive"
+# Somebody waits for the memory that is made.
+_PATIENCE = timedelta(seconds=10)
 
 _LAST_TOLD = text("SELECT max(valid_from) FROM memories WHERE id = ANY(CAST(:ids AS text[]))")
 _WITHDRAW = text(
@@ -32,6 +35,28 @@ _WITHDRAW = text(
     )
     """
 )
+
+
+@dataclass(frozen=True)
+class EmbeddedProposal:
+    """The vector of what a proposal says, under the model of its space."""
+
+    model: str
+    vector: Vectors
+
+
+async def embedded_proposal(
+    transaction: Transaction, organisation_id: str, proposal_id: str, embedders: Embedders
+) -> EmbeddedProposal | None:
+    """Embed before anything is held, because a provider may take its time. None of what is not open."""
+    async with transaction(organisation_id) as session:
+        row = await session.get(MemoryProposalRow, proposal_id)
+        space = await session.get(SpaceRow, row.space_id) if row is not None else None
+    if row is None or space is None or row.status != ProposalStatus.OPEN.value:
+        return None
+    call = EmbeddingCall(organisation_id, "insight", row.operation_id, patience=_PATIENCE)
+    vectors = await embedders.embed(call, space.embedding_model, [row.content])
+    return EmbeddedProposal(space.embedding_model, vectors[0])
 
 
 class EvolutionProposals:
@@ -89,7 +114,7 @@ class EvolutionProposals:
             raise _missing(proposal_id)
         return found[0]
 
-    async def accept(self, proposal_id: str, decided_by: str, embedders: Embedders) -> None:
+    async def accept(self, proposal_id: str, decided_by: str, embedded: EmbeddedProposal | None) -> None:
         """Make the memory. Accepted before, it stays so; ConflictError when it cannot be made any more."""
         row = await self._open(proposal_id, ProposalStatus.ACCEPTED)
         if row is None:
@@ -105,9 +130,9 @@ class EvolutionProposals:
             )
         told: datetime = (await self._session.execute(_LAST_TOLD, {"ids": row.memory_ids})).scalar_one()
         draft = Draft(row.subject, row.content, row.memory_ids, row.confidence, row.reason, told)
-        embedder = embedders.get(space.embedding_model)
-        vectors = await asyncio.to_thread(embedder.embed, [row.content])
-        row.memory_id = await insights.write(_state(row), space, draft, vectors[0])
+        if embedded is None or embedded.model != space.embedding_model:
+            raise ConflictError("the space has just changed its embedding model: try again")
+        row.memory_id = await insights.write(_state(row), space, draft, embedded.vector)
         if row.memory_id is None:
             raise ConflictError(
                 "the same is remembered already, or was to be forgotten for good: decline the proposal"

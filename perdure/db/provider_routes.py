@@ -39,12 +39,11 @@ def route_to(
     keys: Sequence[ProviderKey],
     environment: Mapping[ProviderName, ProviderKey],
 ) -> Route:
-    """To one model of one provider, with the keys in the order in which the route names them, else with all."""
+    """To one model of one provider, with those keys that the route names, in its order, else with all there are."""
+    there = [key.id for key in (*keys, *environment.values()) if key.provider is asked.provider]
     named = [one.key_id for one in route.candidates if one.provider is asked.provider] if route else []
-    if not named:
-        found = (*keys, *environment.values())
-        named = [key.id for key in found if key.provider is asked.provider]
-    candidates = [Candidate(asked.provider, asked.model, key_id) for key_id in dict.fromkeys(named)]
+    key_ids = dict.fromkeys(key_id for key_id in named if key_id in there) or there
+    candidates = [Candidate(asked.provider, asked.model, key_id) for key_id in key_ids]
     return Route(route.strategy if route else Strategy.ORDER, candidates, is_default=route is None)
 
 

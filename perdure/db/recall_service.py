@@ -79,6 +79,7 @@ class _Seeds:
     holding: Sequence[str]
     runs: Sequence[Sequence[str]]
     """What stands beside the best of both, in order."""
+    notice: str | None = None
 
 
 class RecallService:
@@ -106,11 +107,15 @@ class RecallService:
                 space = await _space(repository, request.space)
                 people = space.people if space else ()
                 query = analyse(request.query, people, request.known_at or datetime.now(UTC))
-                asked = Asked(self._embedders, _sought(query, request.mode))
+                asked = Asked(self._embedders, organisation_id, _sought(query, request.mode))
                 if space is not None and request.mode is not RecallMode.KEYWORD:
                     asked.begin(space.model)
                 scope = await repository.scope(space, condition, request.subject) if space else None
-            seeds = await self._seeds(organisation_id, scope, query, asked, request.mode) if scope else None
+            seeds = None
+            if scope is not None:
+                # What is found to be forgotten must not depend on who answers just now.
+                needed = request.mode is RecallMode.DENSE or actor_id is None
+                seeds = await self._seeds(organisation_id, scope, query, asked, request.mode, needed=needed)
         finally:
             if asked is not None:
                 await asked.aclose()
@@ -128,7 +133,8 @@ class RecallService:
             if request.graph and items:
                 related = await related_memories(session, [item.id for item in items])
                 items = [item.model_copy(update={"related": related.get(item.id, [])}) for item in items]
-            answer = RecallAnswer(items=items, outcome=outcome, took_ms=_since(started))
+            notice = seeds.notice if seeds is not None else None
+            answer = RecallAnswer(items=items, outcome=outcome, took_ms=_since(started), notice=notice)
             if actor_id is not None:
                 await repository.note([item.id for item in items], _log(actor_id, space, request, answer))
         return answer
@@ -137,25 +143,35 @@ class RecallService:
         return RecallRepository(session, organisation_id, self._exact_below)
 
     async def _seeds(
-        self, organisation_id: str, scope: RecallScope, query: RecallQuery, asked: Asked, mode: RecallMode
+        self,
+        organisation_id: str,
+        scope: RecallScope,
+        query: RecallQuery,
+        asked: Asked,
+        mode: RecallMode,
+        *,
+        needed: bool,
     ) -> _Seeds:
         # Each part has a transaction of its own and waits for no other, so a full pool cannot lock up.
-        (vector, near, beside_near), (words, holding, beside_holding) = await asyncio.gather(
-            self._by_vector(organisation_id, scope, asked, mode),
+        (vector, near, beside_near, notice), (words, holding, beside_holding) = await asyncio.gather(
+            self._by_vector(organisation_id, scope, asked, mode, needed=needed),
             self._by_words(organisation_id, scope, query, mode),
         )
-        return _Seeds(vector, near, words, holding, (*beside_near, *beside_holding))
+        return _Seeds(vector, near, words, holding, (*beside_near, *beside_holding), notice)
 
     async def _by_vector(
-        self, organisation_id: str, scope: RecallScope, asked: Asked, mode: RecallMode
-    ) -> tuple[str | None, Sequence[str], Sequence[Sequence[str]]]:
+        self, organisation_id: str, scope: RecallScope, asked: Asked, mode: RecallMode, *, needed: bool
+    ) -> tuple[str | None, Sequence[str], Sequence[Sequence[str]], str | None]:
         if mode is RecallMode.KEYWORD:
-            return None, (), ()
-        question = await asked.under(scope.space.model)
+            return None, (), (), None
+        questions, notice = await asked.under_each([scope.space.model], needed=needed)
+        question = questions.get(scope.space.model)
+        if question is None:
+            return None, (), (), notice
         async with self._transaction(organisation_id, settings=TUNING) as session:
             repository = RecallRepository(session, organisation_id, self._exact_below)
             near = await repository.by_vector(scope, question.model, question.vector)
-            return question.vector, near, await _beside(repository, near, mode)
+            return question.vector, near, await _beside(repository, near, mode), None
 
     async def _by_words(
         self, organisation_id: str, scope: RecallScope, query: RecallQuery, mode: RecallMode

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from perdure.db.candidates import TUNING
 from perdure.db.filter_sql import compiled
@@ -14,14 +15,25 @@ from perdure.domain.highlighting import highlight
 from perdure.domain.ranking import Candidate, Ranked, Ranking
 from perdure.domain.ranking_weights import CONTEXT_WEIGHT, MEANING_WEIGHT, WORDS_WEIGHT
 from perdure.domain.relevance import QueryWord
-from perdure.errors import ConflictError, InvalidInputError, NotFoundError
-from perdure.ports.models import Embedders, EmbeddingModel
+from perdure.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    ProviderError,
+    ProviderUnavailableError,
+    QuotaExceededError,
+)
+from perdure.ports.models import Embedders, EmbeddingCall, EmbeddingModel
 from perdure.schemas.search import Highlight, ScoreTerm, SearchAnswer, SearchHit, SearchMode, SearchRequest
 from perdure.settings import Settings
 
 DEFAULT_SPACE = "default"
 # The embedding model reads no further anyway, and PostgreSQL need not.
 _EMBEDDED_CHARACTERS = 4_000
+# A provider that takes longer is not waited for: there are words to search by.
+_PATIENCE = timedelta(seconds=5)
+# Why a query has no vector though its model is known: no key, no answer, nothing left to spend.
+NOT_EMBEDDED = (ProviderError, ProviderUnavailableError, QuotaExceededError)
 
 
 @dataclass(frozen=True)
@@ -43,36 +55,54 @@ class Question:
 class Asked:
     """A query, and its vectors under the models that have been asked for."""
 
-    def __init__(self, embedders: Embedders, query: str) -> None:
+    def __init__(self, embedders: Embedders, organisation_id: str, query: str) -> None:
         self.query = query
         self._embedders = embedders
+        self._call = EmbeddingCall(organisation_id, "query", patience=_PATIENCE)
         self._vectors: dict[str, asyncio.Task[Question]] = {}
 
     def begin(self, model: str) -> None:
         """Start to embed; a fault shows in `under`."""
         if model not in self._vectors:
-            self._vectors[model] = asyncio.create_task(asyncio.to_thread(self._embed, model))
+            self._vectors[model] = asyncio.create_task(self._embed(model))
 
     async def under(self, model: str) -> Question:
-        """The vector under a model. ConflictError when this server does not have the model."""
+        """The vector under a model. ConflictError when this server does not have the model; see `NOT_EMBEDDED`."""
         self.begin(model)
         return await self._vectors[model]
+
+    async def under_each(
+        self, models: Iterable[str], *, needed: bool
+    ) -> tuple[dict[str, Question], str | None]:
+        """The vectors under some models, and, unless they are `needed`, why there is none under one of them."""
+        found: dict[str, Question] = {}
+        notice: str | None = None
+        for model in models:
+            try:
+                found[model] = await self.under(model)
+            except NOT_EMBEDDED as error:
+                if needed:
+                    raise
+                notice = (
+                    f"Found by words alone, because the query could not be embedded with {model}: {error}"
+                )
+        return found, notice
 
     async def aclose(self) -> None:
         """Wait for what nobody asked for in the end."""
         await asyncio.gather(*self._vectors.values(), return_exceptions=True)
 
-    def _embed(self, model: str) -> Question:
+    async def _embed(self, model: str) -> Question:
         try:
-            embedder = self._embedders.get(model)
+            identity = self._embedders.named(model)
         except InvalidInputError as error:
             msg = (
                 f"The space is served by the embedding model '{model}', which this server does not have. "
                 "Re-embed the space (POST /api/v1/spaces/{name}/reembed), or search with mode 'keyword'."
             )
             raise ConflictError(msg) from error
-        vectors = embedder.embed([self.query[:_EMBEDDED_CHARACTERS]])
-        return Question(embedder.model, vector_literal(vectors[0]))
+        vectors = await self._embedders.embed(self._call, model, [self.query[:_EMBEDDED_CHARACTERS]])
+        return Question(identity, vector_literal(vectors[0]))
 
 
 class SearchService:
@@ -88,17 +118,19 @@ class SearchService:
         filters = parse_filters(request.filters)
         query = request.query.replace("\0", " ")
         # Nearly every space is served by the default model: its vector is there when the scope is known.
-        asked = Asked(self._embedders, query)
+        asked = Asked(self._embedders, organisation_id, query)
         if request.mode is not SearchMode.KEYWORD:
             asked.begin(self._embedders.default.name)
         try:
             scope = await self._scope(organisation_id, request.space_names, filters)
             items: list[SearchHit] = []
+            notice: str | None = None
             if scope is not None:
-                items = await self._items(organisation_id, scope, asked, request)
+                items, notice = await self._items(organisation_id, scope, asked, request)
         finally:
             await asked.aclose()
-        return SearchAnswer(items=items, took_ms=round((time.perf_counter() - started) * 1000, 2))
+        took_ms = round((time.perf_counter() - started) * 1000, 2)
+        return SearchAnswer(items=items, took_ms=took_ms, notice=notice)
 
     async def _scope(
         self, organisation_id: str, names: Sequence[str], filters: Filter | None
@@ -119,17 +151,19 @@ class SearchService:
 
     async def _items(
         self, organisation_id: str, scope: Scope, asked: Asked, request: SearchRequest
-    ) -> list[SearchHit]:
+    ) -> tuple[list[SearchHit], str | None]:
         mode, query = request.mode, asked.query
         # Each part has a transaction of its own and waits for no other, so a full pool cannot lock up.
         by_vector, by_words = await asyncio.gather(
             self._by_vector(organisation_id, scope, asked, mode),
             self._by_words(organisation_id, scope, query, mode),
         )
-        questions, near = by_vector
+        questions, near, notice = by_vector
+        if notice is not None and not questions:
+            mode = SearchMode.KEYWORD
         chunk_ids = list(dict.fromkeys((*near, *by_words.chunk_ids)))
         if not chunk_ids:
-            return []
+            return [], notice
         ranking = Ranking(
             words=by_words.words,
             chunks=scope.chunk_count,
@@ -153,24 +187,26 @@ class SearchService:
             ranked = ranking.rank(candidates, request.limit)
             best = [item for item in ranked if item.score >= request.min_score and item.score > 0]
             passages = await repository.passages([item.candidate.chunk_id for item in best])
-        return [
+        hits = [
             _hit(item, passages[item.candidate.chunk_id], query, request)
             for item in best
             if item.candidate.chunk_id in passages  # else deleted a moment ago
         ]
+        return hits, notice
 
     async def _by_vector(
         self, organisation_id: str, scope: Scope, asked: Asked, mode: SearchMode
-    ) -> tuple[dict[str, Question], list[str]]:
+    ) -> tuple[dict[str, Question], list[str], str | None]:
         if mode is SearchMode.KEYWORD:
-            return {}, []
-        questions = {model: await asked.under(model) for model in _by_model(scope.spaces)}
+            return {}, [], None
+        models = _by_model(scope.spaces)
+        questions, notice = await asked.under_each(models, needed=mode is SearchMode.VECTOR)
         near: list[str] = []
         async with self._transaction(organisation_id, settings=TUNING) as session:
             repository = SearchRepository(session, self._exact_below)
             for question in questions.values():
                 near += await repository.by_vector(scope, question.model, question.vector)
-        return questions, near
+        return questions, near, notice
 
     async def _by_words(self, organisation_id: str, scope: Scope, query: str, mode: SearchMode) -> _Found:
         if mode is SearchMode.VECTOR:

@@ -162,7 +162,10 @@ class ReembedCreate(RequestBody):
     """Ask for new vectors for a whole space."""
 
     model: str | None = Field(
-        default=None, description="Name of the embedding model; default: the configured one."
+        default=None,
+        max_length=200,
+        description="Name of the embedding model, such as `openai:text-embedding-3-small@512` of a provider; default: "
+        "the configured one.",
     )
 
 

@@ -337,6 +337,10 @@ class RecallAnswer(Contract):
     items: list[RecallHit]
     outcome: RecallOutcome
     took_ms: float
+    notice: str | None = Field(
+        default=None,
+        description="Why the answer may lack something, such as a query that could not be embedded.",
+    )
 
 
 class ForgetCreate(RequestBody):
@@ -423,9 +427,27 @@ class MemoryJob(Contract):
 
 
 class PreparedMemories(Contract):
-    """How many memories a request becomes."""
+    """How many memories a request becomes, and whether a language model is to draw facts from them."""
 
     count: int
+    extracts: bool = False
+
+
+class FactJob(Contract):
+    """A step of `Remember`: facts out of what it has written, from a memory on."""
+
+    organisation_id: str
+    operation_id: str
+    space_id: str
+    after: str = ""
+
+
+class ExtractedFacts(Contract):
+    """How many facts were added; without a place `after` which to go on, that was all, or `missing` says why."""
+
+    count: int = 0
+    after: str | None = None
+    missing: str | None = None
 
 
 class WriteRequest(Contract):
@@ -461,6 +483,12 @@ class RememberResult(Contract):
     duplicates: int = Field(default=0, description="Pieces that were remembered already.")
     recalled: int = Field(default=0, description="Pieces that had just been recalled, and came back.")
     forgotten: int = Field(default=0, description="Pieces that were to be forgotten, and stay so.")
+    facts: int = Field(
+        default=0, description="Facts that a language model drew from what was said; memories besides those."
+    )
+    facts_missing: str | None = Field(
+        default=None, description="Why a language model that is configured has drawn none, or not from all."
+    )
     memory_ids: list[str] = Field(default_factory=list)
 
 

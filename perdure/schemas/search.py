@@ -114,3 +114,7 @@ class SearchAnswer(Contract):
 
     items: list[SearchHit]
     took_ms: float
+    notice: str | None = Field(
+        default=None,
+        description="Why the answer may lack something, such as a query that could not be embedded.",
+    )

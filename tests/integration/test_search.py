@@ -1,5 +1,6 @@
 """Search over real PostgreSQL and the real embedding model."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -13,7 +14,7 @@ from perdure.db.vector_index import VectorIndex
 from perdure.domain.chunking import chunk, contextual_text
 from perdure.domain.ids import new_id
 from perdure.errors import ConflictError, InvalidInputError, NotFoundError
-from perdure.ports.models import Embedder, EmbeddingModel
+from perdure.ports.models import EmbeddingCall, EmbeddingModel, Vectors
 from perdure.schemas.parsed_text import ParsedText
 from perdure.schemas.search import SearchAnswer, SearchRequest
 from perdure.settings import Settings
@@ -49,11 +50,18 @@ class OneEmbedder:
     def known(self) -> list[EmbeddingModel]:
         return [self.default]
 
-    def get(self, name: str) -> Embedder:
+    def named(self, name: str) -> EmbeddingModel:
         if name != self.default.name:
             msg = f"unknown model {name}"
             raise InvalidInputError(msg)
-        return embedder()
+        return self.default
+
+    async def require(self, organisation_id: str, name: str) -> None:
+        self.named(name)
+
+    async def embed(self, call: EmbeddingCall, name: str, texts: Sequence[str]) -> Vectors:
+        self.named(name)
+        return await asyncio.to_thread(embedder().embed, texts)
 
 
 async def fill(
