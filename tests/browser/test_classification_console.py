@@ -30,7 +30,7 @@ def lines_of(path: Path) -> list[str]:
 async def create_workflow(page: Page, url: str, name: str, percent: str) -> str:
     """A workflow by the form; returns its id."""
     await page.goto(f"{url}/classification/workflows/new")
-    await page.get_by_label("Name").fill(name)
+    await page.get_by_label("Name", exact=True).fill(name)
     await page.get_by_label("Labels, one per line").fill(LABELS)
     await page.get_by_label("Decided automatically").select_option("threshold")
     await page.get_by_label("Per cent").fill(percent)
