@@ -85,7 +85,7 @@ def date_patterns(words: DateWords) -> DatePatterns:
             rf"(?<![\w]){named}(?P<month>{month})\b\.?(?:\s{{1,3}}|-)(?:the\s)?{_DAY}(?![0-9:%]|[.,][0-9]|\s?[$€£]){_LAST}(?:(?:,\s?|\s{{1,3}})(?:of\s)?{_YEAR})?"
         )
         month_year = compiled(
-            rf"(?<!\w)(?P<month>{month})\b\.?(?:\s{{1,3}}|,\s|[-/]|\s{_OF}\s)(?P<year>(?:1[89]|2[01])[0-9]{{2}})(?!\w|[.,][0-9])"
+            rf"(?<!\w)(?<![0-9]\s)(?<![0-9]\.\s)(?P<month>{month})\b\.?(?:\s{{1,3}}|,\s|[-/]|\s{_OF}\s)(?P<year>(?:1[89]|2[01])[0-9]{{2}})(?!\w|[.,][0-9])"
         )
     if weekday:
         of_weekday = compiled(

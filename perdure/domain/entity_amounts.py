@@ -152,7 +152,8 @@ def _compiled(blanks: bool) -> tuple[re.Pattern[str], re.Pattern[str], re.Patter
     lettered = "|".join(re.escape(sign) for sign in by_length if sign[0].isalpha() and "$" not in sign)
     signs = "|".join(re.escape(sign) for sign in by_length if not sign[0].isalpha() or "$" in sign)
     names = "|".join(words for words, _ in _NAMES)
-    before = rf"{signs}|[$\u00a5]|(?:{_CODES}|(?i:sfr\.|fr\.|rs\.?|kr\.?))(?=[\s\u00a0\u202f0-9-])"
+    # "TRY 2" asks for a second try.
+    before = rf"{signs}|[$\u00a5]|(?:(?!TRY)(?:{_CODES})|(?i:sfr\.|fr\.|rs\.?|kr\.?))(?=[\s\u00a0\u202f0-9-])"
     after = rf"(?:{signs}|[$\u00a5])(?![0-9])|(?:{_CODES})\b|(?i:{lettered}|{names})(?!\w)"
     money = re.compile(
         rf"{_minus('1')}(?<![\w$\u20ac\u00a3])(?P<before>{before}){_BLANK}?(?P<minus3>[-\u2212])?"

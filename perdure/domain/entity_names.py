@@ -64,6 +64,8 @@ _ARTICLES = re.compile(
     r"|(?:CEO|CTO|CFO|COO|President|Director|Chair\w*|Head|Board) (?:of|for|at|von|der|de))[ \u00a0])+"
 )
 _AFTER_COMMA = ("Inc", "LLC", "L.L.C", "Ltd", "Corp", "LLP")
+_LINE = re.compile(r"[^\s][^\n]*(?<=\S)")
+_SAID = re.compile(r"\S+")
 _LONGEST_HOUSE = 90
 
 
@@ -85,7 +87,10 @@ def named(text: str, language: str | None) -> Iterator[EntityFound]:
         yield from _house(text, match)
     english = language in {None, "en"}
     for kind, start, end in names(text):
-        yield from _by_words(text, kind, start, end, english=english)
+        lines = list(_LINE.finditer(text, start, end))
+        for line in lines:
+            told = kind if len(lines) == 1 else EntityType.NAME
+            yield from _by_words(text, told, *line.span(), english=english)
 
 
 def _house(text: str, legal: re.Match[str]) -> Iterator[EntityFound]:
@@ -108,17 +113,26 @@ def _house(text: str, legal: re.Match[str]) -> Iterator[EntityFound]:
 def _by_words(text: str, kind: EntityType, start: int, end: int, *, english: bool) -> Iterator[EntityFound]:
     name = text[start:end]
     lower = " ".join(name.lower().split())
-    words = lower.split()
     if lower in COUNTRIES or lower in COUNTRIES_ELSEWHERE or lower in TOWNS:
         yield _found(text, EntityType.PLACE, start, end, 0.85)
     elif kind is EntityType.ORGANISATION:
         if english:
             post = _ARTICLES.match(text, start, end)
             yield _found(text, kind, post.end() if post else start, end, 0.7)
-    elif _plain(words[0]) in FIRST_NAMES and (english or len(words) > 1):
-        yield _found(text, EntityType.PERSON, start, end, 0.8 if len(words) > 1 else 0.65)
+    elif (first := _first_name(text, start, end)) is not None:
+        whole = " " in text[first:end]
+        if whole or english:
+            yield _found(text, EntityType.PERSON, first, end, 0.8 if whole else 0.65)
     elif kind is not EntityType.NAME and english:
         yield _found(text, kind, start, end, 0.6 if kind is EntityType.PERSON else 0.5)
+
+
+def _first_name(text: str, start: int, end: int) -> int | None:
+    """Where the first name begins: at the beginning, or with another name after it (`Angebot von Anna Berg`)."""
+    for word in _SAID.finditer(text, start, end):
+        if _plain(word.group().lower()) in FIRST_NAMES and (word.start() == start or word.end() < end):
+            return word.start()
+    return None
 
 
 def _plain(word: str) -> str:
