@@ -1,0 +1,1 @@
+"""How well the local sentiment does on review sentences, and what it learns from them."""

@@ -1,0 +1,103 @@
+"""Sentiment by described labels and example sentences in embedding space, VADER beside it for English."""
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perdure.domain.sentiment import (
+    PROMPTS,
+    Directions,
+    Feeling,
+    Sentiment,
+    clauses,
+    features,
+    of_text,
+    probabilities,
+    sentences_to_judge,
+)
+from perdure.domain.sentiment_weights import ENGLISH, OTHER
+from perdure.ports.models import Embedder, Vectors
+
+Numbers = npt.NDArray[np.float64]
+SENTENCES = Path(__file__).parent / "review_sentences.txt"
+_MARKS = {"+": Feeling.POSITIVE, "-": Feeling.NEGATIVE, "0": Feeling.NEUTRAL, "~": Feeling.MIXED}
+
+
+def review_sentences(path: Path = SENTENCES) -> list[tuple[Feeling, str]]:
+    """Sentences with the feeling that a reader would say they have."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [(_MARKS[line[0]], line[2:]) for line in lines if line[:1] in _MARKS]
+
+
+class DescribedSentiment:
+    """Implements `ports.text_analysis.SentimentJudge`. The first call embeds the examples, which takes a second."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._directions: Directions | None = None
+        self._learning = threading.Lock()
+
+    def judge(self, texts: Sequence[str], languages: Sequence[str | None] = ()) -> list[Sentiment]:
+        """See `SentimentJudge`. A language that is not known is taken for English."""
+        tags = [*languages, *([None] * (len(texts) - len(languages)))]
+        split = [[one.text for one in sentences_to_judge(text)] for text in texts]
+        said = [(sentence, tags[at]) for at, found in enumerate(split) for sentence in found]
+        if not said:
+            return [of_text(np.zeros((0, 4))) for _ in texts]
+        rows = self.probabilities([one for one, _ in said], [tag for _, tag in said])
+        ends = np.cumsum([len(found) for found in split])
+        return [of_text(found) for found in np.split(rows, ends[:-1])]
+
+    def probabilities(self, said: Sequence[str], languages: Sequence[str | None]) -> Numbers:
+        """(sentences, feelings) that sum to 1 in each row."""
+        english = np.array([(tag or "en").split("-", maxsplit=1)[0] == "en" for tag in languages])
+        rows = self.features(said, english)
+        return np.where(english[:, None], probabilities(rows, ENGLISH), probabilities(rows, OTHER))
+
+    def features(
+        self, said: Sequence[str], english: npt.NDArray[np.bool_], directions: Directions | None = None
+    ) -> Numbers:
+        """What the softmax weighs, a row a sentence."""
+        directions = directions or self._learnt()
+        parted = {at: found for at, sentence in enumerate(said) if (found := clauses(sentence))}
+        vectors = self._embedder.embed([*said, *(clause for pair in parted.values() for clause in pair)])
+        placed = directions.of(vectors)
+        rows = []
+        after = len(said)
+        for at, sentence in enumerate(said):
+            sides: list[Numbers] = []
+            for clause in parted.get(at, ()):
+                compound = self._lexicon(clause, english=bool(english[at]))[0]
+                sides.append(np.array([placed[after, 0], placed[after, 2], compound]))
+                after += 1
+            lexicon = self._lexicon(sentence, english=bool(english[at]))
+            rows.append(features(placed[at], lexicon, *sides))
+        return np.stack(rows)
+
+    def directions(self, sentences: Sequence[tuple[Feeling, str]]) -> Directions:
+        """What parts these sentences among the vectors of the embedder."""
+        prompts = {feeling: self._embedder.embed(wordings) for feeling, wordings in PROMPTS.items()}
+        vectors: Vectors = self._embedder.embed([sentence for _, sentence in sentences])
+        return Directions.learnt(prompts, vectors, [feeling for feeling, _ in sentences])
+
+    def _learnt(self) -> Directions:
+        with self._learning:
+            if self._directions is None:
+                self._directions = self.directions(review_sentences())
+            return self._directions
+
+    def _lexicon(self, sentence: str, *, english: bool) -> Numbers:
+        if not english:
+            return np.zeros(3)
+        scores = self._vader.polarity_scores(sentence)
+        return np.array([scores["compound"], scores["pos"], scores["neg"]])
+
+    @cached_property
+    def _vader(self) -> Any:
+        return import_module("vaderSentiment.vaderSentiment").SentimentIntensityAnalyzer()
