@@ -20,6 +20,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.batches import BatchActivities
+from activities.classification import ClassificationActivities, ClassificationTextActivities
 from activities.encryption import EncryptionActivities
 from activities.erasure import ErasureActivities
 from activities.evolution import EvolutionActivities
@@ -34,12 +35,14 @@ from activities.reembedding import ReembeddingActivities
 from activities.retention import RetentionActivities
 from activities.sources import SourceActivities
 from activities.steps import StepRecorder
+from activities.text_stages import TextStages
 from activities.texts import TextActivities
 from perdure import log, tracing
 from perdure.audit_anchors import AuditAnchors
 from perdure.db.candidates import REMEMBERED
 from perdure.db.guard import check_app_role
 from perdure.db.keyring import Keyring
+from perdure.db.label_sets import LabelSets
 from perdure.db.master_key_check import check_master_keys
 from perdure.db.rate_limit_store import PostgresRateStore
 from perdure.db.session import Database
@@ -49,7 +52,9 @@ from perdure.environment_keys import environment_keys
 from perdure.errors import PerdureError, UnavailableError
 from perdure.master_keys import load_master_keys
 from perdure.provider_calls import ProviderCalls
+from perdure.providers.described_sentiment import DescribedSentiment
 from perdure.providers.embedders import LocalEmbedders
+from perdure.providers.entity_patterns import EntityPatterns
 from perdure.providers.http_fetcher import HttpFetcher
 from perdure.providers.language_models import LanguageModels
 from perdure.providers.minilm_embedder import MiniLMTokenizer
@@ -133,6 +138,7 @@ class Dependencies:
         facts = FactActivities(self.database.transaction, self.embedders, self.models, self.memory_index)
         encryption = EncryptionActivities(self.database.transaction, self.keyring)
         exports = ExportActivities(self.database.transaction, self.objects, self.keyring)
+        classification = ClassificationActivities(self.database.transaction, self.models)
         anchors = AuditAnchors.of(self.settings, self.objects)
         retention = RetentionActivities(self.database.transaction, self.objects, anchors)
         signer = receipt_signer(load_secret_key(self.settings))
@@ -164,6 +170,11 @@ class Dependencies:
             memories.write_memories,
             memories.forget_memories,
             facts.extract_facts,
+            classification.ask_model,
+            classification.decide_batch,
+            classification.conclude_text,
+            classification.summarise_classification,
+            classification.settle_classification,
             exports.plan_export,
             exports.export_rows,
             exports.assemble_archive,
@@ -203,6 +214,14 @@ class Dependencies:
         )
         evolution = EvolutionActivities(self.database.transaction, self.embedders, self.models)
         self.local_embedders.get(self.embedders.default.name)  # the first document need not wait for it
+        classification = ClassificationTextActivities(
+            self.database.transaction,
+            TextStages(
+                LabelSets(self.embedders),
+                EntityPatterns(),
+                DescribedSentiment(self.local_embedders.get(self.embedders.default.name)),
+            ),
+        )
         return [
             texts.parse_document,
             texts.chunk_document,
@@ -222,6 +241,8 @@ class Dependencies:
             evolution.decide_proposal,
             evolution.expire_proposals,
             evolution.accept_evolution,
+            classification.classify_page,
+            classification.classify_text,
         ]
 
     def _batches(self, texts: TextActivities | None) -> BatchActivities:

@@ -16,16 +16,17 @@ with workflow.unsafe.imports_passed_through():
     from perdure.schemas.operations import OperationError, OperationInput
     from workflows import policies
 
-from workflows.classify_document import settle_open
-from workflows.patience import Patience
+from workflows.classify_document import WAITED_OUT, settle_open
+from workflows.operation import Operation
 
 Round = Callable[[ClassifyJob, str], Awaitable[ClassifiedPage]]
 
 
 @workflow.defn
-class ClassifyBatch(Patience):
+class ClassifyBatch(Operation):
     """Pages of texts are answered here, a few at a time; then models are asked about those that want one."""
 
+    waits_out = WAITED_OUT
     _state: ClassifyBatchInput
 
     @workflow.run
@@ -84,9 +85,7 @@ class ClassifyBatch(Patience):
         )
 
     async def _ask_page(self, page: ClassifyJob, summary: str) -> ClassifiedPage:
-        return await self.patient_step(
-            ClassificationActivities.ask_model, page, policies.LONG_IO, summary=summary
-        )
+        return await self.step(ClassificationActivities.ask_model, page, policies.LONG_IO, summary=summary)
 
     def _count(self, page: ClassifiedPage) -> None:
         state = self._state

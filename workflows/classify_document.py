@@ -5,6 +5,7 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.classification import ClassificationActivities, ClassificationTextActivities
+    from perdure.errors import BudgetReachedError, ProvidersFailedError, ProviderUnavailableError
     from perdure.schemas.classification import (
         ClassifyDocumentInput,
         ClassifyDocumentResult,
@@ -15,7 +16,10 @@ with workflow.unsafe.imports_passed_through():
     from perdure.schemas.operations import OperationError, OperationInput
     from workflows import policies
 
-from workflows.patience import Patience
+from workflows.operation import Operation
+
+# A key that is revoked, too: another one can be given, and what is paid for stays.
+WAITED_OUT = frozenset((BudgetReachedError.slug, ProvidersFailedError.slug, ProviderUnavailableError.slug))
 
 
 async def settle_open(job: OperationInput, error: OperationError) -> None:
@@ -33,8 +37,10 @@ async def settle_open(job: OperationInput, error: OperationError) -> None:
 
 
 @workflow.defn
-class ClassifyDocument(Patience):
+class ClassifyDocument(Operation):
     """Answer it here; where the definition says so, ask a model."""
+
+    waits_out = WAITED_OUT
 
     @workflow.run
     async def run(self, job: ClassifyDocumentInput) -> ClassifyDocumentResult:
@@ -46,7 +52,7 @@ class ClassifyDocument(Patience):
         )
         result = await self.step(ClassificationTextActivities.classify_text, task, policies.CPU)
         if result.status is ResultStatus.ESCALATED:
-            await self.patient_step(ClassificationActivities.ask_model, task, policies.IO)
+            await self.step(ClassificationActivities.ask_model, task, policies.IO)
             result = await self.step(ClassificationActivities.conclude_text, task, policies.IO)
         if result.status is ResultStatus.FAILED:
             raise ApplicationError(

@@ -18,6 +18,7 @@ from perdure.db.operation_repository import OperationRepository
 from perdure.domain.ids import ID_PATTERN
 from perdure.errors import FieldError, InvalidInputError
 from perdure.schemas.base import Page
+from perdure.schemas.classification import ItemStatus
 from perdure.schemas.documents import DocumentStatus
 from perdure.schemas.operations import TERMINAL, ItemRead, OperationRead, OperationStatus, StepRead
 from workflows.registry import KINDS
@@ -99,7 +100,7 @@ async def list_items(
     operations: OperationsDependency,
     database: DatabaseDependency,
     page: PageRequest,
-    status: Annotated[DocumentStatus | None, Query()] = None,
+    status: Annotated[DocumentStatus | ItemStatus | None, Query()] = None,
 ) -> Page[ItemRead]:
     """Items of a batch with their outcomes, in the order of the request."""
     await operations.get(caller.organisation_id, operation_id)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Select, func, or_, select, text
+from sqlalchemy import Select, any_, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.models import (
@@ -26,6 +26,7 @@ from perdure.schemas.classification import (
     ClassifyBatchResult,
     Decision,
     ItemReason,
+    ItemStatus,
     Questions,
     ResultStatus,
     ResultSummary,
@@ -46,8 +47,8 @@ _STORED = np.float16
 _OPEN = [ResultStatus.QUEUED.value, ResultStatus.SCORED.value, ResultStatus.ESCALATED.value]
 # What a person sees of a result in the list of a batch's items.
 _ITEM_STATUS = {
-    ResultStatus.DECIDED: "decided",
-    ResultStatus.OPEN: "human_review",
+    ResultStatus.DECIDED: ItemStatus.DECIDED.value,
+    ResultStatus.OPEN: ItemStatus.HUMAN_REVIEW.value,
     ResultStatus.FAILED: "failed",
 }
 
@@ -519,7 +520,7 @@ def _filtered(wanted: ResultFilter) -> Select[Any]:
     if wanted.below is not None:
         statement = statement.where(row.confidence < wanted.below)
     if wanted.label is not None:
-        statement = statement.where(or_(row.label == wanted.label, row.labels.contains([wanted.label])))
+        statement = statement.where(or_(row.label == wanted.label, any_(row.labels) == wanted.label))
     return statement
 
 

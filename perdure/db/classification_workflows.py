@@ -194,19 +194,6 @@ class ClassificationWorkflows:
             .values(archived_at=func.now(), updated_at=func.now())
         )
 
-    async def list(
-        self, *, archived: bool = False, after: str | None = None, limit: int = 50
-    ) -> list[WorkflowRead]:
-        """Workflows, newest first."""
-        statement = (
-            select(ClassificationWorkflowRow).order_by(ClassificationWorkflowRow.id.desc()).limit(limit)
-        )
-        if not archived:
-            statement = statement.where(ClassificationWorkflowRow.archived_at.is_(None))
-        if after is not None:
-            statement = statement.where(ClassificationWorkflowRow.id < after)
-        return await self.read((await self._session.scalars(statement)).all())
-
     async def read(self, rows: Sequence[ClassificationWorkflowRow]) -> list[WorkflowRead]:
         """Workflows as the API shows them."""
         ids = [row.id for row in rows]
@@ -301,6 +288,19 @@ class ClassificationWorkflows:
             )
         ).one()
         return automatic / total if total else None
+
+    async def list(
+        self, *, archived: bool = False, after: str | None = None, limit: int = 50
+    ) -> list[WorkflowRead]:
+        """Workflows, newest first."""
+        statement = (
+            select(ClassificationWorkflowRow).order_by(ClassificationWorkflowRow.id.desc()).limit(limit)
+        )
+        if not archived:
+            statement = statement.where(ClassificationWorkflowRow.archived_at.is_(None))
+        if after is not None:
+            statement = statement.where(ClassificationWorkflowRow.id < after)
+        return await self.read((await self._session.scalars(statement)).all())
 
 
 class Reviews:

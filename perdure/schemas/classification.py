@@ -66,6 +66,13 @@ class ResultStatus(StrEnum):
     FAILED = "failed"
 
 
+class ItemStatus(StrEnum):
+    """What became of an item of a batch; `failed` is that of all batches."""
+
+    DECIDED = "decided"
+    HUMAN_REVIEW = "human_review"
+
+
 class ItemReason(StrEnum):
     """Why a text has no answer."""
 

@@ -94,7 +94,9 @@ class ItemRead(Contract):
 
     ordinal: int = Field(description="Position in the request, from 0.")
     name: str
-    status: str = Field(description="`queued`, or the status of the document it became.")
+    status: str = Field(
+        description="`queued`, `failed`, what became of the document, or who decides the label."
+    )
     document_id: str | None = None
     reason: str | None = None
     detail: str | None = None
