@@ -30,7 +30,7 @@ from perdure.domain.approval_state import (
     TimerKind,
 )
 from perdure.domain.approval_voting import Standing, passes, standing
-from perdure.domain.business_calendar import after, before
+from perdure.domain.business_calendar import Span, after, before
 
 
 class Course:
@@ -137,7 +137,7 @@ class Course:
         self.record(Entry.STAGE_OPENED, stage=rules.id, people=self.waiting())
         self.notify(Notice.ASKED, self.waiting(), rules.id)
         if rules.due_in is not None:
-            self._run_until(after(self.policy.calendar, self.now, rules.due_in))
+            self._give_time(rules.due_in)
         for seat in seats:
             if not seat.people:
                 self.vacate(seat)
@@ -264,30 +264,30 @@ class Course:
         self.change_stage(escalated_to=to)
         span = self.rules.escalated_due_in or self.rules.due_in
         if renew and span is not None:
-            self._run_until(after(self.policy.calendar, self.now, span))
+            self._give_time(span)
         self.record(Entry.ESCALATED, stage=stage.id, people=to)
         due_at = self.state.stage.due_at
         self.effects.append(Escalate(id=self.effect_id(), to=to, stage=stage.id, due_at=due_at))
         return True
 
-    def _run_until(self, due_at: datetime) -> None:
+    def _give_time(self, span: Span) -> None:
+        due_at = after(self.policy.calendar, self.now, span)
         self.change_stage(due_at=due_at)
         stage = self.state.stage
         name = f"{stage.id}/{self.state.round}/{stage.deadlines_passed}"
-        instants = {self._reminded_at(reminder, due_at) for reminder in self.rules.reminders}
+        instants = {self._reminded_at(reminder, span, due_at) for reminder in self.rules.reminders}
         for number, at in enumerate(sorted(instants), start=1):
             if self.now < at < due_at:
                 self.schedule(TimerKind.REMINDER, at, f"{name}/{number}")
         self.schedule(TimerKind.DUE, due_at, name)
 
-    def _reminded_at(self, reminder: Reminder, due_at: datetime) -> datetime:
-        calendar, span = self.policy.calendar, reminder.span
-        if reminder.kind is ReminderKind.AFTER and span is not None:
-            return after(calendar, self.now, span)
-        if reminder.kind is ReminderKind.BEFORE and span is not None:
-            return before(calendar, due_at, span)
-        due_in = self.rules.due_in
-        if calendar is not None and due_in is not None and due_in.business:
+    def _reminded_at(self, reminder: Reminder, due_in: Span, due_at: datetime) -> datetime:
+        calendar = self.policy.calendar
+        if reminder.kind is ReminderKind.AFTER and reminder.span is not None:
+            return after(calendar, self.now, reminder.span)
+        if reminder.kind is ReminderKind.BEFORE and reminder.span is not None:
+            return before(calendar, due_at, reminder.span)
+        if calendar is not None and due_in.business:
             work = calendar.between(self.now, due_at)
             return calendar.add(self.now, work * reminder.numerator // reminder.denominator)
         return self.now + (due_at - self.now) * reminder.numerator // reminder.denominator
