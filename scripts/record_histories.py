@@ -29,6 +29,7 @@ from perdure.embedded.supervisor import Stack
 from perdure.master_keys import load_master_keys
 from perdure.schemas.evolution import ProposalDecision
 from perdure.settings import Settings, home_directory
+from tests.provider_servers import OpenAIServer, Says
 from tests.recording import MASTER_KEYS
 from workflows.client import connect
 from workflows.evolve_memory import proposals_id
@@ -118,6 +119,19 @@ class Recording:
         """Messages that were remembered."""
         turns = [{"speaker": "Ann", "content": "I moved to Lisbon."}, {"speaker": "Ben", "content": "When?"}]
         return await self.ended(await self.post("/memories", json={"messages": turns, "subject": "Ann"}))
+
+    async def facts(self) -> dict[str, Any]:
+        """Messages that a language model drew facts from, in two parts."""
+        fact = {"kind": "fact", "statement": "Ann moved to Lisbon.", "messages": [1]}
+        turns = [{"speaker": "Ann", "content": f"I moved to Lisbon, {number} times."} for number in range(45)]
+        server = OpenAIServer()
+        async with server.serving(), self.somebody() as (recording, _):
+            server.replies.extend(Says(json.dumps({"facts": facts})) for facts in ([fact], []))
+            key = {"provider": "openai_compatible", "name": "here", "base_url": f"{server.url}/v1"}
+            given = await recording._http.post("/api/v1/providers/keys", json=key | {"default_model": "m"})
+            given.raise_for_status()
+            request = {"messages": turns, "subject": "Ann"}
+            return await recording.ended(await recording.post("/memories", json=request))
 
     async def writer(self) -> dict[str, Any]:
         """The workflow that wrote several requests about one subject; it is no operation."""
@@ -266,6 +280,7 @@ def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[st
         "reembed_space": recording.reembedding,
         "rotate_keys": recording.rotation,
         "remember": recording.conversation,
+        "remember-facts": recording.facts,
         "remember-writer": recording.writer,
         "evolve_memory": recording.evolution,
         "evolve_memory-proposals": recording.decisions,
@@ -284,6 +299,7 @@ def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[st
 async def record(home: Path, names: Sequence[str]) -> None:
     """Start the product, make these behaviours (those that have no history when none is named), save the histories."""
     os.environ["PERDURE_MASTER_KEYS"] = MASTER_KEYS  # the processes of the stack take it, too
+    os.environ["PERDURE_PROVIDER_PRIVATE_URLS"] = "true"  # providers are servers of the recording
     (home / "models").symlink_to(home_directory() / "models")
     (home / "bin").symlink_to(home_directory() / "bin")
     api, temporal, ui = ports.unused(3)
