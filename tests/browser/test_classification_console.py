@@ -53,6 +53,7 @@ async def test_from_a_first_text_to_a_decision_that_a_workflow_learns_from(
         await expect(answer.get_by_role("heading", name="Invoice")).to_be_visible()
         await expect(answer.locator(".entity", has_text="1,200.00 EUR")).to_be_visible()
         await expect(answer.get_by_role("list", name="Alternatives")).to_contain_text("Complaint")
+        await expect(answer.get_by_role("heading", name="Invoice")).to_be_in_viewport()
         await picture(page, pictures, "stack-classify")
 
         # A workflow that is never sure enough sends everything to a person.
@@ -61,8 +62,11 @@ async def test_from_a_first_text_to_a_decision_that_a_workflow_learns_from(
         await page.get_by_label("Text", exact=True).fill(BILL)
         await page.get_by_role("button", name="Classify").click()
         await answer.get_by_role("link", name="Decide it").click()
+        await page.wait_for_url(re.compile(r"/review$"))
         await page.keyboard.press("ArrowDown")
+        await expect(page.get_by_role("button", name="Invoice")).not_to_be_focused()
         await page.keyboard.press("ArrowUp")
+        await expect(page.get_by_role("button", name="Invoice")).to_be_focused()
         await picture(page, pictures, "stack-review")
         await page.keyboard.press("1")
         await expect(page.locator("#toasts")).to_contain_text("Decided.")
