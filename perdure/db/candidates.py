@@ -37,11 +37,11 @@ from perdure.domain.text_search import searchable, words
 # What each part offers; the best of both together are shown.
 CANDIDATES = 100
 # Texts that the search by words may visit: its rarest words are looked for first, until they are used up.
-WORD_HITS = 4_000
+WORD_HITS = 3_000
 # Share of the texts of a space too small to be sampled that a word is expected in.
 UNCOUNTED_FREQUENCY = 0.05
 # Measured at 100,000 passages: the index's top 10 are those of an exact search.
-_EF_SEARCH = 100
+_EF_SEARCH = 120
 _MAX_SCAN_TUPLES = 40_000
 # What a transaction with a search by vector starts with.
 TUNING = {

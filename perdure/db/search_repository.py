@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import compress
 
 from pydantic_core import to_json
 from sqlalchemy import ColumnElement, Select, select, text
@@ -24,7 +25,7 @@ from perdure.db.candidates import (
 from perdure.db.models import ChunkEmbeddingRow, ChunkRow, DocumentRow
 from perdure.domain.ranking import Candidate
 from perdure.domain.relevance import QueryWord
-from perdure.domain.text_search import FALLBACK_CONFIGURATION
+from perdure.domain.text_search import FALLBACK_CONFIGURATION, Word
 from perdure.ports.models import EmbeddingModel, Vectors
 
 # Documents that a filter may leave before it is applied to candidates instead of giving them.
@@ -39,7 +40,8 @@ _SCORES = text(
     LEFT JOIN LATERAL (
         SELECT array_agg(u.lexeme) AS lexemes, array_agg('A' = ANY(u.weights)) AS placed,
                array_agg(cardinality(array_positions(u.weights, 'D'))) AS mentions
-        FROM unnest(c.tsv) AS u WHERE u.lexeme = ANY(CAST(:lexemes AS text[]))
+        FROM unnest(c.tsv) AS u
+        WHERE c.tsv @@ CAST(:any_word AS tsquery) AND u.lexeme = ANY(CAST(:lexemes AS text[]))
     ) l ON true
     WHERE c.id = ANY(CAST(:chunks AS text[])) AND c.space_id = ANY(CAST(:spaces AS text[]))
     """
@@ -243,31 +245,30 @@ class SearchRepository:
         vector: str | None,
     ) -> list[Candidate]:
         """All that the score of these chunks needs: likeness to the vector, and how often each word stands in it."""
+        sought = {lexeme: Word((lexeme,)).tsquery for word in query_words for lexeme in word.word.lexemes}
         rows = await self._session.execute(
             _SCORES,
             {
                 "spaces": [space.id for space in spaces],
                 "chunks": list(chunk_ids),
-                "lexemes": sorted({lexeme for word in query_words for lexeme in word.word.lexemes}),
+                # What was found by its vector mostly holds none of them, and is not taken apart.
+                "any_word": " | ".join(sought.values()),
+                "lexemes": list(sought),
                 "model": model.name if model else "",
                 "vector": vector,
             },
         )
         return [
             Candidate(
-                chunk_id=row.id,
-                document_id=row.document_id,
-                ordinal=row.ordinal,
-                token_count=row.token_count,
-                cosine=row.cosine,
-                mentions=dict(zip(row.lexemes or (), row.mentions or (), strict=True)),
-                place_mentions=frozenset(
-                    lexeme
-                    for lexeme, placed in zip(row.lexemes or (), row.placed or (), strict=True)
-                    if placed
-                ),
+                chunk_id=chunk_id,
+                document_id=document_id,
+                ordinal=ordinal,
+                token_count=token_count,
+                cosine=cosine,
+                mentions=dict(zip(lexemes, mentions, strict=True)) if lexemes else {},
+                place_mentions=frozenset(compress(lexemes, placed)) if lexemes else frozenset(),
             )
-            for row in rows
+            for chunk_id, document_id, ordinal, token_count, lexemes, mentions, placed, cosine in rows
         ]
 
     async def passages(self, chunk_ids: Sequence[str]) -> dict[str, Passage]:
