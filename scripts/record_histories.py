@@ -40,6 +40,10 @@ HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
 SAMPLES = Path(__file__).parents[1] / "samples"
 # Worker and client identities, and the sticky queues named after them: `123@host`, `123@host-0f…`.
 _IDENTITY = re.compile(r"\d+@[\w.-]+")
+LABELS = [
+    {"name": "Invoice", "description": "asks for payment"},
+    {"name": "Complaint", "description": "complains about broken goods"},
+]
 TERMINAL = {"completed", "failed", "cancelled", "expired"}
 
 console = Console()
@@ -201,6 +205,60 @@ class Recording:
         await self.ended(await self.post("/memories", json={"content": "Ann sold a boat."}))
         return await self.ended(await self.post("/memories/forget", json={"text": "Ann sold a boat."}))
 
+    async def classified(self) -> dict[str, Any]:
+        """A text that got a label."""
+        body = {"text": "Payable within thirty days.", "labels": LABELS}
+        return await self.ended(await self.post("/ai/classification/enhanced", json=body))
+
+    async def classified_by_model(self) -> dict[str, Any]:
+        """A text that a language model was asked about."""
+        async with self._model("Complaint") as (recording, workflow_id):
+            body = {"text": "Well, who knows.", "workflow_id": workflow_id}
+            return await recording.ended(await recording.post("/ai/classification/enhanced", json=body))
+
+    @asynccontextmanager
+    async def _model(self, *answers: str) -> AsyncIterator[tuple["Recording", str]]:
+        """Somebody with a key, and a workflow that escalates to it."""
+        server = OpenAIServer()
+        stage = {"task": "category", "labels": LABELS, "threshold": 1.0, "below": "escalate_to_llm"}
+        async with server.serving(), self.somebody() as (recording, _):
+            said = [{"label": label, "confidence": 1.0, "quotes": []} for label in answers]
+            server.replies.extend(Says(json.dumps(answer)) for answer in said)
+            key = {"provider": "openai_compatible", "name": "here", "base_url": f"{server.url}/v1"}
+            await recording.post("/providers/keys", json=key | {"default_model": "m"})
+            made = await recording.post(
+                "/ai/classification/workflows", json={"name": "Mail", "stages": [stage]}
+            )
+            yield recording, made["id"]
+
+    async def texts(self, count: int, **asked: Any) -> dict[str, Any]:
+        """Start a batch of texts to classify."""
+        items = [{"text": f"Text {number}, payable within thirty days."} for number in range(count)]
+        asked = asked or {"labels": LABELS}
+        return await self.post("/ai/classification/batch", json={"items": [*items, {"text": ""}], **asked})
+
+    async def classified_batch(self) -> dict[str, Any]:
+        """Some pages that were decided when all had an answer, with a pause on the way."""
+        operation = await self.texts(700, labels=LABELS, target_accuracy=0.9)
+        await self.post(f"/operations/{operation['id']}/pause")
+        await asyncio.sleep(1)
+        return await self.ended(await self.post(f"/operations/{operation['id']}/resume"))
+
+    async def cancelled_classification(self) -> dict[str, Any]:
+        """A batch of texts that was cancelled half-way."""
+        operation = await self.texts(3_000)
+        await asyncio.sleep(2)
+        return await self.ended(await self.post(f"/operations/{operation['id']}/cancel"))
+
+    async def continued_classification(self) -> dict[str, Any]:
+        """The run that a batch of very many texts went on as."""
+        return await self.ended(await self.texts(5_300))
+
+    async def batch_by_model(self) -> dict[str, Any]:
+        """A batch that a language model was asked about."""
+        async with self._model(*["Invoice"] * 4) as (recording, workflow_id):
+            return await recording.ended(await recording.texts(4, workflow_id=workflow_id))
+
     @asynccontextmanager
     async def somebody(self) -> AsyncIterator[tuple["Recording", dict[str, Any]]]:
         """Someone else, with a text of their own in an organisation of their own, and what registering answered."""
@@ -287,6 +345,12 @@ def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[st
         "evolve_memory-scheduled": recording.scheduled_evolution,
         "forget": recording.forgetting,
         "import_memories": recording.imported,
+        "classify_document": recording.classified,
+        "classify_document-model": recording.classified_by_model,
+        "classify_batch": recording.classified_batch,
+        "classify_batch-cancelled": recording.cancelled_classification,
+        "classify_batch-continued": recording.continued_classification,
+        "classify_batch-models": recording.batch_by_model,
         "export_user_data-organisation": recording.exported_organisation,
         "export_user_data-user": recording.exported_member,
         "export_user_data-cancelled": recording.cancelled_export,
