@@ -124,9 +124,10 @@ class ApiClient:
             answer = await self._send("POST", target, options)
         return OperationRead.model_validate(self._json(answer))
 
-    async def download(self, source: str, path: Path, **parameters: str) -> int:
+    async def download(self, source: str, path: Path, *, accept: str = "*/*", **parameters: str) -> int:
         """Write what a path answers into a file; how many bytes that were."""
-        async with self._http.stream("GET", API + source, params=parameters) as answer:
+        headers = {"Accept": accept}
+        async with self._http.stream("GET", API + source, params=parameters, headers=headers) as answer:
             if answer.is_error:
                 await answer.aread()
                 self._json(answer)

@@ -7,6 +7,7 @@ from perdure.cli import (
     audit,
     backup,
     chaos,
+    classification,
     documents,
     evolution,
     keys,
@@ -37,6 +38,7 @@ app.command()(memories.remember)
 app.command()(memories.recall)
 app.command()(memories.forget)
 app.command()(evolution.evolve)
+app.command()(classification.classify)
 app.command()(mcp.mcp)
 app.command()(privacy.export_data)
 app.command()(privacy.delete_data)

@@ -31,6 +31,9 @@ _SCOPES = (
     "providers:read",
     "providers:write",
     "usage:read",
+    "classification:read",
+    "classification:write",
+    "classification:review",
 )
 _LINE = re.compile(r"^(?P<name>[A-Z_]+)=(?P<value>.*)$", re.MULTILINE)
 _UNAUTHENTICATED, _CONFLICT = 401, 409
