@@ -146,7 +146,10 @@ def chart(views: Sequence[UsageView], group_by: UsageGroup, measure: Measure) ->
         f"{len(bars)} bars, the greatest is {_show(measure, greatest)}; the table beside it has all figures."
     )
     if group_by is UsageGroup.DAY:
-        return bar_chart("usage", title, told, bars=bars, y=axis_upto(greatest, MEASURES[measure]))
+        # There is no quarter of a call.
+        least = 0.0 if measure is Measure.COST else 4.0
+        axis = axis_upto(max(greatest, least), MEASURES[measure])
+        return bar_chart("usage", title, told, bars=bars, y=axis)
     whole = Axis(MEASURES[measure], 0.0, greatest or 1.0, (), lambda value: _show(measure, value))
     shown = sorted(bars, key=lambda bar: -bar.value)[:MOST_BARS]
     return ranking("usage", title, told, bars=shown, y=whole)

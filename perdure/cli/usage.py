@@ -36,8 +36,7 @@ def usage(
         table.add_row(*_cells(read.total), style="bold")
     console.print(table)
     if read.total.unpriced:
-        said = f"{read.total.unpriced:,} calls are not in the costs: nobody knows the price of their model."
-        console.print(said, style="dim")
+        console.print(_unpriced(read.total.unpriced), style="dim")
     console.print(_budget(read.budget))
 
 
@@ -48,7 +47,18 @@ def _today() -> date:
 def _cells(item: UsageItem) -> list[str]:
     counts = (item.calls, item.failed, item.input_tokens, item.cached_tokens, item.output_tokens)
     times = (f"{ms:,.0f} ms" if ms is not None else "" for ms in (item.p50_ms, item.p95_ms))
-    return [item.group, *(f"{count:,}" for count in counts), dollars(item.cost_usd), *times]
+    return [item.group, *(f"{count:,}" for count in counts), _cost(item), *times]
+
+
+def _unpriced(calls: int) -> str:
+    counted = "1 call is" if calls == 1 else f"{calls:,} calls are"
+    return f"{counted} not in the costs: nobody knows the price of the model."
+
+
+def _cost(item: UsageItem) -> str:
+    if not item.unpriced:
+        return dollars(item.cost_usd)
+    return f"{dollars(item.cost_usd)} and more" if item.cost_usd else "not known"
 
 
 def _budget(budget: BudgetRead) -> Text:

@@ -135,10 +135,7 @@ def tested(*, ok: bool) -> dict[str, Any]:
 
 def routing(fault: str | None = None) -> dict[str, Any]:
     candidates = [
-        *(
-            CandidateBody(provider=each.provider, model=each.default_model or "gpt-4.1-mini", key_id=each.id)
-            for each in KEYS
-        ),
+        *(CandidateBody(provider=each.provider, model=KeyView(each).model, key_id=each.id) for each in KEYS),
         CandidateBody(provider=ProviderName.ANTHROPIC, model="claude-haiku-4-5"),
         CandidateBody(provider=BUILT_IN.provider, model=BUILT_IN.model),
     ]
@@ -199,7 +196,7 @@ def by_model() -> dict[str, Any]:
         item("openai/gpt-4.1-mini-2025-04-14", 9, "12345.67"),
         item("anthropic/claude-haiku-4-5", 5, "0.00042"),
         item(f"openai_compatible/{LONG[:120]}", 3, "0"),
-        item("extractive/extractive-1", 1, "0"),
+        item("extractive/extractive-1", 1, "0").model_copy(update={"unpriced": 0}),
     ]
     given = {"soft_usd": "100", "hard_usd": "many"}
     fault = "Enter dollars, like 25 or 19.50, or nothing."

@@ -97,7 +97,7 @@ async def test_usage_is_drawn_and_a_budget_is_set_and_told_of(
 
         await page.goto(f"{url}/settings/usage")
         await expect(page.get_by_role("img", name="Calls by day")).to_be_visible()
-        await page.get_by_label("By", exact=True).select_option("model")
+        await page.locator("select[name=group_by]").select_option("model")
         await expect(page.get_by_role("img", name="Calls by model")).to_be_visible()
         row = page.get_by_role("row").filter(has_text="openai_compatible/llama")
         await expect(row).to_contain_text("1 failed")
