@@ -116,10 +116,9 @@ class MemoryTextActivities:
                 space = await session.get(SpaceRow, job.space_id)
             if row is None or space is None:
                 raise NotFoundError(f"the space of operation {job.operation_id} was deleted")
-            extracts = await self._models.configured(job.organisation_id)
             if row.outcome is not None or row.body is None:
                 # Written for a run that died before it heard of it.
-                return PreparedMemories(count=0, extracts=extracts)
+                return PreparedMemories(count=0, extracts=await self._models.configured(job.organisation_id))
             model = self._embedders.named(space.embedding_model)
             body = await asyncio.to_thread(self._cut, row.body)
             texts = [
@@ -127,7 +126,10 @@ class MemoryTextActivities:
                 for piece in body["pieces"]
             ]
             call = EmbeddingCall(job.organisation_id, "remember", job.operation_id)
-            vectors = await self._embedders.embed(call, model.name, texts)
+            # Whether facts are to be drawn afterwards is found out meanwhile.
+            vectors, extracts = await asyncio.gather(
+                self._embedders.embed(call, model.name, texts), self._models.configured(job.organisation_id)
+            )
             async with self._transaction(job.organisation_id) as session:
                 requests = MemoryRequests(session, job.organisation_id)
                 await requests.prepare(job.operation_id, body, vectors, model)

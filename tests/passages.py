@@ -14,16 +14,20 @@ from perdure.ports.models import EmbeddingModel, Vectors
 MODEL = EmbeddingModel("test-model", 384, 256)
 
 
-def some_vectors(count: int, seed: int, around: Vectors | None = None) -> Vectors:
+def some_vectors(
+    count: int, seed: int, around: Vectors | None = None, dimension: int = MODEL.dimension
+) -> Vectors:
     """Random ones of length 1; close to `around` if given."""
-    vectors = np.random.default_rng(seed).normal(size=(count, MODEL.dimension)).astype(np.float32)
+    vectors = np.random.default_rng(seed).normal(size=(count, dimension)).astype(np.float32)
     if around is not None:
         vectors = around + 0.02 * vectors
     rows: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return rows
 
 
-async def a_space(database: Database, organisation_id: str, name: str = "default") -> str:
+async def a_space(
+    database: Database, organisation_id: str, name: str = "default", model: EmbeddingModel = MODEL
+) -> str:
     """An empty one; its id."""
     space_id = new_id("spc")
     async with database.transaction(organisation_id) as session:
@@ -32,8 +36,8 @@ async def a_space(database: Database, organisation_id: str, name: str = "default
                 id=space_id,
                 organisation_id=organisation_id,
                 name=name,
-                embedding_model=MODEL.name,
-                embedding_dimension=MODEL.dimension,
+                embedding_model=model.name,
+                embedding_dimension=model.dimension,
             )
         )
     return space_id
@@ -55,11 +59,16 @@ async def a_document(database: Database, organisation_id: str, space_id: str, **
 
 
 async def write_passages(
-    database: Database, organisation_id: str, space_id: str, texts: Sequence[str], vectors: Vectors
+    database: Database,
+    organisation_id: str,
+    space_id: str,
+    texts: Sequence[str],
+    vectors: Vectors,
+    model: EmbeddingModel = MODEL,
 ) -> None:
     """A document of as many passages as there are vectors."""
     document_id = await a_document(database, organisation_id, space_id, version=1, chunk_count=len(vectors))
     spans = [ChunkSpan(n, said, 0, len(said), None, (), len(said.split())) for n, said in enumerate(texts)]
     content = IndexedContent(space_id, document_id, 1, "en", "A title", spans, vectors)
     async with database.transaction(organisation_id) as session:
-        await ChunkRepository(session, organisation_id).replace([content], MODEL)
+        await ChunkRepository(session, organisation_id).replace([content], model)

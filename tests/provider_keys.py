@@ -35,11 +35,17 @@ async def add_key(
     provider: ProviderName = ProviderName.OPENAI,
     secret: str = SECRET,
     name: str = "test",
+    requests_per_minute: int | None = None,
 ) -> str:
     """A key that leads to a server; its id."""
     async with app.state.database.transaction(organisation_id) as session:
         row = await ProviderKeyRepository(session, organisation_id, app.state.keyring).create(
-            provider=provider, name=name, value=secret, base_url=f"{server.url}/v1", default_model="a-model"
+            provider=provider,
+            name=name,
+            value=secret,
+            base_url=f"{server.url}/v1",
+            default_model="a-model",
+            requests_per_minute=requests_per_minute,
         )
         return row.id
 

@@ -173,6 +173,7 @@ class MemoryRepository:
             row.fingerprint, row.token_count = fingerprint(row.content), token_count
             await self._session.flush()
             await self._replace_index(row, vector, model)
+            await writer.retire_facts([row.id])
         await self._session.flush()
         await self._session.execute(
             insert(MemoryChangeRow).values(

@@ -85,6 +85,14 @@ _RETIRE = text(
     WHERE m.id = r.id AND m.retired_at IS NULL
     """
 )
+# What evolution has drawn, evolution ends, with a change that can be undone.
+_RETIRE_FACTS = text(
+    """
+    UPDATE memories SET retired_at = date_trunc('milliseconds', now()), retired_for = :reason
+    WHERE space_id = :space AND rests_on && CAST(:ids AS text[]) AND retired_at IS NULL AND version_of IS NULL
+        AND kind IN ('fact', 'preference', 'event')
+    """
+)
 _PEOPLE = text(
     """
     INSERT INTO memory_people (organisation_id, space_id, name)
@@ -184,6 +192,11 @@ class MemoryWriter:
             MemoryTombstoneRow.space_id == self._space_id, MemoryTombstoneRow.digest == any_of(digests)
         )
         return (await self._session.execute(statement.limit(1))).first() is not None
+
+    async def retire_facts(self, memory_ids: Sequence[str]) -> None:
+        """End the facts that were drawn from memories that say something else now."""
+        given = {"space": self._space_id, "ids": list(memory_ids), "reason": RetiredFor.OUTDATED.value}
+        await self._session.execute(_RETIRE_FACTS, given)
 
     async def space(self) -> SpaceRow | None:
         """The space; its model does not change until the transaction ends."""
@@ -340,6 +353,7 @@ class MemoryWriter:
                     "successors": list(retired.values()),
                 },
             )
+            await self.retire_facts(list(retired))
 
     async def _insert(self, rows: Sequence[tuple[str, int, NewMemory]], space: SpaceRow) -> None:
         columns = [_columns(memory_id, version, memory) for memory_id, version, memory in rows]

@@ -96,6 +96,23 @@ async def test_what_goes_takes_along_what_was_drawn_from_it(caller: Account, ser
     assert [memory["kind"] for memory in await memories(caller)] == ["evidence", "evidence"]
 
 
+async def test_facts_of_what_was_corrected_end(caller: Account, server: OpenAIServer) -> None:
+    said = {"speaker": "Ann", "content": "I live in Rome.", "external_id": "t1"}
+    server.replies.append(answer(("fact", "Ann lives in Rome.", [1])))
+    await remember(caller, messages=[said], subject="Ann")
+    server.replies.append(answer(("fact", "Ann lives in Turin.", [1])))
+    await remember(caller, messages=[said | {"content": "I live in Turin."}], subject="Ann")
+    evidence, fact = await memories(caller)
+    assert (evidence["content"], fact["content"]) == ("I live in Turin.", "Ann lives in Turin.")
+    changed = await caller.http.patch(
+        f"/api/v1/memories/{evidence['id']}", json={"content": "I live in Oslo."}
+    )
+    assert changed.status_code == 200, changed.text
+    assert [memory["content"] for memory in await memories(caller)] == ["I live in Oslo."]
+    ended = await caller.get(f"/memories/{fact['id']}")
+    assert ended["retired_at"] is not None
+
+
 async def test_the_same_fact_is_kept_once(caller: Account, server: OpenAIServer) -> None:
     for content in ("I moved to Lisbon in March.", "Did I tell you? I moved to Lisbon in March!"):
         server.replies.append(answer(("fact", "Ann moved to Lisbon in March.", [1])))

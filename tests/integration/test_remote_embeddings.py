@@ -207,6 +207,19 @@ async def test_another_key_of_the_provider_takes_over(
     assert logged == [(first, "unauthorised"), (second, "ok")]
 
 
+async def test_a_query_does_not_wait_for_the_turn_of_a_key(
+    caller: Account, product: FastAPI, server: OpenAIServer
+) -> None:
+    await add_key(product, caller.organisation_id, server, requests_per_minute=2)
+    await caller.ingested(json={"text": LEASE})
+    await reembed(caller, SMALL)
+    assert (await search(caller, "deposit rent"))["notice"] is None
+    found = await search(caller, "deposit rent")
+    assert "its turn comes later" in found["notice"]
+    assert "Lease" in str(found["items"])
+    assert len(server.embedded) == 2
+
+
 async def test_re_embedding_waits_for_its_turn_and_goes_on_where_it_was(
     caller: Account, product: FastAPI, server: OpenAIServer
 ) -> None:

@@ -5,10 +5,11 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from perdure.db.candidates import TUNING
+from perdure.db.candidates import PASSAGES, TUNING, nearest
 from perdure.db.search_repository import SearchRepository, vector_literal
 from perdure.db.session import Database
 from perdure.db.vector_index import VectorIndex, share
+from perdure.ports.models import EmbeddingModel
 from tests.passages import MODEL, a_space, some_vectors, write_passages
 
 ABOVE = 100
@@ -122,3 +123,33 @@ async def test_spaces_in_the_index_and_out_of_it_are_searched_as_one(
             {"id": found[100 if exact_below == 0 else 0]},
         )
     assert nearest == small
+
+
+@pytest.mark.parametrize(
+    ("dimension", "is_indexed"), [(256, True), (512, True), (1536, True), (3072, True), (700, False)]
+)
+async def test_vectors_of_other_models_are_found_by_their_own_index_or_by_reading_them(
+    database: Database, organisation_id: str, dimension: int, is_indexed: bool
+) -> None:
+    model = EmbeddingModel(f"openai_compatible:test@{dimension}", dimension, 256)
+    space_id = await a_space(database, organisation_id, model=model)
+    vectors = some_vectors(ABOVE + 20, 1, dimension=dimension)
+    texts = [f"number{n}" for n in range(len(vectors))]
+    await write_passages(database, organisation_id, space_id, texts, vectors, model)
+    await admit(database, organisation_id, [space_id])
+    assert (await indexed(database, organisation_id, space_id))[0] == "complete"
+    asked = {"vector": vector_literal(vectors[7]), "spaces": [space_id], "model": model.name}
+    async with database.transaction(organisation_id, settings=TUNING) as session:
+        statement = nearest(PASSAGES, dimension, exact=False, limit=1)
+        (found, distance) = (await session.execute(statement, asked)).one()
+        exact = (await session.execute(nearest(PASSAGES, dimension, exact=True, limit=1), asked)).one()
+        valid = await session.scalar(
+            text(
+                "SELECT indisvalid FROM pg_index WHERE indexrelid = "
+                "to_regclass('chunk_embeddings_nearest_' || :dimension)"
+            ),
+            {"dimension": str(dimension)},
+        )
+    assert found == exact[0]
+    assert distance == pytest.approx(0.0, abs=1e-3)
+    assert bool(valid) == is_indexed
