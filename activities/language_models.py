@@ -143,8 +143,8 @@ class RoutedLanguageModels:
         metered, reason, detail = Metered(), None, None
         try:
             async with (
-                self._calls.calling(plan, candidate, Work(organisation_id, "key_test")) as metered,
                 self._models.lend(candidate, key) as model,
+                self._calls.calling(plan, candidate, Work(organisation_id, "key_test")) as metered,
             ):
                 generation = await model.generate(prompt)
                 metered.usage, metered.model = generation.usage, generation.model
@@ -166,8 +166,8 @@ class RoutedLanguageModels:
         self, attempt: "_Attempt", candidate: Candidate
     ) -> AsyncIterator[tuple[LanguageModel, Metered]]:
         async with (
-            self._calls.calling(attempt.plan, candidate, attempt.work) as metered,
             self._models.lend(candidate, attempt.plan.keys.get(candidate)) as model,
+            self._calls.calling(attempt.plan, candidate, attempt.work) as metered,
         ):
             yield model, metered
 

@@ -103,7 +103,8 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
         library.propagate = True
     # One line for each request is ours to write; theirs repeat it.
     logging.getLogger("uvicorn.access").disabled = True
-    for name in ("httpx", "httpcore", "asyncio"):
+    # What those of models write in detail is what they are asked.
+    for name in ("httpx", "httpcore", "httpx2", "httpcore2", "asyncio", "openai", "anthropic"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     structlog.configure(
         processors=[

@@ -1,5 +1,6 @@
 """Adapters of language models by the name of their provider; an SDK is loaded when a key is used, and not before."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -74,6 +75,7 @@ class LanguageModels:
     def __init__(self, *, private_urls: bool = False, timeout: timedelta = TIMEOUT) -> None:
         self._private_urls, self._timeout = private_urls, timeout
         self._extractive = ExtractiveLanguageModel()
+        self._building = asyncio.Lock()
         self._kept: dict[tuple[str, ...], _Kept] = {}
 
     @asynccontextmanager
@@ -87,7 +89,12 @@ class LanguageModels:
         name = (key.provider.value, candidate.model, key.base_url or "", key.id or "", digest)
         kept = self._kept.get(name)
         if kept is None:
-            kept = self._kept[name] = _Kept(self._built(candidate, key))
+            async with self._building:
+                kept = self._kept.get(name)
+                if kept is None:
+                    # An SDK takes a second to load, and certificates some time with each client.
+                    built = await asyncio.to_thread(self._built, candidate, key)
+                    kept = self._kept[name] = _Kept(built)
         kept.users += 1
         try:
             yield kept.model

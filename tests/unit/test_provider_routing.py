@@ -55,7 +55,7 @@ def test_a_key_knows_whom_it_asks(key: ProviderKey, model: str | None) -> None:
 
 
 def settings(tmp_path: Path, **given: str) -> Settings:
-    return Settings(_env_file=None, home=tmp_path, **given)
+    return Settings.model_validate({"home": tmp_path, **given})
 
 
 def test_the_installation_has_the_keys_of_its_environment(tmp_path: Path) -> None:
