@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -24,7 +25,15 @@ from perdure.db.session import Database
 from perdure.domain.audit import Action, Actor
 from perdure.domain.ids import new_id
 from perdure.domain.quotas import Quota
-from perdure.errors import ConflictError, NotFoundError, PerdureError, UnavailableError
+from perdure.errors import (
+    BudgetReachedError,
+    ConflictError,
+    NotFoundError,
+    PerdureError,
+    ProvidersFailedError,
+    ProviderUnavailableError,
+    UnavailableError,
+)
 from perdure.schemas.documents import Reason
 from perdure.schemas.operations import (
     TERMINAL,
@@ -40,6 +49,9 @@ from workflows.client import start_operation
 logger = structlog.get_logger("perdure.api")
 
 # How long a verb waits for its effect before it answers with what is.
+# What another budget, key or routing may put right.
+_OF_MODELS = {kind.slug for kind in (BudgetReachedError, ProvidersFailedError, ProviderUnavailableError)}
+_MOST_WOKEN = 200
 EFFECT_TIMEOUT_S = 1.0
 EFFECT_POLL_S = 0.02
 # How long a caller who asks for it waits for an operation to end.
@@ -114,14 +126,26 @@ class Operations:
     async def wait(self, organisation_id: str, operation_id: str) -> OperationRead | None:
         """The operation once it has ended; None when that takes longer than a request may wait."""
         handle = await self._handle(organisation_id, operation_id)
+        if not await self._ends(handle):
+            return None
+        operation = await self.get(organisation_id, operation_id)
+        return operation if operation.status in TERMINAL else None
+
+    async def ends(self, organisation_id: str, operation: OperationRead) -> bool:
+        """Whether an operation, just accepted, ends while a request may wait; for who reads more than its record."""
+        if operation.run_id is None:
+            return await self._ends(await self._handle(organisation_id, operation.id))
+        return await self._ends(self._client.get_workflow_handle(operation.workflow_id))
+
+    @staticmethod
+    async def _ends(handle: WorkflowHandle[Any, Any]) -> bool:
         try:
             await asyncio.wait_for(handle.result(), RESULT_TIMEOUT_S)
         except WorkflowFailureError:
             pass  # its record says why
         except (TimeoutError, RPCError):
-            return None
-        operation = await self.get(organisation_id, operation_id)
-        return operation if operation.status in TERMINAL else None
+            return False
+        return True
 
     async def once(
         self,
@@ -189,6 +213,18 @@ class Operations:
     async def resume(self, organisation_id: str, operation_id: str) -> OperationRead:
         """Go on."""
         return await self._signal(organisation_id, operation_id, "resume", OperationStatus.RUNNING)
+
+    async def wake(self, organisation_id: str) -> None:
+        """Let what models keep waiting look again at once; whoever is not reached does it by itself, later."""
+        async with self._database.transaction(organisation_id) as session:
+            paused = await OperationRepository(session).list(status=OperationStatus.PAUSED, limit=_MOST_WOKEN)
+        for row in paused:
+            if row.error is not None and row.error.get("type") in _OF_MODELS:
+                handle = self._client.get_workflow_handle(workflow_id(row.id, row.attempt))
+                try:
+                    await handle.signal("resume", rpc_timeout=RPC_TIMEOUT)
+                except RPCError as error:
+                    logger.warning("operation_not_woken", operation_id=row.id, error=str(error))
 
     async def cancel(self, organisation_id: str, operation_id: str, actor: Actor) -> OperationRead:
         """Stop for good; what is indexed stays."""

@@ -9,7 +9,13 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from api.actors import ActorDependency
-from api.dependencies import DatabaseDependency, KeyringDependency, Principal, require
+from api.dependencies import (
+    DatabaseDependency,
+    KeyringDependency,
+    OperationsDependency,
+    Principal,
+    require,
+)
 from api.idempotency import IdempotentRequest
 from api.pagination import MAX_LIMIT, PageParameters
 from api.routes import provider_keys, providers
@@ -219,6 +225,7 @@ async def add_key(
     caller: Writer,
     database: DatabaseDependency,
     keyring: KeyringDependency,
+    operations: OperationsDependency,
     idempotency: IdempotentRequest,
     actor: ActorDependency,
     provider: Annotated[str, Form()] = "",
@@ -235,7 +242,9 @@ async def add_key(
         body = ProviderKeyCreate.model_validate(
             {"provider": provider, "value": value.strip() or None, **values, "name": name}
         )
-        await provider_keys.create_provider_key(body, request, caller, database, keyring, idempotency, actor)
+        await provider_keys.create_provider_key(
+            body, request, caller, database, keyring, operations, idempotency, actor
+        )
     except ValidationError as error:
         return await _providers_page(pages, caller, keyring, fault=fault_of(error), given=given)
     except PerdureError as error:
@@ -352,6 +361,7 @@ async def change_routing(
     caller: Writer,
     database: DatabaseDependency,
     keyring: KeyringDependency,
+    operations: OperationsDependency,
     actor: ActorDependency,
     capability: Annotated[Capability, Form()],
     change: Annotated[str, Form(pattern="^(up|down|remove|add|strategy|default)$")],
@@ -374,7 +384,7 @@ async def change_routing(
             if wanted:
                 body = RouteBody(strategy=strategy or route.strategy, candidates=wanted)
         update = RoutingUpdate.model_validate({capability.value: body})
-        await providers.replace_routing(update, request, caller, database, keyring, actor)
+        await providers.replace_routing(update, request, caller, database, keyring, operations, actor)
     except ValidationError as error:
         return await _refused(pages, caller, keyring, capability, InvalidInputError(fault_of(error)))
     except PerdureError as error:

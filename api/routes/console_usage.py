@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from api.actors import ActorDependency
-from api.dependencies import DatabaseDependency, Principal, require
+from api.dependencies import DatabaseDependency, OperationsDependency, Principal, require
 from api.routes import providers, usage
 from api.routes.console_budget_view import budget_view
 from api.routes.console_charts import Axis, Bar, axis_upto, bar_chart, ranking
@@ -228,6 +228,7 @@ async def change_budget(
     pages: Shown,
     caller: Writer,
     database: DatabaseDependency,
+    operations: OperationsDependency,
     actor: ActorDependency,
     soft_usd: Annotated[str, Form()] = "",
     hard_usd: Annotated[str, Form()] = "",
@@ -236,7 +237,7 @@ async def change_budget(
     given = {"soft_usd": soft_usd.strip(), "hard_usd": hard_usd.strip()}
     try:
         body = BudgetUpdate.model_validate({name: _limit(text) for name, text in given.items()})
-        await providers.replace_budget(body, caller, database, actor)
+        await providers.replace_budget(body, caller, database, operations, actor)
     except ValidationError as error:
         return await _page(pages, caller, fault=fault_of(error), given=given)
     except PerdureError as error:

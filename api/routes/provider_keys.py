@@ -10,7 +10,13 @@ from starlette.responses import JSONResponse
 
 from activities.language_models import RoutedLanguageModels
 from api.actors import ActorDependency
-from api.dependencies import DatabaseDependency, KeyringDependency, Principal, require
+from api.dependencies import (
+    DatabaseDependency,
+    KeyringDependency,
+    OperationsDependency,
+    Principal,
+    require,
+)
 from api.idempotency import IdempotentRequest
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
@@ -103,6 +109,7 @@ async def create_provider_key(
     caller: Writer,
     database: DatabaseDependency,
     keyring: KeyringDependency,
+    operations: OperationsDependency,
     idempotency: IdempotentRequest,
     actor: ActorDependency,
 ) -> ProviderKeyRead | JSONResponse:
@@ -129,6 +136,7 @@ async def create_provider_key(
         read = _read(row)
         await idempotency.remember(session, caller.organisation_id, read.model_dump(mode="json"))
         await keys.record(Action.PROVIDER_KEY_CREATED, actor, row.id, provider=row.provider)
+    await operations.wake(caller.organisation_id)
     return read
 
 
@@ -160,6 +168,7 @@ async def update_provider_key(
     caller: Writer,
     database: DatabaseDependency,
     keyring: KeyringDependency,
+    operations: OperationsDependency,
     actor: ActorDependency,
 ) -> ProviderKeyRead:
     """Change a key, or replace its value: the next call takes what holds then."""
@@ -184,7 +193,9 @@ async def update_provider_key(
             row = await keys.change(key_id, value=value, **given)
             changed = ", ".join(sorted(body.model_fields_set))
             await keys.record(Action.PROVIDER_KEY_CHANGED, actor, row.id, changed=changed)
-        return _read(row)
+        read = _read(row)
+    await operations.wake(caller.organisation_id)
+    return read
 
 
 @router.delete(

@@ -7,7 +7,13 @@ from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.actors import ActorDependency
-from api.dependencies import DatabaseDependency, KeyringDependency, Principal, require
+from api.dependencies import (
+    DatabaseDependency,
+    KeyringDependency,
+    OperationsDependency,
+    Principal,
+    require,
+)
 from api.problems import problem_responses
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.keyring import Keyring
@@ -16,7 +22,7 @@ from perdure.db.provider_budgets import ProviderBudgetRepository, Standing
 from perdure.db.provider_keys import ProviderKeyRepository
 from perdure.db.provider_routes import ProviderRouteRepository, Route, check_candidates, default_route
 from perdure.domain.audit import Action
-from perdure.domain.budgets import Budget
+from perdure.domain.budgets import Budget, BudgetState
 from perdure.domain.provider_keys import CAPABILITIES, DEFAULT_MODELS, ProviderKey
 from perdure.domain.routing import Candidate, Capability, ProviderName
 from perdure.environment_keys import VARIABLES, environment_keys
@@ -146,6 +152,7 @@ async def replace_routing(
     caller: Writer,
     database: DatabaseDependency,
     keyring: KeyringDependency,
+    operations: OperationsDependency,
     actor: ActorDependency,
 ) -> RoutingRead:
     """Say who is asked for a capability: one that is left out stays, null goes back to the default."""
@@ -167,7 +174,9 @@ async def replace_routing(
         if changed:
             trail = AuditTrail(session, caller.organisation_id)
             await trail.record(Action.ROUTING_CHANGED, actor, details=changed)
-        return await _routing(session, caller.organisation_id, keyring, environment)
+        routing = await _routing(session, caller.organisation_id, keyring, environment)
+    await operations.wake(caller.organisation_id)
+    return routing
 
 
 def _told(candidate: Candidate) -> str:
@@ -210,7 +219,11 @@ def budget_read(standing: Standing) -> BudgetRead:
 
 @router.put("/budget", responses=problem_responses(), operation_id="replace_budget")
 async def replace_budget(
-    body: BudgetUpdate, caller: Writer, database: DatabaseDependency, actor: ActorDependency
+    body: BudgetUpdate,
+    caller: Writer,
+    database: DatabaseDependency,
+    operations: OperationsDependency,
+    actor: ActorDependency,
 ) -> BudgetRead:
     """Set both limits. Operations that wait because of the hard one go on when it is raised."""
     if body.soft_usd is not None and body.hard_usd is not None and body.soft_usd > body.hard_usd:
@@ -227,6 +240,8 @@ async def replace_budget(
                 actor,
                 details={"from": _limits(before), "to": _limits(standing.budget)},
             )
+    if standing.state is not BudgetState.HARD:
+        await operations.wake(caller.organisation_id)
     return budget_read(standing)
 
 

@@ -18,6 +18,7 @@ from perdure.db.usage_repository import CallRecord, UsageRepository
 from perdure.domain.routing import BUILT_IN, Candidate, Capability, ProviderName
 from perdure.ports.language_models import TokenUsage
 from tests.accounts import Account
+from tests.classifying import TEXTS, workflow
 from tests.provider_servers import Fails, OpenAIServer, Raw, Says
 from tests.served import commands_reach, perdure
 
@@ -501,3 +502,45 @@ async def test_the_command_line_shows_tests_and_routes(
         by_day = printed(await perdure("usage", "--group-by", "day", "--days", "7", "--json"))
         assert [item["calls"] for item in by_day["items"]] == [3]
         assert "alert at $1.00, stop at $2.00" in (await perdure("usage")).stdout
+
+
+async def waiting(caller: Account) -> dict[str, Any]:
+    """A batch that asks a model, once it is paused."""
+    made = await workflow(caller, provider="openai")
+    items = [{"text": text} for text in TEXTS.values()]
+    asked = {"items": items, "workflow_id": made["id"]}
+    operation = await caller.post("/ai/classification/batch", json=asked)
+    return await caller.until(operation, {"paused", "completed", "failed"})
+
+
+def labelled(count: int) -> list[Says]:
+    said = {"label": "Invoice", "confidence": 0.9, "quotes": []}
+    return [Says(json.dumps(said)) for _ in range(count)]
+
+
+async def test_what_a_budget_has_paused_goes_on_when_it_is_raised(
+    caller: Account, server: OpenAIServer
+) -> None:
+    await made(caller, base_url=f"{server.url}/v1")
+    await put(caller, "/providers/budget", hard_usd=0)
+    paused = await waiting(caller)
+    assert (paused["status"], paused["error"]["type"]) == ("paused", "budget-reached")
+    server.replies.extend(labelled(3))
+    await put(caller, "/providers/budget", hard_usd=1)
+    ended = await caller.ended(paused)
+    assert (ended["status"], ended["error"], ended["result"]["decided"]) == ("completed", None, 3)
+
+
+async def test_what_nobody_would_answer_goes_on_when_the_key_is_replaced(
+    caller: Account, server: OpenAIServer
+) -> None:
+    key = await made(caller, base_url=f"{server.url}/v1")
+    server.replies.extend([Fails(401)] * 12)
+    paused = await waiting(caller)
+    assert (paused["status"], paused["error"]["type"]) == ("paused", "providers-failed")
+    server.replies.clear()
+    server.replies.extend(labelled(3))
+    answer = await caller.http.patch(f"/api/v1{KEYS}/{key['id']}", json={"value": f"{VALUE}2"})
+    assert answer.status_code == 200
+    assert (await caller.ended(paused))["result"]["decided"] == 3
+    assert server.headers[-1]["authorization"] == f"Bearer {VALUE}2"
