@@ -4,15 +4,28 @@ A label is known by its name, by descriptions (the caller's, else the built-in o
 examples. `texts_of` says what to embed for a set of labels, `Prototypes.of` takes the vectors, `scores` compares.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from perdure.domain.calibration import SHIPPED, Calibration, log_odds
-from perdure.domain.label_descriptions import descriptions_of
+from perdure.domain.calibration import SHIPPED, Calibration, log_odds, logistic
+from perdure.domain.classification_weights import (
+    APPLIES_FROM,
+    APPLIES_OFFSET,
+    APPLIES_WEIGHT,
+    DESCRIPTION_EXAMPLES,
+    FOREIGN_DOUBT,
+    MARGIN_OFFSET,
+    MARGIN_WEIGHT,
+    NONE_LABELS_WEIGHT,
+    NONE_LIKENESS_WEIGHT,
+    NONE_OFFSET,
+)
+from perdure.domain.label_descriptions import descriptions_of, is_catch_all
 from perdure.errors import FieldError, InvalidInputError
 
 MOST_LABELS = 1000
@@ -20,9 +33,14 @@ MOST_ALTERNATIVES = 5
 # Characters of a passage of a long text: about as many as the built-in model reads of one.
 PASSAGE_CHARACTERS = 900
 MOST_PASSAGES = 24
+_LONGEST_WORD = 60
+_LESS = 0.9999
+# Examples that tell how good the prototypes are; more of them tell little more.
+_MOST_LEFT_OUT = 2000
 
 Vector = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float32]
+Likeness = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +108,16 @@ def texts_of(labels: Sequence[Label]) -> list[str]:
 
 @dataclass(frozen=True)
 class Prototypes:
-    """Where the labels of a set lie among the vectors; make it with `of`, once per set."""
+    """Where the labels of a set lie among the vectors; make it with `of`, once per set.
+
+    `matrix` has a row for each of `leaves`, the labels to choose from. `catch_all` is the label for what none of
+    them fits, where the set has one.
+    """
 
     labels: tuple[Label, ...]
     leaves: tuple[str, ...]
     matrix: Matrix
+    catch_all: str | None = None
     multi_label: bool = False
     calibration: Calibration = field(default=SHIPPED)
 
@@ -107,25 +130,37 @@ class Prototypes:
         multi_label: bool = False,
         calibration: Calibration = SHIPPED,
     ) -> Self:
-        """From the vectors of `texts_of(labels)`, one row each."""
-        rows, at = [], 0
+        """From the vectors of `texts_of(labels)`, one row each.
+
+        Without a calibration by reviewed answers, enough examples give one: each is classified as if it were none.
+        """
+        described, shown = _split(labels, vectors)
         leaves = _leaves(labels)
-        for label in labels:
-            prompts, examples = len(prompts_of(label)), len(label.examples)
-            described = _unit(vectors[at : at + prompts].mean(axis=0))
-            shown = vectors[at + prompts : at + prompts + examples]
-            at += prompts + examples
-            if label in leaves:
-                weight = examples / (examples + 2)
-                rows.append(
-                    _unit((1 - weight) * described + weight * _unit(shown.mean(axis=0)))
-                    if examples
-                    else described
-                )
-        return cls(tuple(labels), tuple(one.name for one in leaves), np.stack(rows), multi_label, calibration)
+        catch_all = _catch_all(leaves)
+        chosen = [label for label in leaves if label.name != catch_all]
+        rows = [
+            _blended(described[_described_by(label)], shown[label.name].sum(axis=0), len(label.examples))
+            for label in chosen
+        ]
+        made = cls(
+            tuple(labels),
+            tuple(label.name for label in chosen),
+            np.stack(rows),
+            catch_all,
+            multi_label,
+            calibration,
+        )
+        if calibration.answers or multi_label or len(chosen) < 2:
+            return made
+        raws, right = _left_out(
+            made.matrix, [(described[_described_by(one)], shown[one.name]) for one in chosen]
+        )
+        return replace(made, calibration=Calibration.fitted(raws, right))
 
     def vector_of(self, name: str) -> Vector:
-        """The vector of a leaf."""
+        """The vector of a leaf; of the label for everything else, what lies between all others."""
+        if name == self.catch_all:
+            return _unit(self.matrix.mean(axis=0))
         vector: Vector = self.matrix[self.leaves.index(name)]
         return vector
 
@@ -143,7 +178,11 @@ def scores_of_many(
     prototypes: Prototypes, vectors: Matrix, *, languages: Sequence[str | None] = ()
 ) -> list[Scored]:
     """The same for one text per row."""
-    return [_scored(prototypes, row) for row in vectors @ prototypes.matrix.T]
+    likeness = (vectors @ prototypes.matrix.T).astype(np.float64)
+    spoken = languages or [None] * len(likeness)
+    doubts = [FOREIGN_DOUBT if language and language.split("-")[0] != "en" else 0.0 for language in spoken]
+    score = _several if prototypes.multi_label else _one
+    return [score(prototypes, row, doubt) for row, doubt in zip(likeness, doubts, strict=True)]
 
 
 def passages_of(text: str) -> list[str]:
@@ -152,9 +191,9 @@ def passages_of(text: str) -> list[str]:
     if len(words) <= PASSAGE_CHARACTERS:
         return [words]
     count = -(-len(words) // PASSAGE_CHARACTERS)
-    starts = [round(n * len(words) / count) for n in range(count)]
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_PASSAGES)).round().astype(int))
-    return [words[starts[n] : starts[n] + PASSAGE_CHARACTERS] for n in chosen.tolist()]
+    bounds = [(n * len(words) // count, (n + 1) * len(words) // count) for n in chosen.tolist()]
+    return [words[_word_start(words, start) : _word_start(words, end)] for start, end in bounds]
 
 
 def text_vector(vectors: Matrix) -> Vector:
@@ -162,37 +201,170 @@ def text_vector(vectors: Matrix) -> Vector:
     return _unit(vectors.mean(axis=0))
 
 
-def _scored(prototypes: Prototypes, likeness: Vector) -> Scored:
-    chances = np.exp((likeness - likeness.max()) / 0.06)
-    chances /= chances.sum()
-    order = np.argsort(-chances, kind="stable").tolist()
-    raw = log_odds(float(chances[order[0]]))
-    sure = prototypes.calibration.confidence(raw)
-    rest = max(1 - float(chances[order[0]]), 1e-9)
-    found = [
-        LabelConfidence(
-            prototypes.leaves[n],
-            sure if place == 0 else (1 - sure) * float(chances[n]) / rest,
-        )
-        for place, n in enumerate(order[: MOST_ALTERNATIVES + 1])
-    ]
+def _word_start(text: str, place: int) -> int:
+    """The beginning of the word at a place; of a very long one, the place."""
+    if place >= len(text):
+        return len(text)
+    return text.rfind(" ", max(0, place - _LONGEST_WORD), place) + 1 or place
+
+
+def _one(prototypes: Prototypes, likeness: Likeness, doubt: float) -> Scored:
+    """One label of several."""
+    order = np.argsort(-likeness, kind="stable")
+    none = logistic(_none_log_odds(likeness) + doubt)
+    raw = _margin_log_odds(likeness[order]) - doubt if len(order) > 1 else -log_odds(none)
+    sure = max(prototypes.calibration.confidence(raw), 1 / len(order) if len(order) > 1 else 0.0)
+    chances = _chances(likeness, int(order[0]), sure)
+    if prototypes.catch_all is not None:
+        return _with_catch_all(prototypes, prototypes.catch_all, chances, none, raw)
+    return _answer(prototypes, dict(zip(prototypes.leaves, chances, strict=True)), none, raw)
+
+
+def _with_catch_all(
+    prototypes: Prototypes, catch_all: str, chances: Sequence[float], none: float, raw: float
+) -> Scored:
+    fitting = {name: chance * (1 - none) for name, chance in zip(prototypes.leaves, chances, strict=True)}
+    if len(fitting) == 1:
+        fitting = dict.fromkeys(fitting, 1 - none)
+    answered = _answer(prototypes, fitting | {catch_all: none}, none, raw)
+    # The workflow's own calibration has spoken already; what is kept is what it would have to be applied to.
+    return replace(answered, raw=log_odds(none)) if answered.label == catch_all else answered
+
+
+def _several(prototypes: Prototypes, likeness: Likeness, doubt: float) -> Scored:
+    """All labels that apply."""
+    none = logistic(_none_log_odds(likeness) + doubt)
+    if len(likeness) > 1:
+        raws = APPLIES_WEIGHT * (likeness - likeness.mean()) + APPLIES_OFFSET
+    else:
+        raws = np.array([-log_odds(none)])
+    raws = raws - doubt
+    chances = [prototypes.calibration.confidence(float(raw)) for raw in raws]
+    # No label applies when none does by itself.
+    none = max(none, float(np.prod([1 - chance for chance in chances])))
+    answered = _answer(
+        prototypes, dict(zip(prototypes.leaves, chances, strict=True)), none, float(raws.max())
+    )
+    ranked = sorted(zip(prototypes.leaves, chances, strict=True), key=lambda pair: -pair[1])
+    applying = tuple(LabelConfidence(name, chance) for name, chance in ranked if chance >= APPLIES_FROM)
+    if not applying and prototypes.catch_all is not None:
+        applying = (LabelConfidence(prototypes.catch_all, none),)
+        answered = replace(answered, label=prototypes.catch_all, confidence=none, path=applying)
+    said = {one.label for one in applying}
+    others = tuple(LabelConfidence(name, chance) for name, chance in ranked if name not in said)
+    return replace(answered, labels=applying, alternatives=others[:MOST_ALTERNATIVES])
+
+
+def _answer(prototypes: Prototypes, chances: dict[str, float], none: float, raw: float) -> Scored:
+    ranked = sorted(chances.items(), key=lambda pair: -pair[1])
+    found = [LabelConfidence(name, chance) for name, chance in ranked[: MOST_ALTERNATIVES + 1]]
     return Scored(
-        found[0].label, sure, tuple(found[1:]), (found[0],), _path(prototypes.labels, found[0]), 0.0, raw
+        found[0].label,
+        found[0].confidence,
+        tuple(found[1:]),
+        (found[0],),
+        _path(prototypes.labels, found[0], chances),
+        none,
+        raw,
     )
 
 
-def _path(labels: Sequence[Label], leaf: LabelConfidence) -> tuple[LabelConfidence, ...]:
+def _margin_log_odds(ordered: Likeness) -> float:
+    return MARGIN_WEIGHT * float(ordered[0] - ordered[1]) + MARGIN_OFFSET
+
+
+def _none_log_odds(likeness: Likeness) -> float:
+    nearest = float(likeness.max())
+    return NONE_LIKENESS_WEIGHT * nearest + NONE_LABELS_WEIGHT * math.log(len(likeness)) + NONE_OFFSET
+
+
+def _chances(likeness: Likeness, best: int, sure: float) -> list[float]:
+    """What the best one leaves goes to the others by their likeness, to each less than the best one has."""
+    weights = np.exp(MARGIN_WEIGHT * (likeness - likeness.max()))
+    weights[best] = 0.0
+    total = float(weights.sum())
+    shares = np.minimum(weights * ((1 - sure) / total), sure * _LESS) if total > 0 else weights
+    shares[best] = sure
+    chances: list[float] = shares.tolist()
+    return chances
+
+
+def _path(
+    labels: Sequence[Label], leaf: LabelConfidence, chances: dict[str, float]
+) -> tuple[LabelConfidence, ...]:
+    """From the outermost label to the leaf; one above is as sure as all leaves below it together."""
     parents = {label.name: label.parent for label in labels}
     path, above = [leaf], parents[leaf.label]
     while above is not None:
-        path.append(LabelConfidence(above, leaf.confidence))
+        below = sum(chance for name, chance in chances.items() if above in _ancestors(name, parents))
+        path.append(LabelConfidence(above, min(below, 1.0)))
         above = parents[above]
     return tuple(reversed(path))
+
+
+def _ancestors(name: str, parents: dict[str, str | None]) -> set[str]:
+    found: set[str] = set()
+    above = parents[name]
+    while above is not None:
+        found.add(above)
+        above = parents[above]
+    return found
+
+
+def _split(labels: Sequence[Label], vectors: Matrix) -> tuple[dict[str, Vector], dict[str, Matrix]]:
+    """By label, the vector of its descriptions, and those of its examples."""
+    described, shown, at = {}, {}, 0
+    for label in labels:
+        prompts, examples = len(prompts_of(label)), len(label.examples)
+        described[label.name] = _unit(vectors[at : at + prompts].mean(axis=0))
+        shown[label.name] = vectors[at + prompts : at + prompts + examples]
+        at += prompts + examples
+    return described, shown
+
+
+def _blended(described: Vector, total: Vector, examples: int) -> Vector:
+    """Descriptions and examples, the more of these, the more they count."""
+    if examples == 0:
+        return described
+    weight = examples / (examples + DESCRIPTION_EXAMPLES)
+    return _unit((1 - weight) * described + weight * _unit(total))
+
+
+def _left_out(matrix: Matrix, known: Sequence[tuple[Vector, Matrix]]) -> tuple[list[float], list[bool]]:
+    """Log-odds of each example's answer, and whether it is right, by prototypes that do not know it."""
+    places = [(n, m) for n, (_, shown) in enumerate(known) for m in range(len(shown))]
+    chosen = np.unique(np.linspace(0, len(places) - 1, min(len(places), _MOST_LEFT_OUT)).round().astype(int))
+    raws, right = [], []
+    for n, m in (places[place] for place in chosen.tolist()):
+        described, shown = known[n]
+        without = _blended(described, shown.sum(axis=0) - shown[m], len(shown) - 1)
+        likeness = (matrix @ shown[m]).astype(np.float64)
+        likeness[n] = float(without @ shown[m])
+        raws.append(_margin_log_odds(-np.sort(-likeness)))
+        right.append(int(likeness.argmax()) == n)
+    return raws, right
 
 
 def _leaves(labels: Sequence[Label]) -> list[Label]:
     parents = {label.parent for label in labels}
     return [label for label in labels if label.name not in parents]
+
+
+def _catch_all(leaves: Sequence[Label]) -> str | None:
+    """The label for what no other one fits: at the top, without a word on what it is, beside at least one other."""
+    found = [
+        label.name
+        for label in leaves
+        if is_catch_all(label.name) and not (label.parent or label.description.strip() or label.examples)
+    ]
+    return found[0] if found and len(leaves) > 1 else None
+
+
+def _described_by(label: Label) -> str:
+    """By whose words a leaf is known: "Other" below a label is known by those of that label."""
+    if label.parent and is_catch_all(label.name) and not label.description.strip():
+        return label.parent
+    return label.name
 
 
 def _mistakes(labels: Sequence[Label]) -> list[FieldError]:

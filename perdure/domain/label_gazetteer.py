@@ -693,41 +693,39 @@ medicine and supplement, vitamin, pharmacy, supplement, health product
 jewel
     gold, silver and stones
 positive, good, positive review, positive sentiment, favourable, favorable, satisfied, happy customer
-    somebody is happy with it, praises and recommends it
-    great, love it, excellent, works perfectly, we will come back
-    it was a pleasure and better than expected
+    happy, satisfied, praises it, recommends it
+    somebody is pleased with it, enjoyed it and would come back
 negative, bad, negative review, negative sentiment, unfavourable, unfavorable, dissatisfied,
 unhappy customer
-    somebody is disappointed, complains and advises against it
-    terrible, broken, waste of money, rude, never again
-    it did not work and nobody helped
+    unhappy, dissatisfied, complains about it, problems and defects
+    somebody is annoyed by it, regrets it and advises against it
 neutral, mixed, objective, neutral sentiment, neither
-    states facts without praise or blame, neither good nor bad
-    average, okay, as described, nothing special
+    plain facts without praise or blame, average, as described
+    somebody finds it neither good nor bad, or cannot say yet
 very positive, excellent, outstanding
-    somebody is delighted, it is perfect, the best ever
+    absolutely perfect, the best ever, I am delighted
 very negative, terrible, awful
-    somebody is furious, it is horrible, the worst ever
+    absolutely horrible, the worst ever, I am furious
 joy, happiness, happy
-    somebody is happy, delighted and laughs
+    I am so happy, delighted and glad, this is wonderful
 sadness, sad, grief
-    somebody is sad, cries, misses somebody, feels lost
+    I am so sad, I cried, I miss them and feel lost
 anger, angry, annoyance
-    somebody is furious, annoyed and outraged
+    I am furious, this makes me so angry, it is an outrage
 fear, anxiety, worry, nervousness
-    somebody is afraid, worried and nervous
+    I am afraid, scared and worried, I am so nervous
 surprise, surprised
-    somebody did not expect it and is amazed
+    I did not expect that at all, wow, I cannot believe it
 disgust
-    somebody finds it revolting
+    this is disgusting and revolting, it makes me sick
 love, affection
-    somebody feels love and tenderness
+    I love you, you are so dear to me, thinking of you with tenderness
 trust, confidence
     somebody relies on it and believes
 frustration, frustrated
-    somebody has tried again and again and gives up in annoyance
+    I have tried again and again, nothing works and I give up
 confusion, confused
-    somebody does not understand and asks what it means
+    I do not understand, what does it mean, I am confused
 sarcasm, irony
     the opposite of what is said is meant
 toxic, abusive, hate speech, insult, offensive, harassment, hateful, abuse
