@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import import_module
-from types import ModuleType
 
 from perdure.domain.embedding_names import RemoteModel
 from perdure.domain.provider_keys import ProviderKey, check_base_url
 from perdure.errors import InvalidInputError, ProviderError, ProviderReason
 from perdure.ports.models import RemoteEmbedder
 
-_ADAPTERS, _SDK = "perdure.providers.openai_embedder", "openai"
+_ADAPTERS = "perdure.providers.openai_embedder"
 _IDLE_S = 300.0
 _MOST_KEPT = 64
 
@@ -31,6 +30,7 @@ class RemoteEmbedders:
 
     def __init__(self, *, private_urls: bool = False) -> None:
         self._private_urls = private_urls
+        self._building = asyncio.Lock()
         self._kept: dict[tuple[str, ...], _Kept] = {}
 
     @asynccontextmanager
@@ -41,11 +41,11 @@ class RemoteEmbedders:
         name = (model.name, key.base_url or "", key.id or "", digest)
         kept = self._kept.get(name)
         if kept is None:
-            # A second of work, which others do not wait for.
-            adapters = await asyncio.to_thread(import_module, _ADAPTERS)
-            await asyncio.to_thread(import_module, _SDK)
-            kept = self._kept.get(name) or _Kept(self._built(adapters, model, key))
-            self._kept[name] = kept
+            async with self._building:
+                kept = self._kept.get(name)
+                if kept is None:
+                    # An SDK takes a second to load, and certificates some time with each client.
+                    kept = self._kept[name] = _Kept(await asyncio.to_thread(self._built, model, key))
         kept.users += 1
         try:
             yield kept.embedder
@@ -60,7 +60,7 @@ class RemoteEmbedders:
         for one in kept:
             await one.embedder.aclose()
 
-    def _built(self, adapters: ModuleType, model: RemoteModel, key: ProviderKey) -> RemoteEmbedder:
+    def _built(self, model: RemoteModel, key: ProviderKey) -> RemoteEmbedder:
         # Whoever runs the installation may reach into its own network; organisations may not, unless it says so.
         public_only = key.id is not None and bool(key.base_url) and not self._private_urls
         if public_only:
@@ -70,7 +70,7 @@ class RemoteEmbedders:
                 detail = f"its address may not be used: {error.errors[0].detail}"
                 raise ProviderError(key.provider.value, ProviderReason.INVALID_REQUEST, detail) from error
         base_url = None if key.is_official else key.base_url
-        embedder: RemoteEmbedder = adapters.OpenAIEmbedder(
+        embedder: RemoteEmbedder = import_module(_ADAPTERS).OpenAIEmbedder(
             model, key.secret, base_url, public_only=public_only
         )
         return embedder
