@@ -25,6 +25,7 @@ from api.routes.console_classification_forms import FormError, asked_of, values_
 from api.routes.console_classification_views import (
     DECISION_LOOKS,
     RESULT_LOOKS,
+    STAGES,
     Figure,
     ResultView,
     dollars,
@@ -93,6 +94,7 @@ async def show_batches(
         fault=None,
         views=views,
         most=MAX_ITEMS,
+        stages=STAGES,
         spaces=await spaces_of(pages, caller),
         workflows=await offered_workflows(pages, caller),
         workflow_id=workflow_id,
@@ -125,9 +127,9 @@ def _title(row: OperationRow, workflow: str | None) -> str:
 @router.post("")
 async def start(request: Request, pages: Shown, caller: Writer, operations: OperationsDependency) -> Response:
     """Start a batch of what a file holds, or of all documents of a space."""
-    form = await request.form()
     try:
-        body = BatchCreate(items=await _items(pages, caller, form), **asked_of(values_of(form)))
+        async with request.form() as form:
+            body = BatchCreate(items=await _items(pages, caller, form), **asked_of(values_of(form)))
         started = await classification.classify_batch(body, request, Response(), caller, None, operations)
     except FAULTS as error:
         if is_partial(request):

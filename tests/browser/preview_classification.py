@@ -421,6 +421,7 @@ def batches(count: int, **more: Any) -> dict[str, Any]:
             for place in range(count)
         ],
         most=10_000,
+        stages=STAGES,
         spaces=["default", "contracts"],
         workflows=WORKFLOWS if count else {},
         workflow_id="clw_1",

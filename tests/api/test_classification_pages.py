@@ -1,0 +1,186 @@
+"""The console's pages of classification: what their forms do, refuse and keep, without a browser."""
+
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.sessions import CSRF_HEADER
+from perdure.domain.ids import new_id
+from tests.api.conftest import PASSWORD
+
+BASE = "http://perdure.test"
+LABELS = "Invoice: asks for payment of something\r\nComplaint: is not content with something"
+HOSTILE = "Please pay our invoice of 12.00 EUR. <script>alert(1)</script> \"'</textarea>"
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+async def browser(product: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody who has just registered with a browser."""
+    transport = httpx.ASGITransport(product, client=("192.0.2.90", 1))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE, timeout=60) as http:
+        email = f"{new_id('usr')}@example.com"
+        form = {"email": email, "password": PASSWORD, "name": "Ada", "organisation": "x"}
+        assert (await http.post("/register", data=form)).status_code == 303
+        page = (await http.get("/classification")).text
+        found = re.search(r'name="csrf-token" content="([^"]+)"', page)
+        assert found is not None
+        http.headers[CSRF_HEADER] = found[1]
+        yield http
+
+
+async def workflow(browser: httpx.AsyncClient, **fields: str) -> str:
+    """The path of a workflow that is made by its form."""
+    form = {"name": new_id("tst"), "labels": LABELS, "rule": "threshold", "percent": "100", **fields}
+    answer = await browser.post("/classification/workflows/new", data=form)
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"].partition("?")[0]
+
+
+async def waiting(browser: httpx.AsyncClient, workflow_path: str) -> str:
+    """The path of a result that waits for a person."""
+    form = {"text": HOSTILE, "workflow_id": workflow_path.rpartition("/")[2]}
+    answer = await browser.post("/classification", data=form)
+    assert answer.status_code == 200, answer.text
+    found = re.search(r'href="(/classification/results/clr_\w+)/review"', answer.text)
+    assert found is not None, answer.text
+    return found[1]
+
+
+async def test_a_text_is_answered_on_the_page_of_its_form_and_runs_nothing(
+    browser: httpx.AsyncClient,
+) -> None:
+    form = {"text": HOSTILE, "labels": LABELS, "stages": ["category", "entities"]}
+    answer = await browser.post("/classification", data=form)
+    assert answer.status_code == 200
+    assert "<script>alert" not in answer.text
+    assert re.search(r'id="category-title">\s*Invoice', answer.text)
+    assert re.search(r'class="entity tone-success"[^>]*>12\.00 EUR', answer.text)
+    assert HOSTILE in unescape(answer.text)
+    part = await browser.post("/classification", data=form, headers=HTMX)
+    assert part.text.lstrip().startswith('<section class="stack" id="answer"')
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"labels": LABELS, "stages": "category"}, "Give a text"),
+        ({"text": "x", "document_id": "doc_1", "labels": LABELS, "stages": "category"}, "not both"),
+        ({"text": "x", "labels": "Invoice", "stages": "category"}, "Give at least two labels."),
+        ({"text": "x", "labels": "> y", "stages": "category"}, "Line 1 is an example"),
+        ({"text": "x", "labels": LABELS}, "Choose a stage"),
+        ({"text": "x", "labels": LABELS, "stages": "category", "rule": "target"}, "Say how many per cent"),
+        ({"text": "x", "labels": LABELS, "stages": "category", "rule": "target", "percent": "3"}, "0.5"),
+        (
+            {"document_id": "doc_00000000000000000000000000", "labels": LABELS, "stages": "category"},
+            "No document",
+        ),
+        ({"text": "x", "workflow_id": "clw_00000000000000000000000000"}, "No workflow"),
+    ],
+)
+async def test_a_form_that_cannot_be_answered_is_shown_again_with_the_reason(
+    browser: httpx.AsyncClient, form: dict[str, str], said: str
+) -> None:
+    answer = await browser.post("/classification", data=form)
+    assert answer.status_code == 422
+    assert said in unescape(answer.text)
+    assert form.get("labels", "").replace("\r\n", "\n") in unescape(answer.text)
+
+
+async def test_a_person_decides_what_waits_and_a_wrong_answer_decides_nothing(
+    browser: httpx.AsyncClient,
+) -> None:
+    path = await waiting(browser, await workflow(browser))
+    queue = unescape((await browser.get("/classification/review")).text)
+    assert 'name="label" value="Invoice"' in queue
+    for form, said in (({}, "Choose a label."), ({"other": "Spam"}, "Spam: no label of this classification")):
+        answer = await browser.post(f"{path}/review", data=form | {"comment": "because"})
+        assert answer.status_code == 422
+        assert said in unescape(answer.text)
+        assert "because" in answer.text
+    answer = await browser.post(f"{path}/review", data={"other": "Complaint", "comment": "angry"})
+    assert answer.headers["location"].startswith("/classification/review")
+    shown = unescape((await browser.get(path)).text)
+    assert "The answer had been “Invoice”" in shown
+    assert "angry" in shown
+    assert "Nothing waits for a person" in (await browser.get("/classification/review")).text
+
+
+async def test_several_labels_are_chosen_by_their_boxes(browser: httpx.AsyncClient) -> None:
+    path = await waiting(browser, await workflow(browser, multi_label="true"))
+    page = unescape((await browser.get(f"{path}/review")).text)
+    assert page.count('type="checkbox" name="labels"') == 2
+    form = {"several": "true", "labels": ["Invoice", "Complaint"], "back": "result"}
+    answer = await browser.post(f"{path}/review", data=form)
+    assert answer.headers["location"] == f"{path}?notice=reviewed"
+    assert "Invoice, Complaint" in (await browser.get(path)).text
+
+
+async def test_versions_are_made_aimed_and_activated_and_an_archived_workflow_is_used_no_more(
+    browser: httpx.AsyncClient,
+) -> None:
+    path = await workflow(browser, name="Letters")
+    again = await browser.post("/classification/workflows/new", data={"name": "Letters", "labels": LABELS})
+    assert again.status_code == 422
+    assert "there is a workflow 'letters' already" in unescape(again.text).lower()
+    edited = {"labels": f"{LABELS}\nOrder", "others": "entities", "note": "Orders, too"}
+    assert (await browser.post(f"{path}/edit", data=edited)).status_code == 303
+    assert (await browser.post(f"{path}/versions/2/activate")).status_code == 303
+    assert (await browser.post(f"{path}/target", data={"target": "90"})).status_code == 303
+    page = unescape((await browser.get(path)).text)
+    assert "version 2 is active" in page
+    assert "Target accuracy 90 %" in page
+    assert "Orders, too" in page
+    assert (await browser.post(f"{path}/target", data={"target": "200"})).status_code == 422
+    assert (await browser.get(f"{path}/quality?target=80")).status_code == 200
+    assert (await browser.post(f"{path}/archive")).status_code == 303
+    assert "It is archived" in (await browser.get(path)).text
+    refused = await browser.post(
+        "/classification", data={"text": "x", "workflow_id": path.rpartition("/")[2]}
+    )
+    assert refused.status_code == 422
+    assert "is archived" in refused.text
+
+
+@pytest.mark.parametrize(
+    ("content", "space", "said"),
+    [
+        (None, "", "Choose a file or a space"),
+        (b"text\nx\n", "default", "Choose a file or a space"),
+        (b"subject\nx\n", "", "name its columns"),
+        (None, "default", "no readable document"),
+    ],
+)
+async def test_a_batch_that_cannot_be_started_says_why(
+    browser: httpx.AsyncClient, content: bytes | None, space: str, said: str
+) -> None:
+    files = {"file": ("texts.csv", content or b"", "text/csv")} if content else {"file": ("", b"")}
+    form = {"space": space, "labels": LABELS, "stages": "category"}
+    answer = await browser.post("/classification/batches", data=form, files=files, headers=HTMX)
+    assert answer.status_code == 204
+    assert said in answer.headers["hx-trigger"]
+
+
+async def test_results_of_a_batch_are_filtered_and_taken_along(browser: httpx.AsyncClient) -> None:
+    form = {"labels": LABELS, "stages": "category"}
+    files = {"file": ("texts.csv", b"id,text\na,Please pay our invoice.\nb,\n", "text/csv")}
+    answer = await browser.post("/classification/batches", data=form, files=files, headers=HTMX)
+    path = answer.headers["hx-redirect"]
+    lines = [b""]
+    while b"decided" not in b"".join(lines):  # the test's own time limit ends this
+        lines = (await browser.get(f"{path}/download?format=jsonl")).content.splitlines()
+    assert len(lines) == 2
+    for query, shown in (
+        ("?label=Invoice", 1),
+        ("?below=1", 0),
+        ("?below=x&status=", 2),
+        ("?status=failed", 1),
+    ):
+        page = (await browser.get(path + query)).text
+        assert page.count('<tr role="row" id="clr_') == shown, query
+    table = (await browser.get(f"{path}/download")).text.splitlines()
+    assert len(table) == 3
