@@ -1,7 +1,7 @@
 """Classification: pages of texts are answered here, by a model at a provider, or by a person."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -47,6 +47,7 @@ Told = TypeVar("Told")
 PURPOSE = "classification"
 # Calls of one page that are under way at once.
 AT_ONCE = 8
+_DOCUMENTS_AT_ONCE = 16
 # What is wrong with one text, and not with the providers.
 _OF_THE_TEXT = {
     ProviderReason.REFUSED: ItemReason.CONTENT_REFUSED,
@@ -87,11 +88,35 @@ class ClassificationTextActivities:
                 else []
             )
         call = EmbeddingCall(job.organisation_id, PURPOSE, job.operation_id, job.operation_kind)
-        outcomes = await self._stages.answer(call, questions, learnt, items, made_at(job.operation_id))
+        accepted_at = made_at(job.operation_id)
+        outcomes: list[Outcome] = []
+        for part in _parts(items):
+            if outcomes:
+                async with self._transaction(job.organisation_id) as session:
+                    await ClassificationResults(session, job.organisation_id).write(
+                        job.operation_id, outcomes
+                    )
+            read = await _read(self._transaction, job, part)
+            outcomes = await self._stages.answer(call, questions, learnt, read, accepted_at)
         async with self._transaction(job.organisation_id) as session:
             results = ClassificationResults(session, job.organisation_id)
             await results.write(job.operation_id, outcomes)
             return await then(results)
+
+
+async def _read(transaction: Transaction, job: ClassifyJob, items: Sequence[Item]) -> Sequence[Item]:
+    """The items with the texts of their documents."""
+    if not any(one.document for one in items):
+        return items
+    async with transaction(job.organisation_id) as session:
+        return await ClassificationResults(session, job.organisation_id).with_texts(items)
+
+
+def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Of documents few at once: each may be long."""
+    at_once = _DOCUMENTS_AT_ONCE if any(one.document for one in items) else len(items)
+    for first in range(0, len(items), max(at_once, 1)):
+        yield items[first : first + at_once]
 
 
 class ClassificationActivities:
@@ -166,8 +191,9 @@ class ClassificationActivities:
             async with slots:
                 if hindered:
                     return
+                (read,) = await _read(self._transaction, job, [item])
                 try:
-                    outcome = await _Conversation(self._models, job, questions, item).outcome()
+                    outcome = await _Conversation(self._models, job, questions, read).outcome()
                 except Exception as error:
                     hindered.append(error)
                     raise

@@ -106,7 +106,7 @@ async def classify(
     sha256 = fingerprint(request.method, request.url.path, body)
     accepted = await operations.accept(caller, key, sha256, build)
     operation = answer(response, accepted)
-    if not wait or await operations.wait(caller.organisation_id, operation.id) is None:
+    if not wait or not await operations.ends(caller.organisation_id, operation):
         return operation
     database: Database = request.app.state.database
     async with database.transaction(caller.organisation_id) as session:

@@ -37,7 +37,7 @@ def classify(
         typer.Option(
             "--output",
             "-o",
-            help="Of a file: where to write all results, as JSON lines, or as CSV to `*.csv`.",
+            help="Of a file: where all results go: JSON lines, or `*.csv`.",
         ),
     ] = None,
     multi_label: Annotated[bool, typer.Option("--multi-label", help="A text may have several.")] = False,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -351,14 +351,13 @@ class ClassificationResults:
         return None if row is None else Questions.model_validate(row.definition)
 
     async def waiting(self, operation_id: str, first: int, last: int, status: ResultStatus) -> list[Item]:
-        """Items of a page that wait, with the texts of their documents."""
+        """Items of a page that wait; `with_texts` reads their documents."""
         rows = (
             await self._session.execute(
                 _PAGE,
                 {"operation_id": operation_id, "first": first, "last": last, "status": status.value},
             )
         ).all()
-        contents = await self.document_texts({row.document_id for row in rows if row.document_id})
         return [
             Item(
                 ordinal=row.ordinal,
@@ -371,7 +370,6 @@ class ClassificationResults:
                     status=row.status,
                     created_at=row.created_at,
                     language=row.language,
-                    content=contents.get(row.document_id, ""),
                 )
                 if row.document_id
                 else None,
@@ -379,6 +377,16 @@ class ClassificationResults:
                 stages=row.stages,
             )
             for row in rows
+        ]
+
+    async def with_texts(self, items: Sequence[Item]) -> list[Item]:
+        """The same items with the texts of their documents."""
+        contents = await self.document_texts({one.document.id for one in items if one.document})
+        return [
+            replace(one, document=replace(one.document, content=contents.get(one.document.id, "")))
+            if one.document
+            else one
+            for one in items
         ]
 
     async def document_texts(self, ids: Collection[str]) -> dict[str, str]:
