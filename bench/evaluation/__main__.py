@@ -5,6 +5,8 @@ as `bench.evaluation.dialogues` describes. Without sets: both of the project's o
 meaning alone, by words alone, both fused by rank, and as `recall` ranks: through the API of a server that is
 started for it or is at `--url`, or with `--direct` in process. The API takes names out of every question; in
 process, only ours does. `--learn` prints weights learned from the half of the project's own data that is not judged.
+
+`python -m bench.evaluation classification [--learn] [--json FILE]`: how well texts get their labels, in process.
 """
 
 import argparse
@@ -20,6 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.evaluation.chats import make_chats
+from bench.evaluation.classification.kept_vectors import KeptVectors
+from bench.evaluation.classification.report import report
 from bench.evaluation.dialogues import Dialogue, Question, read_directory
 from bench.evaluation.direct import DirectMemory
 from bench.evaluation.learning import Example, learn
@@ -175,6 +179,10 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--models", type=Path, default=home_directory() / "models")
     given = parser.parse_args(arguments)
     console = Console(width=150)
+    if given.sets == ["classification"]:
+        embedder = KeptVectors(_embedder(given.models), home_directory() / "bench")
+        report(console, embedder, given.json, learn=given.learn)
+        return
     if given.learn:
         console.print_json(json.dumps(learned(_embedder(given.models))))
         return
