@@ -46,6 +46,7 @@ from perdure.schemas.classification import (
     ResultSummary,
     ReviewCreate,
     Stage,
+    leaves_of,
 )
 from perdure.schemas.operations import OperationRead, Subject
 
@@ -276,7 +277,7 @@ def _checked(labels: Sequence[str], questions: Questions) -> list[str]:
     asks_sentiment = any(stage.task is Stage.SENTIMENT for stage in questions.stages)
     if category is None and not asks_sentiment:
         raise ConflictError("nothing was asked of this text that a label answers")
-    names = [label.name for label in category.labels] if category else [one.value for one in Feeling]
+    names = leaves_of(category.labels) if category else [one.value for one in Feeling]
     many = category is not None and category.multi_label
     unknown = [label for label in labels if label not in names]
     if unknown:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from perdure.ports.language_models import Prompt, Turn
-from perdure.schemas.classification import Alternative, CategoryRead, EvidenceRead, StageGiven
+from perdure.schemas.classification import Alternative, CategoryRead, EvidenceRead, StageGiven, leaves_of
 
 # A model reads so much of a text: its beginning and its end.
 READ_CHARACTERS = 24_000
@@ -60,9 +60,7 @@ def read_category(stage: StageGiven, value: Mapping[str, Any], text: str) -> Cat
 
 
 def _schema(stage: StageGiven) -> dict[str, Any]:
-    parents = {label.parent for label in stage.labels}
-    names = [label.name for label in stage.labels if label.name not in parents]
-    label, number = {"type": "string", "enum": names}, {"type": "number"}
+    label, number = {"type": "string", "enum": leaves_of(stage.labels)}, {"type": "number"}
     quotes = {"type": "array", "items": {"type": "string"}}
     if not stage.multi_label:
         return _object(label=label, confidence=number, quotes=quotes)

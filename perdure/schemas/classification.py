@@ -102,19 +102,26 @@ class LabelGiven(RequestBody):
     parent: LabelName | None = Field(default=None, description="Name of the label that this one is part of.")
 
 
+def leaves_of(labels: Sequence[LabelGiven]) -> list[str]:
+    """Names of the labels that texts can get: those that no other is part of."""
+    parents = {label.parent for label in labels}
+    return [label.name for label in labels if label.name not in parents]
+
+
 def check_labels(labels: Sequence[LabelGiven], *, multi_label: bool) -> None:
     """Refuse a set of labels that no text could be told apart by."""
-    if len(labels) < (1 if multi_label else 2):
-        msg = "give at least two labels" if not multi_label else "give at least one label"
-        raise ValueError(msg)
     parents: dict[str, str | None] = {}
     seen: set[str] = set()
     for label in labels:
-        if label.name.casefold() in seen:
+        key = " ".join(label.name.casefold().split())
+        if key in seen:
             msg = f"the label '{label.name}' is given twice"
             raise ValueError(msg)
-        seen.add(label.name.casefold())
+        seen.add(key)
         parents[label.name] = label.parent
+    if len(leaves_of(labels)) < (1 if multi_label else 2):
+        msg = "give at least one label" if multi_label else "give at least two labels to choose between"
+        raise ValueError(msg)
     for name, parent in parents.items():
         if parent is not None and parent not in parents:
             msg = f"the label '{name}' names the parent '{parent}', which is no label"

@@ -130,7 +130,7 @@ async def test_a_document_without_text_fails_with_its_reason(caller: Account) ->
 
 
 async def test_extremes_are_classified_like_the_rest(caller: Account) -> None:
-    many = [{"name": f"Topic {number}", "description": f"about thing {number}"} for number in range(60)]
+    many = [{"name": f"Topic {number}"} for number in range(1_000)]
     texts = {
         "long": INVOICE * 3_000,
         "another language": "Anbei erhalten Sie unsere Rechnung, zahlbar binnen 14 Tagen auf unser Konto.",
