@@ -35,7 +35,7 @@ _STOP_WORDS = frozenset(
 # What storage takes of each kind; of the best of these also the neighbours.
 _CANDIDATES = 100
 _WIDENED = 50
-_NEIGHBOURS = 3
+_NEIGHBOURS = 2
 
 
 class DirectMemory:

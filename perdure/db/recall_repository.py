@@ -30,7 +30,7 @@ from perdure.domain.text_search import Word, configuration
 from perdure.ports.models import EmbeddingModel
 
 # Turns on each side of a candidate that are looked at with it.
-AROUND = 3
+AROUND = 2
 # Names of a space that a question is searched for.
 _PEOPLE = 2_000
 _TRUE_BEFORE = (RetiredFor.SUPERSEDED.value, RetiredFor.ARCHIVED.value)

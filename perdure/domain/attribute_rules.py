@@ -101,6 +101,15 @@ _JOB = re.compile(
     r"\b(?:jobs?|work|working|employers?|company|companies|career|notice|hired|quit|left my old)\b",
     re.IGNORECASE,
 )
+# With one of these, who left for a place has moved there; who left the office for Leeds comes back.
+_REMOVAL = re.compile(
+    r"\b(?:new address|address change|change of address|suburbs|countryside|keys|for good"
+    r"|new (?:home|place|flat|house))\b",
+    re.IGNORECASE,
+)
+_FROM_NOW_ON = re.compile(
+    r"\b(?:from now on|these days|nowadays|from today|permanently|for good)\b", re.IGNORECASE
+)
 _EVENTS = """
 meeting appointment call standup stand-up demo deadline launch release party wedding dinner lunch brunch interview exam
 test flight train concert game match class course lesson session review workshop conference trip surgery operation show
@@ -135,6 +144,11 @@ RULES = (
          ("moved from", "relocated from"), event=True),
     Rule("home", _does(r"(?:moved|relocated)\s(?:out\sof|away\sfrom)"), values.place, ("out of", "away from"),
          event=True, ends=True),
+    Rule("home", _does(r"left(?:\s(?!for\s)[^.,;:!?]{1,40}?)?\sfor"), values.place, ("left",),
+         event=True, context=_REMOVAL),
+    Rule("home", re.compile(
+        rf"(?<!\w)[Yy]ou(?:{_APOSTROPHE}ll|\swill|\scan|\smay)\s(?:now\s)?find\s(?P<first>me|us)\s(?:in|at)\s+"),
+         values.place, ("find me", "find us"), event=True, context=_FROM_NOW_ON),
     Rule("home", _has(r"(?:home\saddress|home|place|flat|apartment|address|house)"), _home,
          ("home", "place", "flat", "apartment", "address", "house")),
     Rule("employer", _does(r"(?:work|works|working|worked)\s(?:at|for)|employed\s(?:at|by|with)"), values.employer,
