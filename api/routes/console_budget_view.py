@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from api.dependencies import Principal
+from api.routes import providers
+from api.routes.console_pages import Pages
 from perdure.domain.dollars import dollars
+from perdure.domain.roles import Scope
 from perdure.schemas.providers import BudgetRead
 
 
@@ -45,3 +49,10 @@ def budget_view(read: BudgetRead) -> BudgetView:
         share=1.0 if not whole else min(1.0, float(read.spent_usd / whole)),
         soft_share=float(part / whole) if part is not None and whole else None,
     )
+
+
+async def budget_of(pages: Pages, caller: Principal) -> BudgetView | None:
+    """The organisation's budget, for who may see it."""
+    if Scope.USAGE_READ not in caller.scopes:
+        return None
+    return budget_view(await providers.read_budget(caller, pages.database))

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from api.actors import ActorDependency
 from api.dependencies import OperationsDependency, Principal, require
 from api.pagination import decode_cursor, encode_cursor
+from api.routes.console_budget_view import budget_of
 from api.routes.console_pages import (
     NOTICES,
     PAGE_SIZE,
@@ -127,8 +128,10 @@ async def show_operations(
         "live": any(view.is_open for view in views),
         "swap_oob": is_partial(request),
     }
-    template = "partials/operation_update.html" if is_partial(request) else "operations.html"
-    return await pages.inside(template, caller, "operations", **context)
+    if is_partial(request):
+        return await pages.inside("partials/operation_update.html", caller, "operations", **context)
+    budget = await budget_of(pages, caller)
+    return await pages.inside("operations.html", caller, "operations", budget=budget, **context)
 
 
 @router.get("/{operation_id}")

@@ -19,7 +19,7 @@ from api.dependencies import (
 from api.idempotency import IdempotentRequest
 from api.pagination import MAX_LIMIT, PageParameters
 from api.routes import provider_keys, providers
-from api.routes.console_budget_view import BudgetView, budget_view
+from api.routes.console_budget_view import budget_of
 from api.routes.console_pages import ConsoleRoute, Pages, Shown, fault_of, is_partial
 from api.routes.console_words import Look
 from api.routes.provider_keys import KeyId
@@ -180,12 +180,6 @@ def token_of(candidate: CandidateBody | Candidate) -> str:
     return f"{candidate.key_id or 'environment'}:{candidate.provider}:{candidate.model}"
 
 
-async def _budget(pages: Pages, caller: Principal) -> BudgetView | None:
-    if Scope.USAGE_READ not in caller.scopes:
-        return None
-    return budget_view(await providers.read_budget(caller, pages.database))
-
-
 async def _providers_page(
     pages: Pages, caller: Principal, keyring: KeyringDependency, **context: Any
 ) -> Response:
@@ -206,7 +200,7 @@ async def _providers_page(
         addable=_ADDABLE,
         given=given,
         tested_remedy=_REMEDIES[ProviderReason(reason)] if reason in set(ProviderReason) else "",
-        budget=await _budget(pages, caller),
+        budget=await budget_of(pages, caller),
         **{"tested_name": "", **shown},
     )
 
@@ -312,7 +306,7 @@ async def _routing_page(
         ],
         strategies=STRATEGIES,
         may_change=Scope.PROVIDERS_WRITE in caller.scopes,
-        budget=await _budget(pages, caller),
+        budget=await budget_of(pages, caller),
         **shown,
     )
 

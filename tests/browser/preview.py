@@ -234,6 +234,7 @@ def operations(views: list[OperationView], **more: Any) -> dict[str, Any]:
         "tiles": tiles(counts),
         "status": "",
         "kind": "",
+        "budget": None,
         "kinds": [(kind, name) for kind, (name, _) in KINDS.items()],
         "status_labels": {status: look.label for status, look in OPERATION_LOOKS.items()},
         "swap_oob": False,

@@ -12,6 +12,7 @@ from perdure.domain.budgets import Budget, ends_at
 from perdure.domain.ids import new_id
 from perdure.domain.provider_keys import CAPABILITIES
 from perdure.domain.routing import BUILT_IN, Capability, ProviderName, Strategy
+from perdure.schemas.operations import OperationError, Progress
 from perdure.schemas.providers import (
     BudgetRead,
     CandidateBody,
@@ -24,7 +25,7 @@ from perdure.schemas.providers import (
     UsageItem,
     UsageRead,
 )
-from tests.browser.preview import LONG, Page, ago, common
+from tests.browser.preview import LONG, Page, ago, common, operation, operation_page, operations
 
 MONTH = date(2026, 11, 1)
 ADDABLE = {name.value: title for name, title in TITLES.items() if name is not ProviderName.EXTRACTIVE}
@@ -203,7 +204,23 @@ def by_model() -> dict[str, Any]:
     return usage(UsageGroup.MODEL, items, budget("51"), fault=fault, given=given, measure=Measure.COST)
 
 
+WAITING = operation(
+    "Classify 12,000 reviews",
+    "paused",
+    "classify_batch",
+    progress=Progress(done=8_211, total=12_000, step="answer_texts"),
+    error=OperationError(
+        type="budget-reached",
+        detail="The organisation has spent US$ 51.00 of its US$ 50.00 for models this month.",
+        step="answer_texts",
+    ),
+)
+
 PAGES: dict[str, Page] = {
+    "operations-budget": Page(
+        "operations.html", lambda: operations([WAITING], budget=budget_view(budget("51")))
+    ),
+    "operation-waiting": Page("operation.html", lambda: operation_page(WAITING)),
     "providers": Page("settings_providers.html", lambda: providers(sources=SOURCES)),
     "providers-none": Page("settings_providers.html", nothing),
     "providers-works": Page("settings_providers.html", lambda: tested(ok=True)),

@@ -113,5 +113,6 @@ async def test_usage_is_drawn_and_a_budget_is_set_and_told_of(
         await expect(page.locator("#toasts")).to_contain_text("Budget changed.")
         await expect(page.get_by_role("alert")).to_contain_text("is used up")
         await picture(page, pictures, "stack-usage")
-        await page.goto(f"{url}/settings/providers")
-        await expect(page.get_by_role("alert")).to_contain_text("is used up")
+        for path in ("/settings/providers", "/operations"):
+            await page.goto(f"{url}{path}")
+            await expect(page.get_by_role("alert")).to_contain_text("is used up")
