@@ -44,7 +44,6 @@ from perdure.db.guard import check_app_role
 from perdure.db.keyring import Keyring
 from perdure.db.label_sets import LabelSets
 from perdure.db.master_key_check import check_master_keys
-from perdure.db.rate_limit_store import PostgresRateStore
 from perdure.db.session import Database
 from perdure.db.vector_index import VectorIndex
 from perdure.domain.signatures import receipt_signer
@@ -61,6 +60,7 @@ from perdure.providers.minilm_embedder import MiniLMTokenizer
 from perdure.providers.obstore_object_store import ObstoreObjectStore
 from perdure.providers.parser_pool import ParserPool
 from perdure.providers.remote_embedders import RemoteEmbedders
+from perdure.rate_stores import rate_store
 from perdure.routed_embedders import RoutedEmbedders
 from perdure.scratch import scratch_directory
 from perdure.secret_key import load_secret_key
@@ -105,12 +105,9 @@ class Dependencies:
         stack.push_async_callback(self.database.aclose)
         self.objects = ObstoreObjectStore.from_url(settings.objects_url)
         self.keyring = Keyring(load_master_keys(settings))
-        calls = ProviderCalls(
-            self.database.transaction,
-            self.keyring,
-            environment_keys(settings),
-            PostgresRateStore(self.database),
-        )
+        rates = rate_store(settings, self.database)
+        stack.push_async_callback(rates.aclose)
+        calls = ProviderCalls(self.database.transaction, self.keyring, environment_keys(settings), rates)
         language_models = LanguageModels(private_urls=settings.provider_private_urls)
         stack.push_async_callback(language_models.aclose)
         self.models = RoutedLanguageModels(calls, language_models)

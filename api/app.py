@@ -71,19 +71,18 @@ from perdure.db.guard import check_app_role
 from perdure.db.keyring import Keyring
 from perdure.db.label_sets import LabelSets
 from perdure.db.master_key_check import check_master_keys
-from perdure.db.rate_limit_store import PostgresRateStore
 from perdure.db.recall_service import RecallService
 from perdure.db.search_service import SearchService
 from perdure.db.session import Database
 from perdure.environment_keys import environment_keys
 from perdure.ports.models import Embedders
-from perdure.ports.rate_limits import RateStore
 from perdure.ports.storage import ObjectStore
 from perdure.provider_calls import ProviderCalls
 from perdure.providers.embedders import LocalEmbedders
 from perdure.providers.language_models import LanguageModels
 from perdure.providers.obstore_object_store import ObstoreObjectStore
 from perdure.providers.remote_embedders import RemoteEmbedders
+from perdure.rate_stores import rate_store
 from perdure.routed_embedders import RoutedEmbedders
 from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
@@ -222,31 +221,21 @@ def create_app(settings: Settings, parts: PartsMaker = real_parts) -> FastAPI:
     return app
 
 
-def _rate_store(settings: Settings) -> RateStore | None:
-    if not settings.redis_url:
-        return None
-    # Its client loads OpenTelemetry and takes 26 MB, for one setting that few make.
-    from perdure.providers.redis_rate_store import RedisRateStore  # noqa: PLC0415
-
-    return RedisRateStore(settings.redis_url)
-
-
 async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncExitStack) -> None:
     """Put everything that routes ask for into `app.state`, and start what runs in the background."""
     state = app.state
-    authenticator = dependencies.install(app, settings, parts.database, rate_store=_rate_store(settings))
+    authenticator = dependencies.install(
+        app, settings, parts.database, rate_store=rate_store(settings, parts.database)
+    )
     stack.push_async_callback(authenticator.aclose)
     stack.push_async_callback(state.rate_limits.aclose)
     state.stopping = asyncio.Event()
     state.temporal, state.objects = parts.temporal, parts.objects
     state.keyring = parts.keyring
     # For tests of keys, and for what somebody waits for; whatever else asks a model does it in a worker.
-    calls = ProviderCalls(
-        parts.database.transaction,
-        parts.keyring,
-        environment_keys(settings),
-        PostgresRateStore(parts.database),
-    )
+    rates = rate_store(settings, parts.database)
+    stack.push_async_callback(rates.aclose)
+    calls = ProviderCalls(parts.database.transaction, parts.keyring, environment_keys(settings), rates)
     adapters = LanguageModels(private_urls=settings.provider_private_urls, timeout=KEY_TEST_TIMEOUT)
     stack.push_async_callback(adapters.aclose)
     state.language_models = RoutedLanguageModels(calls, adapters)

@@ -202,7 +202,13 @@ def activities(database: Database, keyring: Keyring) -> EncryptionActivities:
 
 
 @pytest.mark.parametrize(
-    ("column", "count"), [("a.gone", 1), ("organisation_secrets.sealed", 0), ("z.gone", 0)]
+    ("column", "count", "following"),
+    [
+        ("a.gone", 1, "provider_keys.sealed"),
+        ("organisation_secrets.sealed", 0, "provider_keys.sealed"),
+        ("provider_keys.sealed", 0, None),
+        ("z.gone", 0, None),
+    ],
 )
 async def test_a_position_of_another_version_starts_the_next_column_afresh(
     database: Database,
@@ -211,13 +217,14 @@ async def test_a_position_of_another_version_starts_the_next_column_afresh(
     activities: EncryptionActivities,
     column: str,
     count: int,
+    following: str | None,
 ) -> None:
     secret_id = await make_secret(database, organisation_id, keyring)
     scope = {"organisation_id": organisation_id, "operation_id": new_id("op")}
     await activities.make_data_key(KeyRotationJob(**scope))
     position = SealedPosition(column=column, after_id=secret_id)
     page = await activities.reencrypt_page(ReencryptJob(**scope, position=position))
-    assert (page.count, page.position) == (count, None)
+    assert (page.count, page.position) == (count, following and SealedPosition(column=following))
 
 
 async def test_a_page_that_ran_and_was_not_heard_of_runs_again(

@@ -26,6 +26,7 @@ from perdure.domain.circuit_breaker import THRESHOLD
 from perdure.domain.failure_policy import Patience
 from perdure.domain.provider_keys import ProviderKey
 from perdure.domain.routing import BUILT_IN, Candidate, Capability, ProviderName, Strategy
+from perdure.domain.sealing import key_id_of
 from perdure.embedded import postgres
 from perdure.errors import (
     BudgetReachedError,
@@ -41,7 +42,7 @@ from perdure.providers.language_models import LanguageModels
 from perdure.schemas.providers import UsageGroup
 from tests.provider_servers import AnthropicServer, Fails, OpenAIServer, Raw, Reply, Says, WireServer
 from tests.routed_models import ASKED, SECRET, Activity, Asking, a_keyring
-from tests.sealed_secrets import a_database
+from tests.sealed_secrets import a_database, rotate
 
 SCHEMA = {"type": "object", "properties": {"label": {"enum": ["red", "blue"]}}, "required": ["label"]}
 DOWN = Fails(500, "api_error")
@@ -344,6 +345,22 @@ async def test_keys_are_sealed_named_once_and_destroyed_when_they_are_revoked(
     with pytest.raises(NotFoundError):
         await revoke(asking, key_id)
     await asking.key(openai, name="Main")
+
+
+async def test_a_rotation_seals_keys_anew(asking: Asking, openai: OpenAIServer) -> None:
+    key_id = await asking.key(openai)
+
+    async def sealed_with_and_opened() -> tuple[str, str]:
+        async with asking.database.transaction(asking.organisation_id) as session:
+            keys = ProviderKeyRepository(session, asking.organisation_id, asking.keyring)
+            row = await keys.get(key_id)
+            (opened,) = await keys.opened([row])
+            return key_id_of(row.sealed or b""), opened.secret
+
+    before, _ = await sealed_with_and_opened()
+    made = await rotate(asking.database, asking.organisation_id, asking.keyring)
+    assert made != before
+    assert await sealed_with_and_opened() == (made, SECRET)
 
 
 async def test_a_key_that_does_not_open_is_told_and_the_next_is_asked(
