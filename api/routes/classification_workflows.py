@@ -3,10 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, status
+from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.actors import ActorDependency
 from api.dependencies import DatabaseDependency, LabelSetsDependency, Principal, require
+from api.idempotency import IdempotentRequest
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
 from perdure.db.audit_trail import AuditTrail
@@ -40,22 +42,54 @@ WorkflowId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a workfl
 VersionNumber = Annotated[int, Path(ge=1, le=1_000_000)]
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, responses=problem_responses(409))
-async def create_workflow(
-    body: WorkflowCreate, caller: Writer, database: DatabaseDependency, actor: ActorDependency
-) -> WorkflowDetail:
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=WorkflowDetail,
+    responses={
+        200: {"model": WorkflowDetail, "description": "The Idempotency-Key was used before."},
+        **problem_responses(409),
+    },
+    operation_id="create_classification_workflow",
+)
+async def post_workflow(
+    body: WorkflowCreate,
+    caller: Writer,
+    database: DatabaseDependency,
+    idempotency: IdempotentRequest,
+    actor: ActorDependency,
+) -> WorkflowDetail | JSONResponse:
     """Store a definition as version 1, which is active at once."""
-    definition = Definition(stages=body.stages, region=body.region, language=body.language)
     async with database.transaction(caller.organisation_id) as session:
-        workflows = ClassificationWorkflows(session, caller.organisation_id)
-        if await workflows.named(body.name) is not None:
-            detail = (
-                f"there is a workflow '{body.name}' already: choose another name, or make a new version of it"
-            )
-            raise ConflictError(detail)
-        row = await workflows.create(body.name, body.description, definition, caller.user_id)
-        await _record(session, caller, actor, Action.CLASSIFICATION_WORKFLOW_CREATED, row.id, version=1)
-        return await _detail(workflows, row)
+        before = await idempotency.replay(session, caller.organisation_id, body)
+        if before is not None:
+            return before
+        made = await _created(session, body, caller, actor)
+        await idempotency.remember(session, caller.organisation_id, made.model_dump(mode="json"))
+        return made
+
+
+async def create_workflow(
+    body: WorkflowCreate, caller: Principal, database: Database, actor: Actor
+) -> WorkflowDetail:
+    """The same for whoever sends no Idempotency-Key."""
+    async with database.transaction(caller.organisation_id) as session:
+        return await _created(session, body, caller, actor)
+
+
+async def _created(
+    session: AsyncSession, body: WorkflowCreate, caller: Principal, actor: Actor
+) -> WorkflowDetail:
+    definition = Definition(stages=body.stages, region=body.region, language=body.language)
+    workflows = ClassificationWorkflows(session, caller.organisation_id)
+    if await workflows.named(body.name) is not None:
+        detail = (
+            f"there is a workflow '{body.name}' already: choose another name, or make a new version of it"
+        )
+        raise ConflictError(detail)
+    row = await workflows.create(body.name, body.description, definition, caller.user_id)
+    await _record(session, caller, actor, Action.CLASSIFICATION_WORKFLOW_CREATED, row.id, version=1)
+    return await _detail(workflows, row)
 
 
 @router.get("", responses=problem_responses())
@@ -85,47 +119,91 @@ async def get_workflow(
 @router.post(
     "/{workflow_id}/versions",
     status_code=status.HTTP_201_CREATED,
-    responses=problem_responses(404, 409),
+    response_model=VersionRead,
+    responses={
+        200: {"model": VersionRead, "description": "The Idempotency-Key was used before."},
+        **problem_responses(404, 409),
+    },
+    operation_id="create_classification_version",
 )
-async def create_version(
+async def post_version(
     workflow_id: WorkflowId,
     body: VersionCreate,
     caller: Writer,
     database: DatabaseDependency,
     label_sets: LabelSetsDependency,
+    idempotency: IdempotentRequest,
     actor: ActorDependency,
-) -> VersionRead:
+) -> VersionRead | JSONResponse:
     """Make a new version, which learns what reviewers have answered, and compare it with the active one.
 
     It is used when it is activated.
     """
+    prepared = await _prepared(workflow_id, body, caller, database, label_sets)
+    async with database.transaction(caller.organisation_id) as session:
+        before = await idempotency.replay(session, caller.organisation_id, body)
+        if before is not None:
+            return before
+        made = await _added(session, prepared, caller, actor)
+        await idempotency.remember(session, caller.organisation_id, made.model_dump(mode="json"))
+        return made
+
+
+async def create_version(
+    workflow_id: str,
+    body: VersionCreate,
+    caller: Principal,
+    database: Database,
+    label_sets: LabelSets,
+    actor: Actor,
+) -> VersionRead:
+    """The same for whoever sends no Idempotency-Key."""
+    prepared = await _prepared(workflow_id, body, caller, database, label_sets)
+    async with database.transaction(caller.organisation_id) as session:
+        return await _added(session, prepared, caller, actor)
+
+
+async def _prepared(
+    workflow_id: str, body: VersionCreate, caller: Principal, database: Database, label_sets: LabelSets
+) -> ClassificationVersionRow:
+    """The version as it is to be, measured; nothing is written yet."""
     quality = _quality(database, label_sets)
     calibration = await quality.calibration(caller.organisation_id, workflow_id) if body.learn else None
     async with database.transaction(caller.organisation_id) as session:
         workflows = ClassificationWorkflows(session, caller.organisation_id)
-        row = await _found(workflows, workflow_id, lock=True)
-        _refuse_archived(row)
-        newest = await workflows.version(row.id, row.latest_version)
-        if newest is None:
-            raise NotFoundError(f"workflow {row.id} has no version {row.latest_version}")
-        definition = _changed(Definition.model_validate(newest.definition), body)
+        row = await _found(workflows, workflow_id)
+        newest = await _version(workflows, row, row.latest_version)
         until = await workflows.now() if body.learn else None
-        version = await workflows.add_version(
-            row,
-            definition,
-            caller.user_id,
-            note=body.note,
-            learnt=len(await workflows.learnt(row.id, until)),
-            learnt_until=until,
-            calibration=calibration,
-        )
-        number = version.version
-        await _record(session, caller, actor, Action.CLASSIFICATION_VERSION_CREATED, row.id, version=number)
-    comparison = await quality.compare(caller.organisation_id, row, version)
-    async with database.transaction(caller.organisation_id) as session:
-        workflows = ClassificationWorkflows(session, caller.organisation_id)
-        await workflows.keep_comparison(workflow_id, number, comparison)
-        return version_read(await _version(workflows, row, number), row.active_version)
+        learnt = len(await workflows.learnt(row.id, until))
+    definition = _changed(Definition.model_validate(newest.definition), body)
+    prepared = ClassificationVersionRow(
+        workflow_id=row.id,
+        version=row.latest_version + 1,
+        definition=definition.model_dump(mode="json"),
+        note=body.note,
+        learnt=learnt,
+        learnt_until=until,
+        calibration=calibration,
+        created_by=caller.user_id,
+    )
+    comparison = await quality.compare(caller.organisation_id, row, prepared)
+    prepared.comparison = comparison.model_dump(mode="json")
+    return prepared
+
+
+async def _added(
+    session: AsyncSession, prepared: ClassificationVersionRow, caller: Principal, actor: Actor
+) -> VersionRead:
+    workflows = ClassificationWorkflows(session, caller.organisation_id)
+    row = await _found(workflows, prepared.workflow_id, lock=True)
+    _refuse_archived(row)
+    if prepared.version != row.latest_version + 1:
+        raise ConflictError("another version was made just now: look at it, then try again")
+    version = await workflows.add_version(row, prepared)
+    await _record(
+        session, caller, actor, Action.CLASSIFICATION_VERSION_CREATED, row.id, version=version.version
+    )
+    return version_read(version, row.active_version)
 
 
 @router.post("/{workflow_id}/versions/{version}/activate", responses=problem_responses(404, 409))

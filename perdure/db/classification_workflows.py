@@ -99,45 +99,20 @@ class ClassificationWorkflows:
         return row
 
     async def add_version(
-        self,
-        row: ClassificationWorkflowRow,
-        definition: Definition,
-        user_id: str | None,
-        *,
-        note: str | None,
-        learnt: int,
-        learnt_until: datetime | None,
-        calibration: dict[str, Any] | None,
+        self, row: ClassificationWorkflowRow, prepared: ClassificationVersionRow
     ) -> ClassificationVersionRow:
         """The next version of a workflow, which is not active yet."""
-        row.latest_version += 1
+        row.latest_version = prepared.version
         row.updated_at = await self.now()
+        prepared.organisation_id = self._organisation_id
+        self._session.add(prepared)
         await self._session.flush()
-        return await self._add_version(
-            row.id,
-            row.latest_version,
-            definition,
-            user_id,
-            note=note,
-            learnt=learnt,
-            learnt_until=learnt_until,
-            calibration=calibration,
-        )
+        await self._session.refresh(prepared)
+        return prepared
 
     async def now(self) -> datetime:
         """The transaction's time: what was answered until then is seen in it."""
         return (await self._session.execute(select(func.now()))).scalar_one()
-
-    async def keep_comparison(self, workflow_id: str, version: int, comparison: Comparison) -> None:
-        """Keep how a version did when it was made."""
-        await self._session.execute(
-            update(ClassificationVersionRow)
-            .where(
-                ClassificationVersionRow.workflow_id == workflow_id,
-                ClassificationVersionRow.version == version,
-            )
-            .values(comparison=comparison.model_dump(mode="json"))
-        )
 
     async def _add_version(
         self, workflow_id: str, version: int, definition: Definition, user_id: str | None, **values: Any

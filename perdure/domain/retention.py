@@ -48,8 +48,8 @@ RETENTION: Mapping[DataKind, Retention] = {
         365,
         7,
         None,
-        "Operations that have ended, with their steps, items and events. One that brought a version of a document "
-        "that is still there keeps its own row: it says whose the document is.",
+        "Operations that have ended, with their steps, items, events and results of classification. One that "
+        "brought a version of a document that is still there keeps its own row: it says whose the document is.",
     ),
     DataKind.OPERATION_EVENTS: Retention(
         30, 1, None, "What GET /operations/{id}/events tells of operations that have ended."

@@ -138,3 +138,14 @@ async def test_labels_that_are_several_are_reviewed_as_several(caller: Account) 
     assert done["labels"] == ["Complaint", "Invoice"]
     none = await caller.post(path, 200, json={"labels": []})
     assert (none["label"], none["labels"]) == (None, [])
+
+
+async def test_a_workflow_and_a_version_are_made_once_for_a_key(caller: Account) -> None:
+    body = {"name": "Once", "stages": [{"task": "category", "labels": LABELS}]}
+    key = {"Idempotency-Key": "make-a-workflow"}
+    made = await caller.post(PATH, 201, json=body, headers=key)
+    assert (await caller.post(PATH, 200, json=body, headers=key))["id"] == made["id"]
+    path, key = f"{PATH}/{made['id']}/versions", {"Idempotency-Key": "make-a-version"}
+    version = await caller.post(path, 201, json={"note": "x"}, headers=key)
+    assert await caller.post(path, 200, json={"note": "x"}, headers=key) == version
+    assert (await caller.get(f"{PATH}/{made['id']}"))["latest_version"] == 2
