@@ -336,6 +336,7 @@ def search(q: str, results: list[Any], **more: Any) -> dict[str, Any]:
         "fault": None,
         "results": results,
         "took_ms": 12.4,
+        "notice": None,
         "has_documents": True,
         **more,
     }
