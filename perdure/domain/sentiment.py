@@ -1,8 +1,9 @@
 """How a text feels about its subject: a polarity and a label, sentence by sentence and as a whole.
 
 A sentence is placed by its vector: along what parts good from bad review sentences and opinions from facts, and by
-the described labels it is nearest to. A lexicon's opinion stands beside that. A softmax over these few numbers,
-learnt on sentences that the project wrote, gives the probability of each label (`bench.evaluation.sentiment`).
+the described labels it is nearest to. A lexicon's opinion stands beside that. From these few numbers one logistic
+regression tells good from bad, and a softmax whether it takes a side at all; both are learnt on sentences that the
+project wrote (`bench.evaluation.sentiment`).
 """
 
 import re
@@ -144,34 +145,37 @@ def clauses(sentence: str) -> tuple[str, str] | None:
     return None
 
 
-def features(
-    placed: Numbers, lexicon: Numbers, first: Numbers | None = None, second: Numbers | None = None
-) -> Numbers:
-    """The numbers of a sentence that the softmax weighs.
+def side_features(placed: Numbers, lexicon: Numbers) -> Numbers:
+    """The numbers that tell good from bad, a row a sentence.
 
-    `placed`: a row of `Directions.of`; `lexicon`: compound, shares of good and of bad words; `first` and `second`:
-    `(polarity, described, compound)` of its clauses, where a turn parts it.
+    `placed`: rows of `Directions.of`; `lexicon`: rows of compound, share of good words, share of bad words.
     """
-    polarity, opinion, described, fact = placed
-    compound, good, bad = lexicon
-    clash = 0.0
-    if first is not None and second is not None:
-        clash = float(np.maximum(0.0, -first * second).sum())
-    told = float(first is not None)
-    values = (
-        polarity, opinion, described, fact, compound, good, bad, abs(polarity), abs(compound),
-        min(good, bad), clash, told, 1.0,
+    return np.column_stack((placed[:, 0], placed[:, 2], lexicon, np.ones(len(placed))))
+
+
+def kind_features(side: Numbers, placed: Numbers, lexicon: Numbers, clauses_side: Numbers) -> Numbers:
+    """The numbers that tell whether a sentence takes a side, a row a sentence.
+
+    `side`: log-odds of good against bad; `clauses_side`: those of what stands before and after a turn (0 without one).
+    """
+    first, second = clauses_side.T
+    clash = np.tanh(np.maximum(0.0, -first * second))
+    told = (first != 0.0) | (second != 0.0)
+    return np.column_stack(
+        (
+            np.tanh(np.abs(side)), placed[:, 1], placed[:, 3], np.abs(lexicon[:, 0]),
+            np.minimum(lexicon[:, 1], lexicon[:, 2]), clash, told, np.ones(len(side)),
+        )
     )  # fmt: skip
-    return np.array(values)
 
 
-def probabilities(rows: Numbers, weights: Weights) -> Numbers:
-    """The probability of each of `FEELINGS`, a row a sentence."""
-    logits = rows @ np.array(weights).T
-    logits -= logits.max(axis=1, keepdims=True)
-    powers = np.exp(logits)
-    found: Numbers = powers / powers.sum(axis=1, keepdims=True)
-    return found
+def probabilities(side: Numbers, kind: Numbers, weights: Weights) -> Numbers:
+    """The probability of each of `FEELINGS`, a row a sentence: `side` in log-odds, `kind` as features."""
+    logits = kind @ np.array(weights.kind).T
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    sided, neither, both = (powers / powers.sum(axis=1, keepdims=True)).T
+    good = 1 / (1 + np.exp(-np.clip(side, -30, 30)))
+    return np.column_stack((sided * good, sided * (1 - good), neither, both))
 
 
 def of_sentence(probability: Numbers) -> Sentiment:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -16,12 +17,13 @@ from perdure.domain.sentiment import (
     Feeling,
     Sentiment,
     clauses,
-    features,
+    kind_features,
     of_text,
     probabilities,
     sentences_to_judge,
+    side_features,
 )
-from perdure.domain.sentiment_weights import ENGLISH, OTHER
+from perdure.domain.sentiment_weights import ENGLISH, OTHER, Weights
 from perdure.ports.models import Embedder, Vectors
 
 Numbers = npt.NDArray[np.float64]
@@ -33,6 +35,25 @@ def review_sentences(path: Path = SENTENCES) -> list[tuple[Feeling, str]]:
     """Sentences with the feeling that a reader would say they have."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return [(_MARKS[line[0]], line[2:]) for line in lines if line[:1] in _MARKS]
+
+
+@dataclass(frozen=True)
+class SentencesRead:
+    """Rows of `count` sentences, then of two clauses for each of those at `parted`."""
+
+    count: int
+    parted: Sequence[int]
+    placed: Numbers
+    lexicon: Numbers
+
+
+def features_of(read: SentencesRead, weights: Weights) -> tuple[Numbers, Numbers]:
+    """The log-odds of good against bad, and the features that tell whether a side is taken."""
+    side = side_features(read.placed, read.lexicon) @ np.array(weights.side)
+    of_clauses = np.zeros((read.count, 2))
+    of_clauses[read.parted] = side[read.count :].reshape(-1, 2)
+    whole = slice(read.count)
+    return side[whole], kind_features(side[whole], read.placed[whole], read.lexicon[whole], of_clauses)
 
 
 class DescribedSentiment:
@@ -57,28 +78,23 @@ class DescribedSentiment:
     def probabilities(self, said: Sequence[str], languages: Sequence[str | None]) -> Numbers:
         """(sentences, feelings) that sum to 1 in each row."""
         english = np.array([(tag or "en").split("-", maxsplit=1)[0] == "en" for tag in languages])
-        rows = self.features(said, english)
-        return np.where(english[:, None], probabilities(rows, ENGLISH), probabilities(rows, OTHER))
+        read = self.read(said, english, self._learnt())
+        found = [probabilities(*features_of(read, weights), weights) for weights in (ENGLISH, OTHER)]
+        return np.where(english[:, None], *found)
 
-    def features(
-        self, said: Sequence[str], english: npt.NDArray[np.bool_], directions: Directions | None = None
-    ) -> Numbers:
-        """What the softmax weighs, a row a sentence."""
-        directions = directions or self._learnt()
+    def read(
+        self, said: Sequence[str], english: npt.NDArray[np.bool_], directions: Directions
+    ) -> SentencesRead:
+        """Place sentences and their clauses, and ask the lexicon about those that are English."""
         parted = {at: found for at, sentence in enumerate(said) if (found := clauses(sentence))}
-        vectors = self._embedder.embed([*said, *(clause for pair in parted.values() for clause in pair)])
-        placed = directions.of(vectors)
-        rows = []
-        after = len(said)
-        for at, sentence in enumerate(said):
-            sides: list[Numbers] = []
-            for clause in parted.get(at, ()):
-                compound = self._lexicon(clause, english=bool(english[at]))[0]
-                sides.append(np.array([placed[after, 0], placed[after, 2], compound]))
-                after += 1
-            lexicon = self._lexicon(sentence, english=bool(english[at]))
-            rows.append(features(placed[at], lexicon, *sides))
-        return np.stack(rows)
+        asked = [*said, *(clause for pair in parted.values() for clause in pair)]
+        of_english = [*english, *(english[at] for at in parted for _ in range(2))]
+        lexicon = [
+            self._lexicon(one) if known else (0.0, 0.0, 0.0)
+            for one, known in zip(asked, of_english, strict=True)
+        ]
+        placed = directions.of(self._embedder.embed(asked))
+        return SentencesRead(len(said), list(parted), placed, np.array(lexicon))
 
     def directions(self, sentences: Sequence[tuple[Feeling, str]]) -> Directions:
         """What parts these sentences among the vectors of the embedder."""
@@ -92,11 +108,9 @@ class DescribedSentiment:
                 self._directions = self.directions(review_sentences())
             return self._directions
 
-    def _lexicon(self, sentence: str, *, english: bool) -> Numbers:
-        if not english:
-            return np.zeros(3)
+    def _lexicon(self, sentence: str) -> tuple[float, float, float]:
         scores = self._vader.polarity_scores(sentence)
-        return np.array([scores["compound"], scores["pos"], scores["neg"]])
+        return scores["compound"], scores["pos"], scores["neg"]
 
     @cached_property
     def _vader(self) -> Any:

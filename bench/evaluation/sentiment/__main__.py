@@ -10,20 +10,19 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench.evaluation.sentiment.learning import Numbers, crossed, held_out_features, learnt_weights
+from bench.evaluation.classification.kept_vectors import KeptVectors
+from bench.evaluation.sentiment.learning import Learning, Numbers
 from perdure.domain.calibration import expected_calibration_error
-from perdure.domain.sentiment import FEELINGS, Feeling, probabilities
+from perdure.domain.sentiment import FEELINGS, Feeling
 from perdure.providers.described_sentiment import DescribedSentiment, review_sentences
 from perdure.providers.minilm_embedder import MiniLMEmbedder
 from perdure.providers.minilm_export import ensure_exported
 from perdure.settings import home_directory
 
 TESTING = Path(__file__).parent / "testing.txt"
-_RIDGE = 0.01
 
 
 def main() -> None:
@@ -35,20 +34,15 @@ def main() -> None:
     given = parser.parse_args()
     models = home_directory() / "models"
     ensure_exported(models)
-    judge = DescribedSentiment(MiniLMEmbedder(models))
+    judge = DescribedSentiment(KeptVectors(MiniLMEmbedder(models), home_directory() / "bench"))
     console = Console()
     table = Table("sentences", "n", "accuracy", "95 %", "good or bad", "95 %", "ECE")
     if given.learn:
         told = review_sentences()
-        feelings = [feeling for feeling, _ in told]
         for name, english in (("ENGLISH", True), ("OTHER", False)):
-            rows = held_out_features(judge, told, english=english)
-            weights = crossed(rows, feelings, _RIDGE)
-            found = np.concatenate(
-                [probabilities(row[None], one) for row, one in zip(rows, weights, strict=True)]
-            )
-            table.add_row(f"learnt from, crossed ({name})", *_figures(found, feelings))
-            console.print(f"{name}: Weights = {learnt_weights(rows, feelings, _RIDGE)}", soft_wrap=True)
+            learning = Learning(judge, told, english=english)
+            table.add_row(f"learnt from, crossed ({name})", *_figures(*learning.crossed()))
+            console.print(f"{name} = {learning.weights()}", soft_wrap=True, highlight=False)
     else:
         for path in given.files or [TESTING]:
             told = review_sentences(path)
