@@ -14,7 +14,8 @@ def holders_of(
     found: dict[str, None] = {}
     at_hand = [person]
     for _ in range(max_depth):
-        at_hand = [one.by for name in at_hand for one in active if one.to == name and one.by not in found]
+        nearer = dict.fromkeys(at_hand)
+        at_hand = [one.by for one in active if one.to in nearer and one.by not in found]
         for name in at_hand:
             if name != person:
                 found[name] = None

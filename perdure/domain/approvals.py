@@ -36,6 +36,7 @@ from perdure.domain.audit import canonical_json
 from perdure.domain.business_calendar import after
 
 REMIND_AGAIN_AFTER = timedelta(hours=1)
+MAX_DELEGATES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +373,8 @@ class _Telling(Course):
             for one in self.state.delegations
             if one.ends_at > self.now and (one.by, one.to, one.stage) != (made.by, made.to, made.stage)
         ]
+        if sum(one.by == event.by for one in kept) >= MAX_DELEGATES:
+            raise RefusedError(Refusal.DELEGATION_NOT_ALLOWED, f"{MAX_DELEGATES} people are enough.")
         self.change(delegations=(*kept, made))
         self.record(Entry.DELEGATED, by=event.by, stage=scope, people=(event.to,))
         self.notify(Notice.ASKED, (event.to,), stage.id)

@@ -17,6 +17,11 @@ from perdure.domain.json_objects import Faults, ObjectReader
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MAX_HOLIDAYS = 1_000
 MAX_PERIODS_A_DAY = 12
+# So that counting a year of work in the shortest weeks takes no time that anybody notices.
+LEAST_MINUTES_A_WEEK = 60
+_LONGEST = timedelta(days=3660)
+_LONGEST_DAYS = timedelta(days=366)
+_LONGEST_HOURS = timedelta(hours=2_000)
 _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
 # No zone is further from UTC.
@@ -53,7 +58,10 @@ def parse_span(text: object) -> Span | None:
     if match is None or (match[2] and match[3] == "week"):
         return None
     span = Span(int(match[1]), match[3], match[2] is not None)
-    return span if span.length <= timedelta(days=3660) else None
+    longest = _LONGEST
+    if span.business:
+        longest = _LONGEST_DAYS if span.unit == "day" else _LONGEST_HOURS
+    return span if span.length <= longest else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +199,9 @@ def read_calendar(value: object, pointer: str, faults: Faults) -> BusinessCalend
         given.fault("hours", 'is missing; give hours such as {"mon": ["09:00-17:00"]}')
     hours = ObjectReader(given.get("hours") or {}, given.at("hours"), faults, WEEKDAYS)
     week = tuple(_read_hours(hours, weekday) for weekday in WEEKDAYS)
-    if given.has("hours") and not any(week) and len(faults) == before_reading:
-        given.fault("hours", "no day has any hours")
+    worked = sum(end - start for hours_of_day in week for start, end in hours_of_day)
+    if given.has("hours") and worked < LEAST_MINUTES_A_WEEK and len(faults) == before_reading:
+        given.fault("hours", f"must be at least {LEAST_MINUTES_A_WEEK} minutes a week")
     holidays = tuple(
         sorted(
             {

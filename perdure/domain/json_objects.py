@@ -6,6 +6,8 @@ from typing import TypeVar
 from perdure.errors import FieldError, InvalidInputError
 
 MAX_TEXT = 4_000
+# More than anybody mends in one go; an answer that lists them stays small.
+MAX_FAULTS = 1_000
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -14,13 +16,12 @@ class Faults:
     """What is wrong with a document, in the order in which it was found."""
 
     def __init__(self) -> None:
-        self._found: list[FieldError] = []
+        self._found: dict[FieldError, None] = {}
 
     def add(self, pointer: str, detail: str) -> None:
         """Note a fault; the same place and words are noted once."""
-        fault = FieldError(pointer, detail)
-        if fault not in self._found:
-            self._found.append(fault)
+        if len(self._found) < MAX_FAULTS:
+            self._found[FieldError(pointer, detail)] = None
 
     def __iter__(self) -> Iterator[FieldError]:
         return iter(self._found)
@@ -31,9 +32,9 @@ class Faults:
     def raise_for(self, noun: str) -> None:
         """InvalidInputError with all faults, when there are some."""
         if self._found:
-            first = self._found[0]
+            first = next(iter(self))
             detail = f"The {noun} has {len(self._found)} fault{'s'[: len(self._found) > 1]}: "
-            raise InvalidInputError(f"{detail}{first.pointer or '/'} {first.detail}", self._found)
+            raise InvalidInputError(f"{detail}{first.pointer or '/'} {first.detail}", list(self))
 
 
 def escaped(key: str) -> str:

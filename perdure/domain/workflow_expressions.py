@@ -21,7 +21,6 @@ _TOKEN = re.compile(
     re.ASCII,
 )
 _PAIRS = {")": "(", "]": "[", "}": "{"}
-_INSERTED = re.compile(r"\$\{((?:[^{}\"']|\"[^\"]*\"|'[^']*')*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +40,34 @@ class Examined:
 
 
 def inserted(text: str) -> tuple[str, ...]:
-    """The expressions that stand in a text as `${…}`."""
-    return tuple(match[1].strip() for match in _INSERTED.finditer(text))
+    """The expressions that stand in a text as `${…}`; one that never ends is returned with its `${`, and is wrong."""
+    found: list[str] = []
+    start = text.find("${")
+    while start >= 0:
+        end = _end_of(text, start + 2)
+        if end is None:
+            return (*found, text[start : start + MAX_EXPRESSION])
+        found.append(text[start + 2 : end].strip())
+        start = text.find("${", end)
+    return tuple(found)
+
+
+def _end_of(text: str, start: int) -> int | None:
+    """Where the bracket is closed, looking past quotes and brackets within."""
+    depth, quote, position = 1, "", start
+    while position < min(len(text), start + MAX_EXPRESSION):
+        character = text[position]
+        if quote:
+            position += character == "\\"
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        else:
+            depth += (character == "{") - (character == "}")
+            if not depth:
+                return position
+        position += 1
+    return None
 
 
 def expressions_in(value: object) -> Iterator[tuple[str, str]]:

@@ -98,16 +98,16 @@ class Graph:
             path, on_path = [(start, iter(following[start]))], {start}
             while path:
                 step, edges = path[-1]
-                edge = next(edges, None)
-                if edge is None:
+                taken = next(edges, None)
+                if taken is None:
                     path.pop()
                     on_path.discard(step)
                     done.add(step)
-                elif edge.target in on_path:
-                    back.add(edge)
-                elif edge.target not in done:
-                    path.append((edge.target, iter(following[edge.target])))
-                    on_path.add(edge.target)
+                elif taken.target in on_path:
+                    back.add(taken)
+                elif taken.target not in done:
+                    path.append((taken.target, iter(following[taken.target])))
+                    on_path.add(taken.target)
         return back
 
 

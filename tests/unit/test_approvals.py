@@ -563,6 +563,13 @@ def test_a_delegation_has_its_time_and_its_stage() -> None:
     assert request.asked() == {"ann", "cat", "eve"}
 
 
+def test_nobody_delegates_to_everybody() -> None:
+    request = Request(two())
+    assert [delegate(request, "ann", f"d{number}") for number in range(20)] == [None] * 20
+    assert delegate(request, "ann", "d20") is Refusal.DELEGATION_NOT_ALLOWED
+    assert delegate(request, "ann", "d5", ends_at=MONDAY + HOUR) is None
+
+
 def test_a_delegation_is_taken_back() -> None:
     request = Request(two())
     delegate(request, "ann", "dan")

@@ -1,5 +1,6 @@
 """Deadlines in working hours, as people would count them."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -97,7 +98,21 @@ def test_business_time_without_a_calendar_is_an_error_and_no_guess() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2", "0 days", "-1 days", "2 business weeks", "2.5 hours", "PT2H", "99999 weeks", 2, None]
+    "text",
+    [
+        "",
+        "2",
+        "0 days",
+        "-1 days",
+        "2 business weeks",
+        "2.5 hours",
+        "PT2H",
+        "99999 weeks",
+        "2001 business hours",
+        "367 business days",
+        2,
+        None,
+    ],
 )
 def test_what_is_no_span_is_none(text: object) -> None:
     assert parse_span(text) is None
@@ -132,7 +147,7 @@ def test_every_fault_of_a_calendar_is_named_at_once() -> None:
     }
 
 
-@pytest.mark.parametrize("hours", [None, {}, {"mon": []}])
+@pytest.mark.parametrize("hours", [None, {}, {"mon": []}, {"mon": ["09:00-09:59"]}])
 def test_a_calendar_without_hours_is_refused(hours: object) -> None:
     assert faults({"time_zone": "UTC", "hours": hours}).keys() == {"/calendar/hours"}
 
@@ -140,3 +155,13 @@ def test_a_calendar_without_hours_is_refused(hours: object) -> None:
 @pytest.mark.parametrize("zone", ["", "../etc/passwd", "/etc/localtime", "a\0b", "Mars/Olympus", 7])
 def test_a_zone_is_never_a_path(zone: object) -> None:
     assert "/calendar/time_zone" in faults({"time_zone": zone, "hours": {"mon": ["09:00-17:00"]}})
+
+
+def test_a_year_of_work_in_short_weeks_is_counted_quickly() -> None:
+    short = calendar(OFFICE | {"hours": {"mon": ["09:00-10:00"]}})
+    span = parse_span("2000 business hours")
+    assert span is not None
+    started = time.process_time()
+    due = after(short, berlin("2026-12-21T09:00"), span)
+    assert due.year == 2065
+    assert time.process_time() - started < 1
