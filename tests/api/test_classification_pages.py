@@ -1,5 +1,6 @@
 """The console's pages of classification: what their forms do, refuse and keep, without a browser."""
 
+import itertools
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -9,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from api.sessions import CSRF_HEADER
+from perdure.domain.deciding import is_frozen, text_digest
 from perdure.domain.ids import new_id
 from tests.api.conftest import PASSWORD
 
@@ -70,7 +72,7 @@ async def test_a_text_is_answered_on_the_page_of_its_form_and_runs_nothing(
     [
         ({"labels": LABELS, "stages": "category"}, "Give a text"),
         ({"text": "x", "document_id": "doc_1", "labels": LABELS, "stages": "category"}, "not both"),
-        ({"text": "x", "labels": "Invoice", "stages": "category"}, "Give at least two labels."),
+        ({"text": "x", "labels": "Invoice", "stages": "category"}, "two labels"),
         ({"text": "x", "labels": "> y", "stages": "category"}, "Line 1 is an example"),
         ({"text": "x", "labels": LABELS}, "Choose a stage"),
         ({"text": "x", "labels": LABELS, "stages": "category", "rule": "target"}, "Say how many per cent"),
@@ -144,6 +146,27 @@ async def test_versions_are_made_aimed_and_activated_and_an_archived_workflow_is
     )
     assert refused.status_code == 422
     assert "is archived" in refused.text
+
+
+async def test_what_people_answered_is_measured_and_drawn(browser: httpx.AsyncClient) -> None:
+    path = await workflow(browser)
+    asked = {"workflow_id": path.rpartition("/")[2]}
+    bills = (f"Please pay our invoice number {number} of 12.00 EUR." for number in itertools.count())
+    kept = itertools.islice((bill for bill in bills if is_frozen(text_digest(bill))), 4)
+    for number, bill in enumerate(kept):
+        answer = await browser.post("/classification", data=asked | {"text": bill})
+        found = re.search(r'href="(/classification/results/clr_\w+)/review"', answer.text)
+        assert found is not None
+        right = {"label": "Invoice" if number else "Complaint"}
+        assert (await browser.post(f"{found[1]}/review", data=right)).status_code == 303
+    page = unescape((await browser.get(f"{path}/quality?target=70")).text)
+    assert re.search(r'Right</span><span class="tile-count">75 %', page)
+    assert re.search(r'Answered texts</span><span class="tile-count">4<', page)
+    assert page.count('<svg class="chart" role="img"') == 2
+    assert re.search(
+        r"For <strong[^>]*>70 %</strong> right, <strong[^>]*>\d+ %</strong> would be decided", page
+    )
+    assert "No share of the answers reaches" in (await browser.get(f"{path}/quality?target=99")).text
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ from perdure.schemas.classification import (
     VersionRead,
     WorkflowRead,
 )
-from perdure.schemas.operations import Progress
+from perdure.schemas.operations import OperationError, Progress
 from tests.browser.preview import LONG, Page, ago, common, document, operation
 
 LABELS = """
@@ -373,11 +373,15 @@ def summary(place: int) -> ResultView:
 
 def batch(status: str, *, results: bool = True, **more: Any) -> dict[str, Any]:
     done = {"completed": 1000, "failed": 0}.get(status, 412)
+    error = OperationError(
+        type="budget-reached", detail="The budget of November is used up.", step="classify"
+    )
     view = operation(
         "Classify 1,000 texts",
         status,
         "classify_batch",
         progress=Progress(done=done, total=1000, step="classify"),
+        error=error if status in ("paused", "failed") else None,
     )
     return shell(
         "batches",
@@ -502,6 +506,7 @@ PAGES: dict[str, Page] = {
     "batches": Page("classification_batches.html", lambda: batches(4)),
     "batches-empty": Page("classification_batches.html", lambda: batches(0, fault="The file has no rows.")),
     "batch-running": Page("classification_batch.html", lambda: batch("running")),
+    "batch-waiting": Page("classification_batch.html", lambda: batch("paused")),
     "batch-completed": Page("classification_batch.html", lambda: batch("completed")),
     "batch-empty": Page("classification_batch.html", lambda: batch("failed", results=False)),
 }
