@@ -31,6 +31,7 @@ GROUPS = {
     "idle_memory": "bench.idle_memory",
     "warm_start": "bench.warm_start",
     "pause": "bench.pause",
+    "providers": "bench.providers",
     "codec": "bench.codec",
     "backup": "bench.backup",
     "capacity": "bench.capacity",

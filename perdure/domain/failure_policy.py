@@ -29,7 +29,7 @@ class Patience:
 
     def wait(self, failures: int) -> timedelta:
         """After so many failures, when the provider does not say."""
-        return min(self.first_wait * 2 ** min(failures - 1, 10), self.longest_wait)
+        return min(self.first_wait * (1 << min(failures - 1, 10)), self.longest_wait)
 
 
 @dataclass(frozen=True)
