@@ -31,7 +31,7 @@ class Learning:
         for part in range(_PARTS):
             directions = judge.directions([one for at, one in enumerate(told) if self._parts[at] != part])
             inside = [told[at][1] for at in np.flatnonzero(self._parts == part)]
-            self._read.append(judge.read(inside, np.full(len(inside), english), directions))
+            self._read.append(judge.read(inside, ["en" if english else ""] * len(inside), directions))
 
     def weights(self, without: int | None = None) -> Weights:
         """Learnt from all, or from all but one part."""
