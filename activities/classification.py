@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 from temporalio import activity
 
+from activities.category_prompts import category_prompt, read_category
 from activities.failures import failures
 from activities.language_models import Answered, ModelCall, RoutedLanguageModels
 from activities.text_stages import TextStages, labels_of
 from perdure.db.classification_results import ClassificationResults, Item, Outcome
 from perdure.db.classification_workflows import ClassificationWorkflows
 from perdure.db.session import Transaction
-from perdure.domain.classification_prompts import category_prompt, read_category
 from perdure.domain.deciding import ENOUGH_CONFIDENCES, follows, next_category
 from perdure.domain.ids import made_at
 from perdure.domain.risk_coverage import threshold_for

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
 
 from perdure.domain.risk_coverage import ENOUGH_REVIEWED, threshold_for
-from perdure.schemas.classification import Below, Decision, Questions, ResultStatus, Stage, StageGiven
 
 # The confidences of fewer answers say little about those that come.
 ENOUGH_CONFIDENCES = 50
@@ -12,8 +13,70 @@ ENOUGH_CONFIDENCES = 50
 _FROZEN_OF = 5
 
 
+class Stage(StrEnum):
+    """What can be asked about a text."""
+
+    CATEGORY = "category"
+    SENTIMENT = "sentiment"
+    ENTITIES = "entities"
+    SUMMARY = "summary"
+
+
+class Below(StrEnum):
+    """What happens to an answer that is less sure than asked for."""
+
+    NEXT_STAGE = "next_stage"
+    ESCALATE_TO_LLM = "escalate_to_llm"
+    HUMAN_REVIEW = "human_review"
+
+
+class Decision(StrEnum):
+    """Who decides: the answer is sure enough, or a person is asked."""
+
+    AUTO = "auto"
+    HUMAN_REVIEW = "human_review"
+
+
+class ResultStatus(StrEnum):
+    """Life of a result: `scored` waits for the rest of its batch, `escalated` for a model, `open` for a person."""
+
+    QUEUED = "queued"
+    SCORED = "scored"
+    ESCALATED = "escalated"
+    DECIDED = "decided"
+    OPEN = "open"
+    REVIEWED = "reviewed"
+    FAILED = "failed"
+
+
+class AskedStage(Protocol):
+    """What is asked at one stage, as far as decisions go."""
+
+    @property
+    def task(self) -> Stage: ...
+
+    @property
+    def threshold(self) -> float | None: ...
+
+    @property
+    def target_accuracy(self) -> float | None: ...
+
+    @property
+    def below(self) -> Below: ...
+
+
+class Asked(Protocol):
+    """Stages in their order, and from which confidence on each is sure."""
+
+    @property
+    def stages(self) -> Sequence[AskedStage]: ...
+
+    @property
+    def sure_from(self) -> Sequence[float | None]: ...
+
+
 def sure_from(
-    stage: StageGiven, reviewed: Sequence[tuple[float, bool]] = (), unreviewed: Sequence[float] = ()
+    stage: AskedStage, reviewed: Sequence[tuple[float, bool]] = (), unreviewed: Sequence[float] = ()
 ) -> float | None:
     """From which confidence on a stage's answer is decided automatically; None is always.
 
@@ -32,7 +95,7 @@ def is_sure(confidence: float, threshold: float | None) -> bool:
     return threshold is None or confidence >= threshold
 
 
-def follows(questions: Questions, place: int, confidence: float, *, asked: bool) -> ResultStatus | int:
+def follows(questions: Asked, place: int, confidence: float, *, asked: bool) -> ResultStatus | int:
     """What becomes of an answer of the category stage at `place`: decided, open, escalated, or the next stage's place.
 
     `asked` is whether a model has given it: nobody is asked twice.
@@ -49,7 +112,7 @@ def follows(questions: Questions, place: int, confidence: float, *, asked: bool)
     return ResultStatus.OPEN
 
 
-def next_category(questions: Questions, place: int = 0) -> int | None:
+def next_category(questions: Asked, place: int = 0) -> int | None:
     """The place of the first category stage from one on."""
     found = (n for n, stage in enumerate(questions.stages) if n >= place and stage.task is Stage.CATEGORY)
     return next(found, None)

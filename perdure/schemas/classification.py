@@ -8,9 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PlainSerializer, StringConstraints, field_validator, model_validator
 
+from perdure.domain.deciding import Below, Decision, ResultStatus, Stage
 from perdure.schemas.base import Contract, Id, Instant, RequestBody
 from perdure.schemas.documents import ExternalId, LanguageTag
 from perdure.schemas.operations import OperationInput
+
+# These are what the rules are about; here they are what callers say.
+__all__ = ["Below", "Decision", "ResultStatus", "Stage"]
 
 MAX_TEXT = 1_000_000
 MAX_ITEMS = 10_000
@@ -28,42 +32,6 @@ Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 TargetAccuracy = Annotated[float, Field(ge=0.5, le=0.999)]
 Provider = Literal["local", "openai", "anthropic", "openai_compatible"]
 Dollars = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
-
-
-class Stage(StrEnum):
-    """What can be asked about a text."""
-
-    CATEGORY = "category"
-    SENTIMENT = "sentiment"
-    ENTITIES = "entities"
-    SUMMARY = "summary"
-
-
-class Below(StrEnum):
-    """What happens to an answer that is less sure than asked for."""
-
-    NEXT_STAGE = "next_stage"
-    ESCALATE_TO_LLM = "escalate_to_llm"
-    HUMAN_REVIEW = "human_review"
-
-
-class Decision(StrEnum):
-    """Who decides: the answer is sure enough, or a person is asked."""
-
-    AUTO = "auto"
-    HUMAN_REVIEW = "human_review"
-
-
-class ResultStatus(StrEnum):
-    """Life of a result: `scored` waits for the rest of its batch, `escalated` for a model, `open` for a person."""
-
-    QUEUED = "queued"
-    SCORED = "scored"
-    ESCALATED = "escalated"
-    DECIDED = "decided"
-    OPEN = "open"
-    REVIEWED = "reviewed"
-    FAILED = "failed"
 
 
 class ItemStatus(StrEnum):

@@ -4,7 +4,7 @@ from typing import Any
 
 from jsonschema import validate
 
-from perdure.domain.classification_prompts import READ_CHARACTERS, category_prompt, read_category
+from activities.category_prompts import READ_CHARACTERS, category_prompt, read_category
 from perdure.schemas.classification import StageGiven
 
 LABELS: list[dict[str, Any]] = [
