@@ -28,7 +28,6 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from perdure.domain.ids import new_id
 from perdure.domain.routing import BUILT_IN_MODEL
 from tests.accounts import Account, registered
 from tests.integration.test_evolution_insights import BOATS
@@ -74,6 +73,17 @@ ROUTING = "/providers/routing"
 # Nobody is at this address, so that a test of the key ends at once.
 NOWHERE = {"provider": "openai_compatible", "base_url": "https://models.invalid/v1", "default_model": "none"}
 BUILT_IN_ROUTE = {"generate": {"candidates": [{"provider": "extractive", "model": BUILT_IN_MODEL}]}}
+CLASSIFICATION = "POST /api/v1/ai/classification"
+SENTIMENT = {"stages": [{"task": "sentiment"}]}
+# Bodies that no chance brings about.
+BODIES: dict[str, dict[str, Any]] = {
+    f"{CLASSIFICATION}/enhanced": {"text": "A fine pump.", "stages": ["sentiment"]},
+    f"{CLASSIFICATION}/batch": {"items": [{"text": "A fine pump."}], "stages": ["sentiment"]},
+    f"{CLASSIFICATION}/workflows": {"name": "Praise and blame", **SENTIMENT},
+    f"{CLASSIFICATION}/workflows/{{workflow_id}}/versions": SENTIMENT,
+    f"{CLASSIFICATION}/results/{{result_id}}/review": {"label": "positive"},
+    NEW_KEY: {"provider": "anthropic", "name": "Made up", "value": "sk-ant-0123456789abcdef"},
+}
 # Nobody can say anything after it.
 LAST = "POST /api/v1/organisation/erasure"
 # Nothing is excluded. Streams end with their operation: all operations that a request can reach end by themselves.
@@ -102,7 +112,7 @@ class Tenant:
 
     def marks(self) -> set[str]:
         """What stands in this organisation's data alone."""
-        return {*self.ids.values(), self.account.organisation_id, self.name} - {"default"}
+        return {*self.ids.values(), self.account.organisation_id, self.name} - {"default", "1"}
 
 
 @dataclass
@@ -152,6 +162,10 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
     remembered = await account.post("/memories?wait=true", 200, json=said)
     await account.post("/memories/recall", 200, json={"query": f"pump of {title}", "session_id": title})
     evolution = await _evolved(account, f"boats of {title}")
+    flow = await account.post("/ai/classification/workflows", 201, json={"name": title, **SENTIMENT})
+    praise = {"text": f"The pump of {title} is wonderful.", "workflow_id": flow["id"]}
+    await account.post("/ai/classification/enhanced?wait=true", 200, json=praise)
+    (judged,) = (await account.get("/ai/classification/results"))["items"]
     me = await account.get("/auth/me")
     gone = await _member(account, leaver)
     erasure = await account.post(f"/users/{gone}/erasure")
@@ -165,6 +179,9 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
             "api_key_id": key["id"],
             "secret_id": secret["id"],
             "key_id": provider_key["id"],
+            "workflow_id": flow["id"],
+            "result_id": judged["id"],
+            "version": "1",
             "user_id": await _member(account, colleague),
             "owner": me["user"]["id"],
             "space": "default",
@@ -214,10 +231,8 @@ def _operations(product: FastAPI, url: str) -> list[Any]:
 
 async def _body(tenant: Tenant, label: str) -> dict[str, Any] | None:
     """What a route takes that no chance brings about."""
-    if label == NEW_KEY:
-        return {"provider": "anthropic", "name": new_id("key"), "value": "sk-ant-0123456789abcdef"}
     if label != LAST:
-        return None
+        return BODIES.get(label)
     return {"confirm": (await tenant.account.get("/organisation"))["name"]}  # others have renamed it
 
 
