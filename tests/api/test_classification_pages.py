@@ -122,6 +122,16 @@ async def test_several_labels_are_chosen_by_their_boxes(browser: httpx.AsyncClie
     assert "Invoice, Complaint" in (await browser.get(path)).text
 
 
+async def test_a_sentiment_that_is_not_sure_is_decided_too(browser: httpx.AsyncClient) -> None:
+    form = {"text": "It is a chair.", "stages": "sentiment", "rule": "threshold", "percent": "100"}
+    answer = await browser.post("/classification", data=form)
+    found = re.search(r'href="(/classification/results/clr_\w+)/review"', answer.text)
+    assert found is not None, answer.text
+    review = await browser.post(f"{found[1]}/review", data={"other": "neutral", "back": "result"})
+    assert review.status_code == 303
+    assert "A person's answer" in unescape((await browser.get(found[1])).text)
+
+
 async def test_versions_are_made_aimed_and_activated_and_an_archived_workflow_is_used_no_more(
     browser: httpx.AsyncClient,
 ) -> None:
