@@ -34,6 +34,7 @@ GROUPS = {
     "providers": "bench.providers",
     "codec": "bench.codec",
     "backup": "bench.backup",
+    "text_analysis": "bench.text_analysis",
     "capacity": "bench.capacity",
 }
 # A quarter of an hour and more: only when they are named.

@@ -1,8 +1,9 @@
 """`python -m bench.evaluation.sentiment [FILE…] [--learn]`: how well the local sentiment does on review sentences.
 
-A file has a sentence a line after `+` (good), `-` (bad), `0` (neither) or `~` (both); without files, the project's own
-that are never learnt from. `--learn` prints the weights for `perdure/domain/sentiment_weights.py`, learnt from
-`perdure/providers/review_sentences.txt`, and how well they do on those sentences that had no part in them.
+A file has a sentence a line after `+` (good), `-` (bad), `0` (neither) or `~` (both); a name that ends in `_de` says that
+they are German. Without files: the project's own that are never learnt from. `--learn` prints the weights for
+`perdure/domain/sentiment_weights.py`, learnt from `perdure/providers/review_sentences.txt`, and how well they do on
+those sentences that had no part in them.
 """
 
 import argparse
@@ -30,7 +31,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.evaluation.sentiment")
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--learn", action="store_true")
-    parser.add_argument("--language", default="en")
     given = parser.parse_args()
     models = home_directory() / "models"
     ensure_exported(models)
@@ -44,11 +44,17 @@ def main() -> None:
             table.add_row(f"learnt from, crossed ({name})", *_figures(*learning.crossed()))
             console.print(f"{name} = {learning.weights()}", soft_wrap=True, highlight=False)
     else:
-        for path in given.files or [TESTING]:
+        for path in given.files or [TESTING, *sorted(TESTING.parent.glob("testing_*.txt"))]:
             told = review_sentences(path)
-            found = judge.probabilities([one for _, one in told], [given.language] * len(told))
+            found = judge.probabilities([one for _, one in told], [_language(path)] * len(told))
             table.add_row(path.stem, *_figures(found, [feeling for feeling, _ in told]))
     console.print(table)
+
+
+def _language(path: Path) -> str:
+    """That of `testing_de.txt` is German."""
+    tag = path.stem.rpartition("_")[2]
+    return tag if len(tag) == 2 else "en"
 
 
 def _figures(found: Numbers, feelings: Sequence[Feeling]) -> list[str]:
