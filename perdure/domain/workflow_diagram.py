@@ -4,21 +4,25 @@ Each step has a class of its state, so that an execution is the same drawing in 
 style sheet of its own that a page may replace. Nothing in it is script, and all text is escaped.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from perdure.domain.workflow_definitions import Step, StepType, WorkflowDefinition, graph_of
 from perdure.domain.workflow_graph import Edge, Graph
 
 _WIDTH, _HEIGHT, _ACROSS, _DOWN, _MARGIN = 180, 52, 28, 56, 24
+_PASSING = 12
 _SWEEPS = 6
 _LABEL = 24
 STATES = ("pending", "running", "waiting", "completed", "failed", "skipped", "cancelled")
 _STYLE = (
     ".step rect{fill:#fff;stroke:#475569;stroke-width:1.5}.step text{fill:#0f172a;font:13px system-ui,sans-serif}"
     ".step .type{fill:#475569;font-size:11px}.edge path{fill:none;stroke:#64748b;stroke-width:1.5}"
-    ".edge text{fill:#475569;font:11px system-ui,sans-serif}.edge.back path,.edge.error path{stroke-dasharray:5 4}"
+    ""
+    ".edge text{fill:#475569;font:11px system-ui,sans-serif;paint-order:stroke;stroke:#fff;stroke-width:3}"
+    ".edge.back path,.edge.error path{stroke-dasharray:5 4}"
     ".running rect{fill:#dbeafe;stroke:#1d4ed8}.waiting rect{fill:#fef3c7;stroke:#b45309}"
     ".completed rect{fill:#dcfce7;stroke:#15803d}.failed rect{fill:#fee2e2;stroke:#b91c1c}"
     ".skipped rect,.cancelled rect{fill:#f1f5f9;stroke:#94a3b8;stroke-dasharray:3 3}"
@@ -36,82 +40,109 @@ class StepView:
 def diagram(definition: WorkflowDefinition, views: Mapping[str, StepView] | None = None) -> str:
     """Draw a definition, or with views an execution of it."""
     graph = graph_of(definition.steps)
-    places = _places(graph)
+    drawing = _Drawing(graph)
     steps = {step.id: step for step in definition.steps}
-    width = max((x for x, _ in places.values()), default=0) + _WIDTH + _MARGIN
-    height = max((y for _, y in places.values()), default=0) + _HEIGHT + _MARGIN
-    back = graph.back_edges()
-    lines = [_edge(edge, places, edge in back) for edge in graph.edges]
-    boxes = [_box(steps[name], places[name], views) for name in graph.steps]
-    title = escape(definition.name)
+    lines = [drawing.line(edge) for edge in graph.edges]
+    boxes = [_box(steps[name], drawing.places[name], views) for name in graph.steps]
     # Room at the left for lines that lead back.
+    width, height = drawing.width + 2 * _MARGIN, drawing.height
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-_MARGIN} 0 {width + _MARGIN} {height}" '
-        f'width="{width + _MARGIN}" height="{height}" role="img" aria-labelledby="workflow-title">'
-        f'<title id="workflow-title">{title}</title><style>{_STYLE}</style>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-_MARGIN} 0 {width} {height}" '
+        f'width="{width}" height="{height}" role="img" aria-labelledby="workflow-title">'
+        f'<title id="workflow-title">{escape(definition.name)}</title><style>{_STYLE}</style>'
         '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         'orient="auto"><path d="M0 0L8 4L0 8z" fill="#64748b"/></marker></defs>'
         f"{''.join(lines)}{''.join(boxes)}</svg>"
     )
 
 
-def _places(graph: Graph) -> dict[str, tuple[int, int]]:
-    """Where each step stands: its layer, and in it near what it is connected with."""
-    layers = _ordered(graph)
-    widest = max((len(layer) for layer in layers), default=0)
-    places: dict[str, tuple[int, int]] = {}
-    for level, layer in enumerate(layers):
-        free = (widest - len(layer)) * (_WIDTH + _ACROSS) // 2
-        for index, step in enumerate(layer):
-            x = _MARGIN + free + index * (_WIDTH + _ACROSS)
-            places[step] = (x, _MARGIN + level * (_HEIGHT + _DOWN))
-    return places
+class _Drawing:
+    """Where everything stands. A line that passes layers has a place of its own in each, so that it crosses no step."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._back = graph.back_edges()
+        layers = graph.layers()
+        level = {step: number for number, layer in enumerate(layers) for step in layer}
+        self._ways: dict[Edge, list[str]] = {}
+        for number, edge in enumerate(graph.edges):
+            if edge not in self._back:
+                between = range(level[edge.source] + 1, level[edge.target])
+                passed = [f"{number}:{passing}" for passing in between]
+                self._ways[edge] = [edge.source, *passed, edge.target]
+                for passing, name in zip(between, passed, strict=True):
+                    layers[passing].append(name)
+        layers = _sorted(layers, self._ways.values())
+        widths = [sum(_wide(name) + _ACROSS for name in layer) - _ACROSS for layer in layers]
+        self.width = max(widths, default=0)
+        self.height = 2 * _MARGIN + len(layers) * (_HEIGHT + _DOWN) - _DOWN
+        self.places: dict[str, tuple[int, int]] = {}
+        for number, layer in enumerate(layers):
+            x = (self.width - widths[number]) // 2
+            for name in layer:
+                self.places[name] = (x, _MARGIN + number * (_HEIGHT + _DOWN))
+                x += _wide(name) + _ACROSS
+
+    def line(self, edge: Edge) -> str:
+        """An edge, with its label beside it."""
+        if edge in self._back:
+            return self._line_back(edge)
+        way = [(self.places[name][0] + _wide(name) // 2, self.places[name][1]) for name in self._ways[edge]]
+        path = f"M{way[0][0]} {way[0][1] + _HEIGHT}"
+        for (from_x, from_y), (to_x, to_y) in pairwise(way):
+            middle = (from_y + _HEIGHT + to_y) // 2
+            path += f"C{from_x} {middle} {to_x} {middle} {to_x} {to_y}"
+            if (to_x, to_y) != way[-1]:
+                path += f"V{to_y + _HEIGHT}"
+        (start_x, start_y), (next_x, _) = way[:2]
+        kind = "edge error" if edge.label in {"on error", "compensate"} else "edge"
+        # Two thirds of the way, where lines out of one step are apart; outside of what goes left and what goes right.
+        x, y = (start_x + 2 * next_x) // 3, start_y + _HEIGHT + _DOWN * 2 // 3
+        left = next_x <= start_x and x > _LABEL * 6
+        return _drawn(kind, path, edge.label, x - 6 if left else x + 6, y, "end" if left else "start")
+
+    def _line_back(self, edge: Edge) -> str:
+        (from_x, from_y), (to_x, to_y) = self.places[edge.source], self.places[edge.target]
+        start_y, end_y = from_y + _HEIGHT // 2, to_y + _HEIGHT // 2
+        side = min(from_x, to_x) - _MARGIN
+        path = f"M{from_x} {start_y}C{side} {start_y} {side} {end_y} {to_x} {end_y}"
+        return _drawn("edge back", path, edge.label, side + 8, (start_y + end_y) // 2)
 
 
-def _ordered(graph: Graph) -> list[list[str]]:
-    """Layers whose steps are sorted by the middle of their neighbours, down and up, so that few lines cross."""
-    layers = graph.layers()
-    sources: dict[str, list[str]] = {step: [] for step in graph.steps}
-    targets: dict[str, list[str]] = {step: [] for step in graph.steps}
-    for edge in graph.edges:
-        sources[edge.target].append(edge.source)
-        targets[edge.source].append(edge.target)
+def _wide(name: str) -> int:
+    return _PASSING if ":" in name else _WIDTH
+
+
+def _drawn(kind: str, path: str, label: str, x: int, y: int, anchor: str = "start") -> str:
+    text = f'<text x="{x}" y="{y}" text-anchor="{anchor}">{_short(label)}</text>' if label else ""
+    return f'<g class="{kind}"><path d="{path}" marker-end="url(#arrow)"/>{text}</g>'
+
+
+def _sorted(layers: list[list[str]], ways: Iterable[Sequence[str]]) -> list[list[str]]:
+    """Layers sorted by the middle of what is beside them, down and up, so that few lines cross."""
+    above: dict[str, list[str]] = {name: [] for layer in layers for name in layer}
+    below: dict[str, list[str]] = {name: [] for layer in layers for name in layer}
+    for way in ways:
+        for upper, lower in pairwise(way):
+            above[lower].append(upper)
+            below[upper].append(lower)
     for sweep in range(_SWEEPS):
         down = sweep % 2 == 0
-        near = sources if down else targets
+        near, beside = (above, -1) if down else (below, 1)
         for level in range(1, len(layers)) if down else range(len(layers) - 2, -1, -1):
-            beside = {step: place for place, step in enumerate(layers[level - 1 if down else level + 1])}
-            layers[level] = _by_middle(layers[level], near, beside)
+            place = {name: number for number, name in enumerate(layers[level + beside])}
+            layers[level] = _by_middle(layers[level], near, place)
     return layers
 
 
 def _by_middle(
     layer: Sequence[str], near: Mapping[str, Sequence[str]], beside: Mapping[str, int]
 ) -> list[str]:
-    def middle(place: int, step: str) -> tuple[float, int]:
-        there = [beside[one] for one in near[step] if one in beside]
+    def middle(place: int, name: str) -> tuple[float, int]:
+        there = [beside[one] for one in near[name]]
         return (sum(there) / len(there) if there else float(place), place)
 
-    keys = {step: middle(place, step) for place, step in enumerate(layer)}
+    keys = {name: middle(place, name) for place, name in enumerate(layer)}
     return sorted(layer, key=keys.__getitem__)
-
-
-def _edge(edge: Edge, places: Mapping[str, tuple[int, int]], back: bool) -> str:
-    (from_x, from_y), (to_x, to_y) = places[edge.source], places[edge.target]
-    kind = "edge back" if back else "edge error" if edge.label in {"on error", "compensate"} else "edge"
-    if back:
-        start_y, end_y = from_y + _HEIGHT // 2, to_y + _HEIGHT // 2
-        side = min(from_x, to_x) - _MARGIN
-        path = f"M{from_x} {start_y}C{side} {start_y} {side} {end_y} {to_x} {end_y}"
-        label_x, label_y = side + 4, (start_y + end_y) // 2
-    else:
-        start_x, end_x = from_x + _WIDTH // 2, to_x + _WIDTH // 2
-        start_y = from_y + _HEIGHT
-        middle = (start_y + to_y) // 2
-        path = f"M{start_x} {start_y}C{start_x} {middle} {end_x} {middle} {end_x} {to_y}"
-        label_x, label_y = (start_x + end_x) // 2 + 4, middle
-    label = f'<text x="{label_x}" y="{label_y}">{_short(edge.label)}</text>' if edge.label else ""
-    return f'<g class="{kind}"><path d="{path}" marker-end="url(#arrow)"/>{label}</g>'
 
 
 def _box(step: Step, place: tuple[int, int], views: Mapping[str, StepView] | None) -> str:

@@ -1,6 +1,7 @@
 """Definitions are drawn and compared the same way each time."""
 
 import random
+import re
 from itertools import combinations
 from typing import Any
 from xml.etree import ElementTree
@@ -43,6 +44,17 @@ def test_no_step_covers_another_and_none_stands_above_what_it_follows() -> None:
             assert abs(ax - bx) >= 180 or abs(ay - by) >= 52
         for one in steps:
             assert all(found[need][1] < found[one["id"]][1] for need in one["needs"])
+
+
+def test_a_line_passes_beside_the_steps_between() -> None:
+    """The upright parts of lines stand in no step."""
+    steps = [step("a"), step("b", "a"), step("c", "b"), step("d", "c", "a", "b")]
+    drawn = diagram(parse_definition({"name": "x", "steps": steps}))
+    found = boxes(drawn)
+    upright = [(float(x), float(y)) for x, y in re.findall(r" (\d+) (\d+)V", drawn)]
+    assert len(upright) == 3
+    for x, y in upright:
+        assert not [one for one in found.values() if one[0] < x < one[0] + 180 and one[1] <= y < one[1] + 52]
 
 
 def test_an_execution_is_the_same_drawing_in_other_colours() -> None:
