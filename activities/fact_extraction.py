@@ -74,7 +74,7 @@ class FactActivities:
                 space = await session.get(SpaceRow, job.space_id)
             if space is None:
                 raise NotFoundError(f"the space of operation {job.operation_id} was deleted")
-            call = EmbeddingCall(job.organisation_id, _KIND, job.operation_id)
+            call = EmbeddingCall(job.organisation_id, _PURPOSE, job.operation_id, _KIND)
             texts = [embedded_text(None, fact.statement) for fact in facts]
             vectors = await self._embedders.embed(call, space.embedding_model, texts)
             async with self._transaction(job.organisation_id) as session:

@@ -142,7 +142,7 @@ class DeriveStage:
             new = [draft for draft in drafts if not await insights.knows(state.space_id, draft)]
         if not new:
             return {}
-        call = EmbeddingCall(state.organisation_id, "insight", state.operation_id)
+        call = EmbeddingCall(state.organisation_id, "insight", state.operation_id, "evolve_memory")
         vectors = await self._embedders.embed(call, model, [draft.content for draft in new])
         return {draft.identity: vector for draft, vector in zip(new, vectors, strict=True)}
 

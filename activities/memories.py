@@ -125,7 +125,7 @@ class MemoryTextActivities:
                 embedded_text(body["turns"][piece["turn"]]["speaker"], piece["text"])
                 for piece in body["pieces"]
             ]
-            call = EmbeddingCall(job.organisation_id, "remember", job.operation_id)
+            call = EmbeddingCall(job.organisation_id, "remember", job.operation_id, "remember")
             # Whether facts are to be drawn afterwards is found out meanwhile.
             vectors, extracts = await asyncio.gather(
                 self._embedders.embed(call, model.name, texts), self._models.configured(job.organisation_id)

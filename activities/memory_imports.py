@@ -114,7 +114,7 @@ class MemoryImportActivities:
                 raise NotFoundError(f"the space of operation {job.operation_id} was deleted")
             cut = await asyncio.to_thread(self._cut, page)
             texts = [embedded_text(line.speaker, piece.text) for _, line, _, piece in cut]
-            call = EmbeddingCall(job.organisation_id, "import", job.operation_id)
+            call = EmbeddingCall(job.organisation_id, "import", job.operation_id, "import_memories")
             vectors = await self._embedders.embed(call, space.embedding_model, texts)
             memories = _memories(job, cut, vectors)
             async with self._transaction(job.organisation_id) as session:

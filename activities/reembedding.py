@@ -25,7 +25,7 @@ class ReembeddingActivities:
         """Embed up to 256 chunks, or when all have one up to 256 memories, that have no vector of the model."""
         with failures():
             model = self._embedders.named(job.model)
-            call = EmbeddingCall(job.organisation_id, "reembed", job.operation_id)
+            call = EmbeddingCall(job.organisation_id, "reembed", job.operation_id, "reembed_space")
             async with self._transaction(job.organisation_id) as session:
                 embeddings = ReembeddingRepository(session, job.organisation_id, job.space_id)
                 chunks = await embeddings.missing(model.name, PAGE_CHUNKS)

@@ -364,7 +364,8 @@ class TextActivities:
 
     async def _embed(self, job: UnitJob, model: str, texts: Sequence[str]) -> None:
         """Write the missing shards. Here, one shard at a time: onnxruntime uses all cores for one."""
-        call = EmbeddingCall(job.organisation_id, "ingest", job.operation_id)
+        kind = "ingest_batch" if job.unit_key.split("/")[-2].startswith("page-") else "ingest_document"
+        call = EmbeddingCall(job.organisation_id, "ingest", job.operation_id, kind)
         is_here = model in {each.name for each in self._embedders.known()}
         for shard, (first, last) in enumerate(shards(len(texts))):
             if await self._objects.size(shard_key(job.unit_key, model, shard)) is not None:

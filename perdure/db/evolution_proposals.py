@@ -54,7 +54,7 @@ async def embedded_proposal(
         space = await session.get(SpaceRow, row.space_id) if row is not None else None
     if row is None or space is None or row.status != ProposalStatus.OPEN.value:
         return None
-    call = EmbeddingCall(organisation_id, "insight", row.operation_id, patience=_PATIENCE)
+    call = EmbeddingCall(organisation_id, "insight", row.operation_id, "evolve_memory", patience=_PATIENCE)
     vectors = await embedders.embed(call, space.embedding_model, [row.content])
     return EmbeddedProposal(space.embedding_model, vectors[0])
 

@@ -81,6 +81,8 @@ async def test_all_that_goes_in_and_all_that_is_asked_is_embedded_by_the_space_s
     assert len(logged) == len(server.embedded)
     assert all(row.input_tokens for row in logged)
     assert all((row.operation_id is None) == (row.purpose in {"correct", "query"}) for row in logged)
+    kinds = {"reembed_space", "ingest_document", "remember", "import_memories", None}
+    assert {row.operation_kind for row in logged} == kinds
 
 
 async def test_a_server_of_others_is_asked_for_what_it_has(caller: Account, product: FastAPI) -> None:

@@ -10,7 +10,7 @@ from perdure.db.session import Database
 from tests.accounts import Account
 from tests.integration.test_evolution import changed, changes, evolve
 from tests.integration.test_evolution_insights import BOATS, proposals, said, settings
-from tests.integration.test_memories import memories
+from tests.integration.test_memories import memories, remember
 from tests.integration.test_recall import forget
 from tests.provider_keys import add_key, calls, openai_server
 from tests.provider_servers import Fails, OpenAIServer, Says
@@ -96,6 +96,24 @@ async def test_whatever_goes_wrong_it_stays_what_stands_in_the_memories(
     (insight,) = await insights(caller)
     assert f"\u201c{BOATS[1]}\u201d" in str(insight["content"])
     assert len(server.asked) == 1
+
+
+async def test_facts_are_no_part_of_insights_and_do_not_end_with_them(
+    caller: Account, server: OpenAIServer
+) -> None:
+    await settings(caller, insights="apply")
+    fact = {"kind": "fact", "statement": "Ann paints yellow boats in the harbour.", "messages": [1]}
+    server.replies.extend([Says(json.dumps({"facts": [fact]})), GOOD])
+    said_last = {"content": "Ann paints yellow boats in the harbour by lamplight.", "subject": "Ann"}
+    result = await remember(caller, **said_last, valid_from="2025-01-05T10:00:00Z")
+    assert result["facts"] == 1
+    assert changed(await evolve(caller, ["derive"])) == {"derived": 1}
+    by_kind = {memory["kind"]: memory for memory in await memories(caller)}
+    related = (await caller.get(f"/memories/{by_kind['insight']['id']}/related"))["items"]
+    supports = {each["id"] for each in related if each["relation"] == "supports"}
+    assert supports == {memory["id"] for memory in await memories(caller, kind="evidence")}
+    assert by_kind["fact"]["content"] == fact["statement"]
+    assert changed(await evolve(caller, ["derive"])) == {}
 
 
 async def test_a_dry_run_asks_nobody(caller: Account, server: OpenAIServer) -> None:
