@@ -164,6 +164,8 @@ class ProviderError(UpstreamError):
     ) -> None:
         super().__init__(f"{provider}: {detail}")
         self.provider, self.reason, self.retry_after = provider, reason, retry_after
+        # Of answers that came and were of no use: they are paid for all the same.
+        self.input_tokens = self.output_tokens = self.cached_tokens = 0
 
     @property
     def passes(self) -> bool:

@@ -207,10 +207,11 @@ class ProviderCalls:
             outcome = OK
         except ProviderError as error:
             failed, outcome = error.reason, error.reason.value
+            metered.usage = TokenUsage(error.input_tokens, error.output_tokens, error.cached_tokens)
             raise
         finally:
             metered.latency_ms = (time.perf_counter() - started) * 1000
-            if outcome == OK:
+            if outcome == OK or metered.usage.input:
                 metered.cost = self._cost(plan, candidate, metered)
             await self._note(plan, candidate, work, metered, outcome, failed)
 

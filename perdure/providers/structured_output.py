@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, best_match
 
 from perdure.errors import InvalidInputError, ProviderError, ProviderReason
-from perdure.ports.language_models import Finish, Generation, Prompt, Turn
+from perdure.ports.language_models import Finish, Generation, Prompt, TokenUsage, Turn
 from perdure.providers.prompts import repair_text
 
 # Some models put JSON into a Markdown fence whatever they are told.
@@ -30,12 +30,22 @@ async def held_to_schema(
     if fault is None:
         return replace(first, value=value)
     turns = (*prompt.turns, Turn("assistant", first.text or "{}"), Turn("user", repair_text(fault)))
-    second = await ask(replace(prompt, turns=turns))
+    try:
+        second = await ask(replace(prompt, turns=turns))
+    except ProviderError as error:
+        _paid(error, first.usage)
+        raise
     value, fault = _read(second, validator)
     if fault is not None:
         detail = f"the answer does not follow the schema, not even when asked again: {fault}"
-        raise ProviderError(provider, ProviderReason.MALFORMED, detail)
+        raise _paid(ProviderError(provider, ProviderReason.MALFORMED, detail), first.usage + second.usage)
     return replace(second, value=value, usage=first.usage + second.usage, calls=first.calls + second.calls)
+
+
+def _paid(error: ProviderError, usage: TokenUsage) -> ProviderError:
+    error.input_tokens, error.output_tokens = usage.input, usage.output
+    error.cached_tokens = usage.cached
+    return error
 
 
 def _validator(schema: Mapping[str, Any]) -> Draft202012Validator:

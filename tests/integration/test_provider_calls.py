@@ -157,6 +157,34 @@ async def test_what_does_not_pass_goes_to_the_next_at_once(
     assert [log.outcome for log in await asking.logs()] == [reason, "ok"]
 
 
+async def test_answers_that_never_follow_the_schema_are_paid_for_and_the_next_is_asked(
+    asking: Asking, first: WireServer, second: WireServer
+) -> None:
+    await asking.key(first)
+    await asking.key(second)
+    first.replies.extend([Says("Grey."), Says('{"label": "grey"}')])
+    second.replies.append(Says('{"label": "blue"}'))
+    answer = await answered(asking, Activity(), replace(ASKED, schema=SCHEMA))
+    assert answer.generation.value == {"label": "blue"}
+    assert [reason for _, reason, _ in outcomes(answer)] == ["malformed"]
+    wasted, used = await asking.logs()
+    assert (wasted.outcome, wasted.input_tokens, wasted.output_tokens) == ("malformed", 60, 14)
+    assert (used.outcome, used.input_tokens) == ("ok", 30)
+    assert wasted.cost_usd is not None
+    async with asking.database.transaction(asking.organisation_id) as session:
+        standing = await ProviderBudgetRepository(session, asking.organisation_id).standing()
+    assert standing.spent_usd == wasted.cost_usd + (used.cost_usd or 0)
+
+
+async def test_a_repair_that_fails_on_the_way_is_paid_for_by_half(asking: Asking, first: WireServer) -> None:
+    await asking.key(first)
+    first.replies.extend([Says("Grey."), DOWN, Says('{"label": "blue"}')])
+    answer = await answered(asking, Activity(), replace(ASKED, schema=SCHEMA))
+    assert answer.generation.value == {"label": "blue"}
+    failed, used = await asking.logs()
+    assert (failed.outcome, failed.input_tokens, used.input_tokens) == ("unavailable", 30, 30)
+
+
 async def test_too_many_requests_are_sent_again_when_the_provider_says(
     asking: Asking, first: WireServer, second: WireServer
 ) -> None:
