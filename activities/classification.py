@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -48,6 +49,8 @@ PURPOSE = "classification"
 # Calls of one page that are under way at once.
 AT_ONCE = 8
 _DOCUMENTS_AT_ONCE = 16
+# So many texts never wait for a page.
+_FEW = 8
 # What is wrong with one text, and not with the providers.
 _OF_THE_TEXT = {
     ProviderReason.REFUSED: ItemReason.CONTENT_REFUSED,
@@ -61,6 +64,8 @@ class ClassificationTextActivities:
 
     def __init__(self, transaction: Transaction, stages: TextStages) -> None:
         self._transaction, self._stages = transaction, stages
+        # One page after the other: while one is embedded, the one before is written. Both at once would end at once.
+        self._in_turn = asyncio.Lock()
 
     @activity.defn
     async def classify_page(self, job: ClassifyJob) -> ClassifiedPage:
@@ -97,7 +102,8 @@ class ClassificationTextActivities:
                         job.operation_id, outcomes
                     )
             read = await _read(self._transaction, job, part)
-            outcomes = await self._stages.answer(call, questions, learnt, read, accepted_at)
+            async with self._in_turn if len(read) > _FEW else nullcontext():
+                outcomes = await self._stages.answer(call, questions, learnt, read, accepted_at)
         async with self._transaction(job.organisation_id) as session:
             results = ClassificationResults(session, job.organisation_id)
             await results.write(job.operation_id, outcomes)
