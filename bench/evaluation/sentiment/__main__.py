@@ -1,7 +1,7 @@
 """`python -m bench.evaluation.sentiment [FILE…] [--learn]`: how well the local sentiment does on review sentences.
 
-A file has a sentence a line after `+` (good), `-` (bad), `0` (neither) or `~` (both); a name that ends in `_de` says that
-they are German. Without files: the project's own that are never learnt from. `--learn` prints the weights for
+A file has a sentence a line after `+` (good), `-` (bad), `0` (neither) or `~` (both); a name that ends in `_de` says
+that they are German. Without files: the project's own that are never learnt from. `--learn` prints the weights for
 `perdure/domain/sentiment_weights.py`, learnt from `perdure/providers/review_sentences.txt`, and how well they do on
 those sentences that had no part in them.
 """
