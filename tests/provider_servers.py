@@ -177,6 +177,7 @@ class OpenAIServer(WireServer):
     def __init__(self, dimension: int = 1536, *, as_floats: bool = False) -> None:
         super().__init__()
         self.dimension, self.as_floats = dimension, as_floats
+        self.embeds_after_s = 0.0
         self.embedded: list[dict[str, Any]] = []
         self.embedding_headers: list[dict[str, str]] = []
         self.embedding_replies: deque[Fails | Raw | None] = deque()
@@ -194,6 +195,7 @@ class OpenAIServer(WireServer):
             return Response(reply.body, media_type=reply.media_type)
         if isinstance(reply, Fails):
             return Response(json.dumps(self.error(reply)), reply.status, reply.headers, "application/json")
+        await asyncio.sleep(self.embeds_after_s)
         vectors = [vector_of_words(text, asked.get("dimensions", self.dimension)) for text in asked["input"]]
         as_floats = self.as_floats or asked.get("encoding_format") != "base64"
         rows = [

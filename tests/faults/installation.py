@@ -78,6 +78,8 @@ class Installation:
             "PERDURE_TEMPORAL_PORT": str(self._temporal),
             "PERDURE_TEMPORAL_UI_PORT": str(self._ui),
             "PERDURE_PARSE_TIMEOUT_S": "12",
+            # Providers are servers of the tests.
+            "PERDURE_PROVIDER_PRIVATE_URLS": "true",
             "TMPDIR": str(self.temporary),
         }
 
