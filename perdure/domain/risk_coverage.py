@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -66,13 +66,18 @@ def threshold_for(
 ) -> Threshold:
     """The lowest threshold at which the answers above it are right as often as `target` says.
 
-    With enough reviewed answers (confidence, right) it is theirs: going down from the surest, as long as the share
-    that was right reaches the target and its lower bound (Clopper-Pearson) the target less two points. Else it
-    rests on the confidences of unreviewed answers, which are calibrated: their mean above the threshold is what to
-    expect. Without either, on the distribution that `shipped` gives: (confidence, share of answers).
+    With enough reviewed answers (confidence, right) it is theirs: the share that was right reaches the target, and its
+    lower bound (Clopper-Pearson) the target less two points. Where they are too few to show that, or there are none,
+    it rests on the confidences of unreviewed answers, which are calibrated: their mean above the threshold is what to
+    expect, unless the reviewed answers above it say that it is less. Without either, on the distribution that
+    `shipped` gives: (confidence, share of answers).
     """
     if len(reviewed) >= ENOUGH_REVIEWED:
-        return _reviewed_threshold(target, reviewed)
+        found = _reviewed_threshold(target, reviewed)
+        if found.value < NEVER or not len(unreviewed):
+            return found
+        expected = _expected_threshold(target, [(one, 1.0) for one in unreviewed], "expected")
+        return _unless_contradicted(expected, target, reviewed) or found
     if len(unreviewed):
         return _expected_threshold(target, [(one, 1.0) for one in unreviewed], "expected")
     return _expected_threshold(target, shipped, "shipped")
@@ -117,15 +122,23 @@ def _reviewed_threshold(target: float, reviewed: Sequence[tuple[float, bool]]) -
     sure, hits = _surest_first([one for one, _ in reviewed], [right for _, right in reviewed])
     counted = np.cumsum(hits)
     ends = (np.flatnonzero(np.append(np.diff(sure) != 0, True)) + 1).tolist()
-    best = Threshold(NEVER, 0.0, target, None, "reviewed")
-    for n in ends:
+    for n in reversed(ends):
         right = int(counted[n - 1])
-        if right / n < target:
-            continue
-        low = lower_bound(right, n)
-        if low >= target - TOLERANCE:
-            best = Threshold(float(sure[n - 1]), n / len(sure), right / n, low, "reviewed")
-    return best
+        # The bound reaches a share when so many hits would be rare at that share.
+        if right / n >= target and _at_least(right, n, target - TOLERANCE) <= 1 - ASSURANCE:
+            return Threshold(float(sure[n - 1]), n / len(sure), right / n, lower_bound(right, n), "reviewed")
+    return Threshold(NEVER, 0.0, target, None, "reviewed")
+
+
+def _unless_contradicted(
+    expected: Threshold, target: float, reviewed: Sequence[tuple[float, bool]]
+) -> Threshold | None:
+    above = [right for sure, right in reviewed if sure >= expected.value]
+    if not above:
+        return expected
+    if 1 - lower_bound(len(above) - sum(above), len(above)) < target:
+        return None
+    return replace(expected, low=lower_bound(sum(above), len(above)))
 
 
 def _expected_threshold(target: float, shares: Sequence[tuple[float, float]], basis: Basis) -> Threshold:
