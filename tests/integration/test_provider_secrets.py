@@ -140,6 +140,37 @@ async def test_a_key_is_told_nowhere(
         assert [place for place, said in places.items() if secret in said] == []
 
 
+async def test_what_an_attempt_has_found_out_the_next_one_knows(
+    temporal: Client, settings: Settings, database: Database, organisation_id: str
+) -> None:
+    """Through Temporal itself; else it would be tried for ever."""
+    lent = LanguageModels(private_urls=True)
+    asking = Asking(database, organisation_id, Keyring(load_master_keys(settings)), lent)
+    asking.patience = Patience(tries=3, first_wait=timedelta(milliseconds=10))
+    server, queue, operation_id = OpenAIServer(), f"ask-{uuid4()}", f"op_{uuid4().hex}"
+    asker = Asker(asking)
+    async with (
+        server.serving(),
+        Worker(
+            temporal,
+            task_queue=queue,
+            workflows=[Ask],
+            activities=[asker.ask_a_model],
+            workflow_runner=sandbox(),
+            interceptors=[StepRecorder(database.transaction)],
+        ),
+    ):
+        await asking.key(server)
+        await asking.route_to_keys()
+        server.replies.extend([Fails(500, "api_error")] * 9)
+        job = AskJob(organisation_id=organisation_id, operation_id=operation_id)
+        with pytest.raises(WorkflowFailureError) as failed:
+            await temporal.execute_workflow(Ask.run, job, id=operation_id, task_queue=queue)
+    await lent.aclose()
+    assert len(server.asked) == 3
+    assert "failed with 500 [unavailable, 3 times]" in chain(failed.value)
+
+
 async def decoded(client: Client, workflow_id: str) -> str:
     """A history with everything in it as it was before the codec."""
     said: list[str] = []
