@@ -20,7 +20,6 @@ STATES = ("pending", "running", "waiting", "completed", "failed", "skipped", "ca
 _STYLE = (
     ".step rect{fill:#fff;stroke:#475569;stroke-width:1.5}.step text{fill:#0f172a;font:13px system-ui,sans-serif}"
     ".step .type{fill:#475569;font-size:11px}.edge path{fill:none;stroke:#64748b;stroke-width:1.5}"
-    ""
     ".edge text{fill:#475569;font:11px system-ui,sans-serif;paint-order:stroke;stroke:#fff;stroke-width:3}"
     ".edge.back path,.edge.error path{stroke-dasharray:5 4}"
     ".running rect{fill:#dbeafe;stroke:#1d4ed8}.waiting rect{fill:#fef3c7;stroke:#b45309}"

@@ -32,6 +32,7 @@ MAX_ATTEMPTS = 100
 MAX_PARAMETERS = 100
 _ID = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _SECONDS = re.compile(r"([1-9][0-9]{0,5}) seconds?")
+_NAMELESS = "?"
 # Of which settings a step has exactly one.
 _ONE_OF: Mapping[StepType, tuple[str, ...]] = {
     StepType.CLASSIFICATION: ("labels", "workflow_id"),
@@ -131,7 +132,7 @@ class _Reader:
         self._count += len(steps)
         places = [place for _, place in entries]
         for step, place in zip(steps, places, strict=True):
-            if step.id and scope.places.setdefault(step.id, place) != place:
+            if scope.places.setdefault(step.id, place) != place:
                 self.faults.add(f"{place}/id", f"{step.id!r} is the id of {scope.places[step.id]}, too")
             if step.id in scope.outer:
                 self.faults.add(f"{place}/id", f"{step.id!r} is the id of a step around this loop, too")
@@ -143,6 +144,8 @@ class _Reader:
         identifier = given.text("id", required=True, most=60)
         if identifier and not _ID.fullmatch(identifier):
             given.fault("id", "must be small letters, digits and _, and begin with a letter")
+        # A step whose name cannot be read still leads to others.
+        identifier = identifier or f"{_NAMELESS}{pointer}"
         known_type = given.get("type") in set(StepType) if isinstance(given.get("type"), str) else False
         kind = given.choice("type", StepType, StepType.JOIN, required=True)
         when = self._expression(given, "when", identifier, scope)
@@ -396,7 +399,7 @@ class _Reader:
         circling = self._check_circles(steps, graph, place_of)
         reachable = graph.reachable()
         for step_id in graph.steps:
-            if step_id and step_id not in reachable | circling:
+            if not step_id.startswith(_NAMELESS) and step_id not in reachable | circling:
                 self.faults.add(place_of[step_id], f"{step_id!r} can never run: nothing leads to it")
         self._check_references(graph, place_of, scope)
 

@@ -138,6 +138,13 @@ def test_a_way_back_is_bounded() -> None:
     parse_definition({"name": "x", "steps": back(max_visits=5)})
 
 
+def test_a_step_without_a_name_is_one_fault_and_no_more() -> None:
+    sends = {"type": "condition", "with": {"if": "true", "then": "b", "else": "a"}}
+    found = faults(step("a", max_visits=3), sends | {"needs": ["a"]}, step("b"))
+    assert found == {"/steps/1/id": "is missing"}
+    assert faults(step("a"), sends | {"needs": ["a"]}, step("b")).keys() == {"/steps/0", "/steps/1/id"}
+
+
 def test_a_step_that_nothing_leads_to_is_named() -> None:
     found = faults(step("start"), step("lost"), step("after", "lost"))
     assert found.keys() == {"/steps/1", "/steps/2"}
