@@ -42,6 +42,8 @@ VALID: dict[str, Any] = {
     "items": [{"text": "x"}],
     "scopes": ["documents:read"],
 }
+# Which of several fields is given where exactly one must be, and the schema cannot say it.
+ONE_OF = {"/api/v1/ai/classification/results/{result_id}/review": ["label"]}
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Route:
         for parameter in self.parameters("path"):
             name = parameter["name"]
             unknown = "nobody-has-this" if name in {"space", "token"} else new_id("doc")
+            if parameter["schema"].get("type") == "integer":
+                unknown = "1"
             url = url.replace(f"{{{name}}}", values.get(name, unknown))
         return url
 
@@ -86,7 +90,8 @@ class Route:
     def example(self, schema: dict[str, Any]) -> dict[str, Any]:
         """The least valid body."""
         properties = schema.get("properties", {})
-        return {name: self._value(name, properties[name]) for name in schema.get("required", [])}
+        named = [*schema.get("required", []), *ONE_OF.get(self.path, [])]
+        return {name: self._value(name, properties[name]) for name in named}
 
     def _value(self, name: str, schema: dict[str, Any]) -> Any:
         schema = self.resolved(schema)
@@ -220,10 +225,15 @@ async def test_bodies_that_are_no_json_objects_are_refused(product: FastAPI, cal
     for route in routes(product):
         if route.body() is None:
             continue
+        optional = not route.operation["requestBody"].get("required", False)
         for content in (b"", b"{", b"\xff\xfe", b'{"a": "\xff"}', b"nul", b'{"a": 1,}', b"[" * 10_000):
+            if optional and not content:
+                continue
             answer = await send(caller, route, **json_body(content))
             refused(answer, 400, 422, what=f"{route} with {content[:20]!r}")
         for content in (b"[]", b'"text"', b"7", b"null"):
+            if optional and content == b"null":
+                continue
             answer = await send(caller, route, **json_body(content))
             refused(answer, 422, pointer="/body", what=f"{route} with {content!r}")
         walked += 1
