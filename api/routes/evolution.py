@@ -234,7 +234,7 @@ async def list_proposals(
     return paginate(proposals, page, read=lambda proposal: proposal, key=lambda proposal: proposal.id)
 
 
-@router.post("/proposals/{proposal_id}/accept", responses=problem_responses(404, 409))
+@router.post("/proposals/{proposal_id}/accept", responses=problem_responses(404, 409, 502))
 async def accept_proposal(
     proposal_id: ProposalId,
     caller: Writer,

@@ -135,14 +135,14 @@ async def list_memories(
     return paginate(memories, page, read=lambda memory: memory, key=lambda memory: memory.id)
 
 
-@router.post("/recall", responses=problem_responses(404, 409))
+@router.post("/recall", responses=problem_responses(404, 409, 502))
 async def recall_memories(body: RecallRequest, caller: Reader, request: Request) -> RecallAnswer:
     """Find the memories that answer a question. Answers directly, and says when there is nothing to be found."""
     service: RecallService = request.app.state.recall
     return await service.recall(caller.organisation_id, caller.actor_id, body)
 
 
-@router.post("/forget/preview", responses=problem_responses(404, 409))
+@router.post("/forget/preview", responses=problem_responses(404, 409, 502))
 async def preview_forgetting(
     body: ForgetCreate, caller: Reader, request: Request, database: DatabaseDependency
 ) -> ForgetPreview:
@@ -250,7 +250,7 @@ async def forget_memory(
     return await waited(operations, caller, response, answer(response, accepted), wait=wait)
 
 
-@router.patch("/{memory_id}", responses=problem_responses(404, 409))
+@router.patch("/{memory_id}", responses=problem_responses(404, 409, 502))
 async def update_memory(
     memory_id: MemoryId,
     body: MemoryUpdate,

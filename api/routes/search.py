@@ -12,7 +12,7 @@ from perdure.schemas.search import SearchAnswer, SearchRequest
 router = APIRouter(prefix="/api/v1/search", tags=["search"])
 
 
-@router.post("", responses=problem_responses(404, 409))
+@router.post("", responses=problem_responses(404, 409, 502))
 async def search(
     body: SearchRequest, caller: Annotated[Principal, require("search:read")], request: Request
 ) -> SearchAnswer:
