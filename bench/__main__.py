@@ -32,6 +32,7 @@ GROUPS = {
     "warm_start": "bench.warm_start",
     "pause": "bench.pause",
     "providers": "bench.providers",
+    "classification": "bench.classification",
     "codec": "bench.codec",
     "backup": "bench.backup",
     "text_analysis": "bench.text_analysis",

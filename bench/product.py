@@ -25,6 +25,7 @@ from workflows.client import compression, connect
 SCOPES = (
     *("documents:read", "documents:write", "search:read", "operations:read", "operations:write"),
     *("memories:read", "memories:write"),
+    *("classification:read", "classification:write"),
 )
 
 
