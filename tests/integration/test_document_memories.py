@@ -231,6 +231,7 @@ async def test_what_died_half_way_is_completed_by_a_second_run(caller: Account, 
         await session.execute(
             text("DELETE FROM memories WHERE id = ANY(:gone)"), {"gone": sorted(whole.values())[2:]}
         )
+        linking = await DocumentMemories(session, caller.organisation_id).wanted(version_ids)
     await link_documents(database.transaction, caller.organisation_id, linking)
     found = {memory["content"]: memory["id"] for memory in await of_document(caller, document)}
     assert set(found) == set(whole)
