@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -104,6 +104,9 @@ class ClassificationTextActivities:
             read = await _read(self._transaction, job, part)
             async with self._in_turn if len(read) > _FEW else nullcontext():
                 outcomes = await self._stages.answer(call, questions, learnt, read, accepted_at)
+            if questions.workflow_id is None:
+                # Nothing is learnt from them.
+                outcomes = [replace(one, vector=None, vector_model=None) for one in outcomes]
         async with self._transaction(job.organisation_id) as session:
             results = ClassificationResults(session, job.organisation_id)
             await results.write(job.operation_id, outcomes)

@@ -99,7 +99,7 @@ _WRITE = text(
     """
     WITH given AS (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
-            ordinal integer, document_id text, status text, decision text, label text, labels jsonb,
+            ordinal integer, document_id text, status text, decision text, label text, labels text[],
             confidence double precision, raw double precision, stages jsonb, held jsonb, vector text,
             vector_model text, provider text, model text, input_tokens integer, output_tokens integer,
             cached_tokens integer, cost_usd numeric, reason text, detail text, item_status text
@@ -108,8 +108,8 @@ _WRITE = text(
         UPDATE classification_results c SET
             document_id = COALESCE(c.document_id, g.document_id),
             status = g.status, decision = g.decision, label = g.label,
-            labels = ARRAY(SELECT jsonb_array_elements_text(g.labels)),
-            confidence = g.confidence, raw = g.raw, stages = g.stages, held = g.held,
+            labels = g.labels, confidence = g.confidence, raw = g.raw,
+            stages = g.stages, held = g.held,
             vector = COALESCE(decode(g.vector, 'hex'), c.vector),
             vector_model = COALESCE(g.vector_model, c.vector_model),
             provider = g.provider, model = g.model, input_tokens = g.input_tokens,

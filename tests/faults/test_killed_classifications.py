@@ -39,7 +39,7 @@ async def test_every_text_is_classified_once_though_its_workers_die(
             found = (
                 await session.execute(
                     text(
-                        "SELECT count(*), count(DISTINCT ordinal), count(classified_at), count(vector) "
+                        "SELECT count(*), count(DISTINCT ordinal), count(classified_at), count(label) "
                         "FROM classification_results WHERE operation_id = :id"
                     ),
                     {"id": operation["id"]},
