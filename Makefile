@@ -42,7 +42,7 @@ bench: setup-dev tools  ## Measure the figures that the README states (`make ben
 	@scripts/setup.sh bench
 	$(PYTHON_BIN) -m bench $(ARGUMENTS)
 
-evaluate: setup-dev tools  ## Measure how well memory finds what was said (`make evaluate ARGUMENTS="DIRECTORY --direct"`)
+evaluate: setup-dev tools  ## Measure how well memory finds and texts are classified (`ARGUMENTS="DIRECTORY --direct"`, `classification`)
 	$(PYTHON_BIN) -m bench.evaluation $(ARGUMENTS)
 
 record: setup-dev tools  ## Record workflow histories into tests/replay/histories (`ARGUMENTS=rotate_keys`)
