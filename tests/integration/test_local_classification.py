@@ -8,6 +8,8 @@ import pytest
 from bench.evaluation.classification import labelled_texts
 from bench.evaluation.classification.judging import Answers, answered, applying, strangers
 from bench.evaluation.classification.labelled_texts import FOREIGN, MULTI_LABEL, LabelledSet
+from bench.evaluation.classification.learning import learned
+from perdure.domain import classification_weights
 from perdure.domain.classification import Label, Prototypes, passages_of, scores, text_vector, texts_of
 from tests.embedding import embedder
 
@@ -83,3 +85,11 @@ def test_a_long_text_is_classified_by_all_of_it() -> None:
     passages = passages_of(text)
     assert len(passages) > 5
     assert scores(asked, text_vector(embedder().embed(passages))).label == "Sports"
+
+
+def test_the_shipped_numbers_are_those_that_the_texts_for_learning_give() -> None:
+    found = learned(embedder())
+    # The 8-bit model's vectors depend a little on which texts are embedded together, and on the processor.
+    assert found == pytest.approx(
+        {name: getattr(classification_weights, name) for name in found}, rel=0.15, abs=0.1
+    )
