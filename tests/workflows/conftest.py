@@ -74,6 +74,7 @@ async def start_toy(
             row = await OperationRepository(session).create(
                 organisation_id=organisation_id, actor_id="usr_test", kind="count", summary="Count"
             )
+        counting.watched = row.id
         job = CountInput(
             operation_id=row.id,
             organisation_id=organisation_id,
