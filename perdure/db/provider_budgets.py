@@ -40,7 +40,7 @@ class ProviderBudgetRepository:
         self._session, self._organisation_id = session, organisation_id
 
     async def standing(self) -> Standing:
-        """The budget and this month's spending, in one round trip."""
+        """The budget and this month's spending, in one round trip. Who was just erased has neither."""
         month = month_of(datetime.now(UTC))
         statement = (
             select(
@@ -59,7 +59,8 @@ class ProviderBudgetRepository:
             )
             .where(OrganisationRow.id == self._organisation_id)
         )
-        soft, hard, spent = (await self._session.execute(statement)).one()
+        found = (await self._session.execute(statement)).one_or_none()
+        soft, hard, spent = found or (None, None, Decimal(0))
         return Standing(Budget(soft, hard), spent, month)
 
     async def put(self, budget: Budget) -> None:

@@ -24,6 +24,7 @@ from perdure.domain.audit import Action
 from perdure.domain.budgets import Budget
 from perdure.domain.circuit_breaker import THRESHOLD
 from perdure.domain.failure_policy import Patience
+from perdure.domain.ids import new_id
 from perdure.domain.provider_keys import ProviderKey
 from perdure.domain.routing import BUILT_IN, Candidate, Capability, ProviderName, Strategy
 from perdure.domain.sealing import key_id_of
@@ -779,3 +780,12 @@ async def log(asking: Asking, candidate: Candidate, latency_ms: float, outcome: 
                 "outcome": outcome,
             },
         )
+
+
+async def test_an_organisation_that_was_just_erased_has_no_budget_and_spent_nothing(
+    database: Database,
+) -> None:
+    gone = new_id("org")
+    async with database.transaction(gone) as session:
+        standing = await ProviderBudgetRepository(session, gone).standing()
+    assert (standing.budget, standing.spent_usd) == (Budget(None, None), Decimal(0))
