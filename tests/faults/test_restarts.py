@@ -32,7 +32,7 @@ async def test_a_batch_goes_on_after_ctrl_c_and_after_the_death_of_the_superviso
 ) -> None:
     installation = untouched_installation
     await installation.up()
-    data, expected = archive(210)
+    data, expected = archive(500)
     async with account_at(installation.url) as account:
         operation = await account.post("/documents/batch", files={"file": ("reports.zip", data)})
 
