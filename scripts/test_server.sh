@@ -18,6 +18,7 @@ rm -rf "$directory"
 mkdir -p "$directory"
 mvn --quiet --batch-mode --file scripts/test_server/pom.xml dependency:copy-dependencies \
     -DoutputDirectory="$directory/lib"
-printf '#!/bin/sh\nexec java -cp "%s/lib/*" io.temporal.testserver.TestServer "$@"\n' "$directory" >"$directory/run"
+# The directory may be moved.
+printf '#!/bin/sh\nexec java -cp "$(dirname "$0")/lib/*" io.temporal.testserver.TestServer "$@"\n' >"$directory/run"
 chmod +x "$directory/run"
 echo "$stamp" >"$directory/stamp"

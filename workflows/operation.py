@@ -153,6 +153,7 @@ class Operation:
         while True:
             await self.unpaused()
             self.report(step=method.__name__)
+            resumes = self._resumes
             try:
                 return await workflow.execute_activity_method(method, argument, summary=summary, **policy)
             except ActivityError as error:
@@ -161,8 +162,10 @@ class Operation:
                 reason = describe_failure(error, method.__name__)
                 if reason.type not in self.waits_out:
                     raise
-            await self._hold(reason, held)
-            held += 1
+            # Who resumed while it ran has mended what it did not see yet.
+            if self._resumes == resumes:
+                await self._hold(reason, held)
+                held += 1
 
     async def unpaused(self) -> None:
         """Wait until nobody holds the operation."""

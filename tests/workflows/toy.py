@@ -80,7 +80,7 @@ class CountActivities:
         if job.fails:
             raise ApplicationError("the abacus broke", type="broken-abacus", non_retryable=True)
         # What an operation before, which was cancelled, still does is not this one's.
-        if job.operation_id == self.watched:
+        if self.watched in ("", job.operation_id):
             self.counted.append(job.number)
         return job.number
 
