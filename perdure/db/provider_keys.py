@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.keyring import Keyring
 from perdure.db.models import ProviderKeyRow
-from perdure.db.secret_repository import SHOWN_FROM_CHARACTERS
+from perdure.db.secret_repository import last_four
 from perdure.domain.audit import Action, Actor
 from perdure.domain.ids import new_id
 from perdure.domain.provider_keys import ProviderKey
@@ -49,7 +49,7 @@ class ProviderKeyRepository:
             base_url=base_url,
             default_model=default_model,
             sealed=await self._seal(key_id, value),
-            last_four=_last_four(value),
+            last_four=last_four(value),
             requests_per_minute=requests_per_minute,
             created_by=created_by,
         )
@@ -79,7 +79,7 @@ class ProviderKeyRepository:
         """Give columns other values, and the key itself when `value` is given: the next call takes it."""
         row = await self.get(key_id)
         if value is not None:
-            row.sealed, row.last_four = await self._seal(key_id, value), _last_four(value)
+            row.sealed, row.last_four = await self._seal(key_id, value), last_four(value)
             row.tested_at = row.test_outcome = None
         for name, given in changed.items():
             setattr(row, name, given)
@@ -156,7 +156,3 @@ class ProviderKeyRepository:
 
     async def _seal(self, key_id: str, value: str) -> bytes:
         return await self._keyring.seal(self._session, self._place(key_id), value.encode())
-
-
-def _last_four(value: str) -> str | None:
-    return value[-4:] if len(value) >= SHOWN_FROM_CHARACTERS else None

@@ -38,7 +38,7 @@ class SecretRepository:
                 name=name,
                 kind=kind,
                 sealed=await self._seal(secret_id, value),
-                last_four=_last_four(value),
+                last_four=last_four(value),
                 created_by=created_by,
             )
             .on_conflict_do_nothing(index_elements=["organisation_id", "name"])
@@ -56,7 +56,7 @@ class SecretRepository:
             .where(self._is(secret_id))
             .values(
                 sealed=await self._seal(secret_id, value),
-                last_four=_last_four(value),
+                last_four=last_four(value),
                 updated_at=func.now(),
             )
             .returning(OrganisationSecretRow)
@@ -117,7 +117,8 @@ class SecretRepository:
         return await self._keyring.seal(self._session, self._place(secret_id), value.encode())
 
 
-def _last_four(value: str) -> str | None:
+def last_four(value: str) -> str | None:
+    """What is shown of a secret."""
     return value[-4:] if len(value) >= SHOWN_FROM_CHARACTERS else None
 
 

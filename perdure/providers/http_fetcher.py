@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from email.message import Message
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -25,9 +25,8 @@ from perdure.domain.addresses import (
 )
 from perdure.errors import DocumentRejectedError, UpstreamError
 from perdure.ports.parsing import Fetched
+from perdure.providers.resolving import Resolve, resolve_by_system
 from perdure.settings import MEBIBYTE, Settings
-
-Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -41,12 +40,6 @@ _UNSAFE = re.compile(r'[/\\<>:"|?*\x00-\x1f\x7f]')
 async def _set_location_aside(response: httpx.Response) -> None:
     """Keep where a redirect leads from httpx, which reads it before we do and fails on what is no URL."""
     response.extensions[_LOCATION] = response.headers.pop("location", "")
-
-
-async def resolve_by_system(host: str, port: int) -> list[str]:
-    """All addresses that the system's resolver knows for a name, without repetition, in its order."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class HttpFetcher:

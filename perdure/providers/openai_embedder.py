@@ -11,15 +11,13 @@ import numpy as np
 from perdure.domain.embedding_names import RemoteModel
 from perdure.errors import ProviderError, ProviderReason
 from perdure.ports.models import Embedded, Vectors
-from perdure.providers.public_only import public_client
+from perdure.providers.openai_client import openai_client
 from perdure.providers.sdk_failures import sdk_failures
 
 if TYPE_CHECKING:
     from openai.types import Embedding
 
 TIMEOUT = timedelta(minutes=1)
-# Servers without keys want something to stand there.
-_NO_KEY = "none"
 
 
 class OpenAIEmbedder:
@@ -29,19 +27,8 @@ class OpenAIEmbedder:
         self, model: RemoteModel, key: str, base_url: str | None = None, *, timeout: timedelta = TIMEOUT,
         public_only: bool = False,
     ) -> None:  # fmt: skip
-        import openai  # noqa: PLC0415  # a second, and 60 MB: for those who have a key
-
-        self._sdk, self._model, self._key = openai, model, key
-        self._client = openai.AsyncOpenAI(
-            api_key=key or _NO_KEY,
-            # Else it would be looked for in the environment of the process.
-            base_url=base_url or "https://api.openai.com/v1",
-            organization="",
-            project="",
-            timeout=timeout.total_seconds(),
-            max_retries=0,
-            http_client=public_client(openai) if public_only else None,
-        )
+        self._model, self._key = model, key
+        self._sdk, self._client = openai_client(key, base_url, timeout, public_only=public_only)
 
     async def embed(self, batch: Sequence[str], patience: timedelta | None = None) -> Embedded:
         """See the port."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.errors import ProviderError, ProviderReason
 from perdure.ports.language_models import Capabilities, Finish, Generation, Prompt, TokenUsage
+from perdure.providers.openai_client import openai_client
 from perdure.providers.prompts import system_text
-from perdure.providers.public_only import public_client
 from perdure.providers.sdk_failures import sdk_failures
 from perdure.providers.structured_output import held_to_schema
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from openai.types import CompletionUsage
 
 TIMEOUT = timedelta(minutes=2)
-# Servers without keys want something to stand there.
-_NO_KEY = "none"
 _FINISHES = {"length": Finish.LENGTH}
 
 
@@ -27,21 +25,9 @@ class OpenAILanguageModel:
         self, name: str, key: str, base_url: str | None = None, *, provider: str = "openai",
         timeout: timedelta = TIMEOUT, public_only: bool = False,
     ) -> None:  # fmt: skip
-        import openai  # noqa: PLC0415  # a second, and 60 MB: for those who have a key
-
         self.provider, self.name, self.capabilities = provider, name, Capabilities()
-        self._sdk, self._key = openai, key
-        self._official = base_url is None
-        self._client = openai.AsyncOpenAI(
-            api_key=key or _NO_KEY,
-            # Else it would be looked for in the environment of the process.
-            base_url=base_url or "https://api.openai.com/v1",
-            organization="",
-            project="",
-            timeout=timeout.total_seconds(),
-            max_retries=0,
-            http_client=public_client(openai) if public_only else None,
-        )
+        self._key, self._official = key, base_url is None
+        self._sdk, self._client = openai_client(key, base_url, timeout, public_only=public_only)
 
     async def generate(self, prompt: Prompt) -> Generation:
         """See the port."""

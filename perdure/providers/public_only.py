@@ -1,8 +1,5 @@
 """HTTP for servers of models that an organisation has named: it reaches the open internet, and nothing else."""
 
-import asyncio
-import socket
-from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any
 
@@ -11,14 +8,7 @@ import httpx2
 from perdure.domain.addresses import check_addresses, check_url
 from perdure.domain.provider_keys import PUBLIC_ONLY
 from perdure.errors import DocumentRejectedError
-
-Resolve = Callable[[str, int], Awaitable[list[str]]]
-
-
-async def resolve_by_system(host: str, port: int) -> list[str]:
-    """All addresses that the system's resolver knows for a name."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+from perdure.providers.resolving import Resolve, resolve_by_system
 
 
 class PublicOnlyTransport(httpx2.AsyncBaseTransport):

@@ -17,7 +17,8 @@ from cryptography.x509.oid import NameOID
 from perdure.domain.addresses import DEFAULT_PORTS
 from perdure.errors import DocumentRejectedError, UpstreamError
 from perdure.ports.parsing import Fetcher
-from perdure.providers.http_fetcher import HttpFetcher, Resolve
+from perdure.providers.http_fetcher import HttpFetcher
+from perdure.providers.resolving import Resolve
 from perdure.settings import Settings
 
 Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]

@@ -15,7 +15,8 @@ import pytest
 from fastapi import FastAPI
 
 from perdure.errors import DocumentRejectedError, PerdureError
-from perdure.providers.http_fetcher import HttpFetcher, Resolve
+from perdure.providers.http_fetcher import HttpFetcher
+from perdure.providers.resolving import Resolve
 from perdure.settings import Settings
 from tests.accounts import Account
 from tests.hostile_urls import HOSTILE_URLS

@@ -38,7 +38,7 @@ OWN = Candidate(ProviderName.OPENAI, "gpt-4.1-mini")
 async def server(product: FastAPI, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OpenAIServer]:
     """A provider on this machine, which the operator allows."""
     monkeypatch.setattr(product.state.settings, "provider_private_urls", True)
-    monkeypatch.setattr(product.state.language_models._models, "_private_urls", True)
+    monkeypatch.setattr(product.state.language_models._models._kept, "_private_urls", True)
     server = OpenAIServer()
     async with server.serving():
         yield server
@@ -247,7 +247,7 @@ async def test_an_address_that_was_allowed_once_is_not_asked_when_it_is_not_any_
     product: FastAPI, caller: Account, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = await caller.post(KEYS, 201, json=SERVER | {"base_url": f"{server.url}/v1"})
-    monkeypatch.setattr(product.state.language_models._models, "_private_urls", False)
+    monkeypatch.setattr(product.state.language_models._models._kept, "_private_urls", False)
     tested = await caller.post(f"{KEYS}/{key['id']}/test", 200)
     assert (tested["ok"], tested["reason"]) == (False, "invalid_request")
     assert server.asked == []

@@ -27,7 +27,7 @@ _DIMENSIONS = text(
 @pytest.fixture(autouse=True)
 async def only_embedding(product: FastAPI, caller: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys are for embeddings alone, and the API asks servers on this machine, too."""
-    monkeypatch.setattr(product.state.remote_embedders, "_private_urls", True)
+    monkeypatch.setattr(product.state.remote_embedders._kept, "_private_urls", True)
     await only_quote(product, caller.organisation_id)
 
 
