@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help run test test-production check audit wheel lock bench evaluate record replay migrate samples coverage clean setup-run setup-dev tools
+# Without bytecode, Temporal's sandbox compiles the workflows anew for each that runs.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON_BIN := .venv/bin/python
 # Those of the embedded form that ask for nothing embedded by its name.
 PRODUCTION_TESTS := $(addprefix tests/integration/test_,$(addsuffix .py,documents operations search session \

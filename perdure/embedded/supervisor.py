@@ -267,8 +267,10 @@ class Stack:
     def _app_environment(self) -> dict[str, str]:
         # Each thread that allocates gets an arena of its own from glibc, and keeps what it once needed.
         arenas = {"MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2")}
+        # Without bytecode, the sandbox compiles the workflows anew for each that runs: a third of a batch's speed.
+        bytecode = {"PYTHONDONTWRITEBYTECODE": ""}
         # The owner may do anything to the schema: the app never learns its address.
-        return {**arenas, **self.environment, "DATABASE_OWNER_URL": ""}
+        return {**arenas, **bytecode, **self.environment, "DATABASE_OWNER_URL": ""}
 
     def _write_state(self) -> None:
         records = [child.record for tier in reversed(self._tiers) for child in tier if child.record]
