@@ -299,6 +299,7 @@ async def test_the_keyboard_alone_logs_in_and_searches(visit: Visit, url: str) -
         email = await register(page, url)
         await page.context.clear_cookies()
         await page.goto(f"{url}/login")
+        await expect(page.locator("input[name=email]")).to_be_focused()
         press = page.keyboard.press
         await page.keyboard.type(email)
         await press("Tab")
