@@ -1,28 +1,12 @@
 """The examples of docs/classification.md, run by a shell against a product that answers on a port."""
 
-import asyncio
-import json
-import re
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 
 from tests.accounts import Account
+from tests.guides import followed
 from tests.served import served
-
-GUIDE = Path(__file__).parents[2] / "docs" / "classification.md"
-_BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def _values(printed: str) -> list[Any]:
-    """The JSON values that stand one after the other."""
-    decoder, at, found = json.JSONDecoder(), 0, []
-    while at < len(printed):
-        value, at = decoder.raw_decode(printed, at)
-        found.append(value)
-        at += len(printed[at:]) - len(printed[at:].lstrip())
-    return found
 
 
 async def test_every_example_does_what_the_guide_says(
@@ -31,21 +15,8 @@ async def test_every_example_does_what_the_guide_says(
     scopes = ["classification:read", "classification:write", "classification:review", "operations:read"]
     key = await caller.post("/api-keys", 201, json={"name": "guide", "scopes": scopes})
     async with served(product) as address:
-        shell = await asyncio.create_subprocess_exec(
-            "bash",
-            *("-euo", "pipefail", "-c", "\n".join(_BLOCK.findall(GUIDE.read_text()))),
-            cwd=tmp_path,
-            env={
-                "PERDURE_URL": address,
-                "PERDURE_API_KEY": key["key"],
-                "PATH": "/usr/local/bin:/usr/bin:/bin",
-            },
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        printed, complaints = await shell.communicate()
-    assert shell.returncode == 0, (printed.decode()[-500:], complaints.decode())
-    answer, listed, queue, reviewed, version, active, quality = _values(printed.decode())
+        values = await followed("classification.md", address, key["key"], tmp_path)
+    answer, listed, queue, reviewed, version, active, quality = values
     assert answer["label"] == "Invoice"
     assert "1200.00 EUR" in {entity["value"] for entity in answer["stages"]["entities"]}
     assert [item["external_id"] for item in listed["items"]] == ["a", None]

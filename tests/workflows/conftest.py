@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.operations import OperationActivities
@@ -16,6 +17,7 @@ from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository
 from perdure.db.session import Database
 from perdure.errors import PerdureError
+from tests.time_skipping import time_skipping
 from tests.workflows.toy import Count, CountActivities, CountInput
 from worker import sandbox
 from workflows.progress import ProgressReporter
@@ -90,3 +92,10 @@ async def start_toy(
         return Toy(row.id, organisation_id, handle, database)
 
     return start
+
+
+@pytest.fixture
+async def environment() -> AsyncIterator[WorkflowEnvironment]:
+    """A server that skips time."""
+    async with time_skipping() as environment:
+        yield environment

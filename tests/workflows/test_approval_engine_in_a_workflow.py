@@ -5,14 +5,11 @@ durable timers, and the engine in the simulator.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio import workflow
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -31,7 +28,6 @@ with workflow.unsafe.imports_passed_through():
     )
     from worker import sandbox
 
-TEST_SERVER = Path(__file__).parents[2] / ".tools" / "test-server" / "run"
 QUEUE = "approvals"
 SHOWN = "a" * 64
 POLICY: dict[str, Any] = {
@@ -91,16 +87,6 @@ class KeepApproval:
     @workflow.signal
     def tell(self, event: dict[str, Any]) -> None:
         self._told.append(event)
-
-
-@pytest.fixture
-async def environment() -> AsyncIterator[WorkflowEnvironment]:
-    if not TEST_SERVER.exists():
-        pytest.fail("no time-skipping server: `make tools` fetches it")
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(TEST_SERVER), data_converter=pydantic_data_converter
-    ) as environment:
-        yield environment
 
 
 async def test_silence_ends_in_a_workflow_as_it_does_in_the_simulator(

@@ -1,15 +1,13 @@
 """Proposals wait for decisions: by signal, by the API, or until their deadline, which may be weeks away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from temporalio import activity
 from temporalio.client import WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -23,8 +21,6 @@ from perdure.schemas.evolution import (
 from worker import sandbox
 from workflows import queues
 from workflows.evolve_memory import DecideProposals
-
-TEST_SERVER = Path(__file__).parents[2] / ".tools" / "test-server" / "run"
 
 pytestmark = pytest.mark.time_skipping
 
@@ -53,16 +49,6 @@ class Decisions:
             del self.open[proposal_id]
             self.decided[proposal_id] = "expired"
         return self._left()
-
-
-@pytest.fixture
-async def environment() -> AsyncIterator[WorkflowEnvironment]:
-    if not TEST_SERVER.exists():
-        pytest.fail("no time-skipping server: `make tools` fetches it")
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(TEST_SERVER), data_converter=pydantic_data_converter
-    ) as environment:
-        yield environment
 
 
 async def eventually(condition: Callable[[], bool]) -> None:

@@ -2,14 +2,10 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
 from temporalio import activity
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -32,8 +28,6 @@ from worker import sandbox
 from workflows import queues
 from workflows.apply_retention import ApplyRetention
 
-TEST_SERVER = Path(__file__).parents[2] / ".tools" / "test-server" / "run"
-
 pytestmark = pytest.mark.time_skipping
 
 
@@ -47,23 +41,6 @@ class Statuses:
     async def record_status(self, change: StatusChange) -> None:
         """Remember."""
         self.recorded.append(change.status.value)
-
-
-@pytest.fixture
-async def environment() -> AsyncIterator[WorkflowEnvironment]:
-    if not TEST_SERVER.exists():
-        pytest.fail("no time-skipping server: `make tools` fetches it")
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(TEST_SERVER), data_converter=pydantic_data_converter
-    ) as environment:
-        names = ("PerdureOrg", "PerdureKind", "PerdureStatus", "PerdureSubject")
-        await environment.client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(
-                namespace="default",
-                search_attributes=dict.fromkeys(names, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD),
-            )
-        )
-        yield environment
 
 
 async def test_an_operation_may_be_paused_for_thirty_days(environment: WorkflowEnvironment) -> None:
