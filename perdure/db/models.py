@@ -980,6 +980,85 @@ class ClassificationExampleRow(Tenant, Row):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
+class DocumentWorkflowRow(Tenant, Row):
+    """A stored definition of a document workflow; what it says stands in its versions, the newest counts."""
+
+    __tablename__ = "document_workflows"
+    __table_args__ = (
+        Index("document_workflows_list", "organisation_id", "id"),
+        Index(
+            "document_workflows_name",
+            "organisation_id",
+            "name",
+            unique=True,
+            postgresql_where=text("archived_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default=text("''"))
+    version: Mapped[int] = mapped_column(Integer)
+    template: Mapped[str | None]
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    archived_at: Mapped[datetime | None]
+
+
+class DocumentWorkflowVersionRow(Tenant, Row):
+    """A version of a document workflow; it never changes."""
+
+    __tablename__ = "document_workflow_versions"
+
+    workflow_id: Mapped[str] = mapped_column(
+        ForeignKey("document_workflows.id", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    definition: Mapped[dict[str, Any]]
+    sha256: Mapped[str]
+    steps: Mapped[int] = mapped_column(Integer)
+    note: Mapped[str | None]
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class WorkflowExecutionRow(Tenant, Row):
+    """A run of a document workflow, on a document or none; how it is doing stands in its operation.
+
+    `state` is what its steps were last known to be, for who reads it when the run has ended. `batch_id` is the
+    operation that started it among others.
+    """
+
+    __tablename__ = "workflow_executions"
+    __table_args__ = (
+        Index("workflow_executions_operation", "operation_id", unique=True),
+        Index("workflow_executions_list", "organisation_id", "id"),
+        Index("workflow_executions_workflow", "workflow_id", "id"),
+        Index(
+            "workflow_executions_batch",
+            "batch_id",
+            "ordinal",
+            unique=True,
+            postgresql_where=text("batch_id IS NOT NULL"),
+        ),
+        Index(
+            "workflow_executions_document", "document_id", postgresql_where=text("document_id IS NOT NULL")
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    operation_id: Mapped[str] = mapped_column(ForeignKey("operations.id", ondelete="CASCADE"))
+    batch_id: Mapped[str | None] = mapped_column(ForeignKey("operations.id", ondelete="CASCADE"))
+    ordinal: Mapped[int | None] = mapped_column(Integer)
+    workflow_id: Mapped[str] = mapped_column(ForeignKey("document_workflows.id", ondelete="CASCADE"))
+    version: Mapped[int] = mapped_column(Integer)
+    document_id: Mapped[str | None] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    state: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
 # What outlives its organisation has no foreign key to it.
 
 
