@@ -9,6 +9,7 @@ For other POSTs, see `Idempotency`.
 """
 
 import hashlib
+import hmac
 import json
 import re
 from collections.abc import Mapping
@@ -22,7 +23,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse
 
 from perdure.db.models import IdempotencyKeyRow
+from perdure.domain.tokens import derive_key
 from perdure.errors import FieldError, IdempotencyConflictError, InvalidInputError
+from perdure.secret_key import load_secret_key
+from perdure.settings import Settings
 
 REPLAY_HEADERS: Mapping[str, str] = {"Idempotent-Replay": "true"}
 
@@ -95,6 +99,12 @@ def fingerprint(method: str, path: str, body: BaseModel | bytes | None, *, query
     digest = hashlib.sha256(f"{method} {path}?{query}\n".encode())
     digest.update(content)
     return digest.hexdigest()
+
+
+def keyed_digest(settings: Settings, purpose: str, content: Mapping[str, Any]) -> bytes:
+    """What stands for a request that carries a secret: a plain hash would let a short one be guessed."""
+    key = derive_key(load_secret_key(settings), f"idempotency of {purpose}")
+    return hmac.digest(key, json.dumps(content, sort_keys=True).encode(), hashlib.sha256)
 
 
 async def idempotency_key(

@@ -28,7 +28,6 @@ from api.routes.console_classification_views import (
     STAGES,
     Figure,
     ResultView,
-    dollars,
 )
 from api.routes.console_item_files import items_of
 from api.routes.console_memories import spaces_of
@@ -49,6 +48,7 @@ from perdure.db.console_repository import ConsoleRepository
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository
+from perdure.domain.dollars import dollars
 from perdure.errors import NotFoundError
 from perdure.schemas.classification import (
     MAX_ITEMS,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from api.routes.console_label_text import depths, labels_of, text_of
@@ -16,6 +15,7 @@ from api.routes.console_marked_text import (
     marked_text,
 )
 from api.routes.console_words import Look, words
+from perdure.domain.dollars import dollars
 from perdure.schemas.classification import (
     Below,
     CategoryRead,
@@ -384,14 +384,6 @@ class WorkflowVersionView:
     def stages(self) -> list[StageView]:
         """What it asks."""
         return [StageView(stage) for stage in self.version.stages]
-
-
-def dollars(cost: Decimal | float) -> str:
-    """US dollars with as many digits as a small amount needs."""
-    amount = Decimal(cost)
-    if amount == 0:
-        return "$0"
-    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.6f}".rstrip("0").rstrip(".")
 
 
 def explained(reason: str | None) -> Explanation | None:

@@ -1,8 +1,5 @@
 """Keys of the caller's organisation at providers of models. Values go in and never out."""
 
-import hmac
-import json
-from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response, status
@@ -17,7 +14,7 @@ from api.dependencies import (
     Principal,
     require,
 )
-from api.idempotency import IdempotentRequest
+from api.idempotency import IdempotentRequest, keyed_digest
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
 from perdure.db.models import ProviderKeyRow
@@ -28,7 +25,6 @@ from perdure.domain.audit import Action
 from perdure.domain.ids import ID_PATTERN
 from perdure.domain.provider_keys import check_base_url
 from perdure.domain.routing import Candidate, ProviderName
-from perdure.domain.tokens import derive_key
 from perdure.errors import FieldError, InvalidInputError
 from perdure.schemas.base import Page
 from perdure.schemas.providers import (
@@ -37,7 +33,6 @@ from perdure.schemas.providers import (
     ProviderKeyRead,
     ProviderKeyUpdate,
 )
-from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
 
 router = APIRouter(prefix="/api/v1/providers/keys", tags=["providers"])
@@ -52,10 +47,8 @@ def _read(row: ProviderKeyRow) -> ProviderKeyRead:
 
 
 def _stand_in(request: Request, body: ProviderKeyCreate) -> bytes:
-    """What stands for the request under its Idempotency-Key: a plain hash would let a short value be guessed."""
     content = body.model_dump(mode="json") | {"value": body.value.get_secret_value() if body.value else None}
-    key = derive_key(load_secret_key(request.app.state.settings), "idempotency of provider keys")
-    return hmac.digest(key, json.dumps(content, sort_keys=True).encode(), sha256)
+    return keyed_digest(request.app.state.settings, "provider keys", content)
 
 
 def _refused(field: str, detail: str) -> InvalidInputError:

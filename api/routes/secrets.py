@@ -1,8 +1,5 @@
 """Secrets of the caller's organisation: provider keys, webhook secrets, private URLs. Values go in and never out."""
 
-import hmac
-import json
-from hashlib import sha256
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response, status
@@ -10,17 +7,15 @@ from starlette.responses import JSONResponse
 
 from api.actors import ActorDependency
 from api.dependencies import DatabaseDependency, KeyringDependency, Principal, require
-from api.idempotency import IdempotentRequest
+from api.idempotency import IdempotentRequest, keyed_digest
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
 from perdure.db.models import OrganisationSecretRow
 from perdure.db.secret_repository import SecretRepository
 from perdure.domain.audit import Action
 from perdure.domain.ids import ID_PATTERN
-from perdure.domain.tokens import derive_key
 from perdure.schemas.base import Page
 from perdure.schemas.encryption import SecretCreate, SecretRead, SecretUpdate
-from perdure.secret_key import load_secret_key
 
 router = APIRouter(prefix="/api/v1/secrets", tags=["secrets"])
 
@@ -34,10 +29,8 @@ def _read(row: OrganisationSecretRow) -> SecretRead:
 
 
 def _stand_in(request: Request, body: SecretCreate) -> bytes:
-    """What stands for the request under its Idempotency-Key: a plain hash would let a short value be guessed."""
     content = body.model_dump(mode="json") | {"value": body.value.get_secret_value()}
-    key = derive_key(load_secret_key(request.app.state.settings), "idempotency of secrets")
-    return hmac.digest(key, json.dumps(content, sort_keys=True).encode(), sha256)
+    return keyed_digest(request.app.state.settings, "secrets", content)
 
 
 @router.post(

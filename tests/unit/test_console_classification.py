@@ -29,7 +29,6 @@ from api.routes.console_classification_views import (
     StageView,
     Sure,
     WorkflowVersionView,
-    dollars,
     explained,
 )
 from api.routes.console_rendering import STATIC_FOLDER
@@ -171,19 +170,6 @@ def test_an_outline_is_shown_whatever_form_its_sentences_have() -> None:
     (topics, (crane,)), (decisions, (bought,)) = an_answer(stages=StagesRead(summary=summary)).outline
     assert (topics, crane.text, crane.said_at) == ("Topics", "Crane", "")
     assert (decisions, bought.text, bought.said_at) == ("Decisions", "We buy it.", "Ann, 12:34")
-
-
-@pytest.mark.parametrize(
-    ("cost", "shown"),
-    [
-        (Decimal(0), "$0"),
-        (Decimal("0.000012"), "$0.000012"),
-        (0.042, "$0.042"),
-        (Decimal("1234.5"), "$1,234.50"),
-    ],
-)
-def test_a_cost_has_the_digits_that_it_needs(cost: Decimal | float, shown: str) -> None:
-    assert dollars(cost) == shown
 
 
 def test_what_a_version_changed_is_said_in_points() -> None:
