@@ -36,8 +36,10 @@ class StepView:
     duration_seconds: float | None = None
 
 
-def diagram(definition: WorkflowDefinition, views: Mapping[str, StepView] | None = None) -> str:
-    """Draw a definition, or with views an execution of it."""
+def diagram(
+    definition: WorkflowDefinition, views: Mapping[str, StepView] | None = None, *, styled: bool = True
+) -> str:
+    """Draw a definition, or with views an execution of it; without colours for a page that brings its own."""
     graph = graph_of(definition.steps)
     drawing = _Drawing(graph)
     steps = {step.id: step for step in definition.steps}
@@ -45,10 +47,11 @@ def diagram(definition: WorkflowDefinition, views: Mapping[str, StepView] | None
     boxes = [_box(steps[name], drawing.places[name], views) for name in graph.steps]
     # Room at the left for lines that lead back.
     width, height = drawing.width + 2 * _MARGIN, drawing.height
+    style = f"<style>{_STYLE}</style>" if styled else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-_MARGIN} 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img" aria-labelledby="workflow-title">'
-        f'<title id="workflow-title">{escape(definition.name)}</title><style>{_STYLE}</style>'
+        f'<title id="workflow-title">{escape(definition.name)}</title>{style}'
         '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         'orient="auto"><path d="M0 0L8 4L0 8z" fill="#64748b"/></marker></defs>'
         f"{''.join(lines)}{''.join(boxes)}</svg>"
