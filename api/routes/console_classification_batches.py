@@ -1,6 +1,7 @@
 """Console: batches of texts to classify, their progress and their results."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -267,7 +268,7 @@ def _figures(result: Mapping[str, Any] | None) -> list[Figure]:
         figure("Failed", counted.failed, "x-circle", "danger"),
     ]
     if counted.input_tokens or counted.output_tokens:
-        cost = dollars(counted.cost) if counted.cost is not None else "not known"
+        cost = dollars(Decimal(str(counted.cost))) if counted.cost is not None else "not known"
         tokens = f"{counted.input_tokens:,} + {counted.output_tokens:,} tokens"
         figures.append(Figure("Cost", cost, "curve", "", tokens))
     return figures
