@@ -38,6 +38,9 @@ class StepJob(Contract):
     settings: dict[str, Any] = Field(default_factory=dict, description="The step's `with`, filled in.")
     input: dict[str, Any] = Field(default_factory=dict, description="The step's `input`, filled in.")
     actor_id: str = ""
+    held: dict[str, Any] = Field(
+        default_factory=dict, description="For `ask_model_step`: what the step before it has held."
+    )
 
     @property
     def effect_id(self) -> str:
@@ -49,6 +52,9 @@ class StepOutput(Contract):
     """What a step found out or did; expressions see it as `steps.<id>.…`."""
 
     output: dict[str, Any] = Field(default_factory=dict)
+    held: dict[str, Any] | None = Field(
+        default=None, description="A model is to be asked first: `ask_model_step` goes on with this."
+    )
 
 
 class StepRecordRead(Contract):
