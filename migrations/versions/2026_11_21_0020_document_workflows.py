@@ -1,4 +1,4 @@
-"""Document workflows: definitions, their versions, and executions of them."""
+"""Document workflows: definitions, their versions, executions of them, and how their steps do."""
 
 from alembic import context, op
 
@@ -9,7 +9,12 @@ depends_on = None
 
 CURRENT_ORGANISATION = "NULLIF(current_setting('app.organisation', true), '')"
 
-TENANT_TABLES = ("document_workflows", "document_workflow_versions", "workflow_executions")
+TENANT_TABLES = (
+    "document_workflows",
+    "document_workflow_versions",
+    "workflow_executions",
+    "workflow_execution_steps",
+)
 
 # An execution on a document goes with it; a workflow is never deleted, only archived.
 TABLES = """
@@ -58,9 +63,7 @@ CREATE TABLE workflow_executions (
     workflow_id TEXT NOT NULL,
     version INTEGER NOT NULL,
     document_id TEXT,
-    state JSONB,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     organisation_id TEXT NOT NULL,
     PRIMARY KEY (id),
     FOREIGN KEY(operation_id) REFERENCES operations (id) ON DELETE CASCADE,
@@ -81,6 +84,19 @@ WHERE batch_id IS NOT NULL;
 
 CREATE INDEX workflow_executions_document ON workflow_executions (document_id)
 WHERE document_id IS NOT NULL;
+
+CREATE TABLE workflow_execution_steps (
+    execution_id TEXT NOT NULL,
+    step_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    sequence BIGINT NOT NULL,
+    record JSONB NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    organisation_id TEXT NOT NULL,
+    PRIMARY KEY (execution_id, step_id),
+    FOREIGN KEY(execution_id) REFERENCES workflow_executions (id) ON DELETE CASCADE,
+    FOREIGN KEY(organisation_id) REFERENCES organisations (id) ON DELETE CASCADE
+);
 """
 
 

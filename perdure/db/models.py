@@ -1026,8 +1026,7 @@ class DocumentWorkflowVersionRow(Tenant, Row):
 class WorkflowExecutionRow(Tenant, Row):
     """A run of a document workflow, on a document or none; how it is doing stands in its operation.
 
-    `state` is what its steps were last known to be, for who reads it when the run has ended. `batch_id` is the
-    operation that started it among others.
+    `batch_id` is the operation that started it among others.
     """
 
     __tablename__ = "workflow_executions"
@@ -1054,8 +1053,21 @@ class WorkflowExecutionRow(Tenant, Row):
     workflow_id: Mapped[str] = mapped_column(ForeignKey("document_workflows.id", ondelete="CASCADE"))
     version: Mapped[int] = mapped_column(Integer)
     document_id: Mapped[str | None] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
-    state: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class WorkflowExecutionStepRow(Tenant, Row):
+    """What a step of an execution was last known to do: `record` is a `StepRecordRead`."""
+
+    __tablename__ = "workflow_execution_steps"
+
+    execution_id: Mapped[str] = mapped_column(
+        ForeignKey("workflow_executions.id", ondelete="CASCADE"), primary_key=True
+    )
+    step_id: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    record: Mapped[dict[str, Any]]
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
@@ -1176,6 +1188,63 @@ class AIProcessingLogRow(Tenant, Row):
     cost_usd: Mapped[Decimal | None] = mapped_column(Numeric(14, 8))
     latency_ms: Mapped[float] = mapped_column(Double)
     outcome: Mapped[str]
+
+
+class WebhookEndpointRow(Tenant, Row):
+    """Where an organisation's events are sent. Of one that was removed nothing secret is left."""
+
+    __tablename__ = "webhook_endpoints"
+    __table_args__ = (
+        Index("webhook_endpoints_list", "organisation_id", "id", postgresql_where=text("removed_at IS NULL")),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    name: Mapped[str]
+    shown_url: Mapped[str]
+    sealed_url: Mapped[Sealed | None]
+    sealed_secret: Mapped[Sealed | None]
+    sealed_previous_secret: Mapped[Sealed | None]
+    previous_until: Mapped[datetime | None]
+    events: Mapped[list[str]]
+    is_active: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    failures: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    last_error: Mapped[str | None]
+    last_attempt_at: Mapped[datetime | None]
+    last_success_at: Mapped[datetime | None]
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    removed_at: Mapped[datetime | None]
+
+
+class MessageRow(Tenant, Row):
+    """A message to one receiver: what it is about, and what became of it. `effect` is said once only."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        Index("messages_effect", "organisation_id", "effect", unique=True),
+        Index("messages_list", "organisation_id", "id"),
+        Index("messages_endpoint", "endpoint_id", "id", postgresql_where=text("endpoint_id IS NOT NULL")),
+        Index("messages_due", "next_at", postgresql_where=text("status = 'waiting'")),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    effect: Mapped[str]
+    channel: Mapped[str]
+    kind: Mapped[str]
+    recipient: Mapped[str | None]
+    endpoint_id: Mapped[str | None] = mapped_column(ForeignKey("webhook_endpoints.id", ondelete="SET NULL"))
+    reference: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    body: Mapped[str | None]
+    status: Mapped[str] = mapped_column(server_default="waiting")
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    tries: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
+    next_at: Mapped[datetime | None] = mapped_column(server_default=NOW)
+    handed_at: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    sent_at: Mapped[datetime | None]
 
 
 class AuditEventRow(Row):
