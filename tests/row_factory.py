@@ -96,6 +96,10 @@ _EXAMPLES: dict[str, Any] = {
     "profile_entries.section": "context",
     "memory_recalls.mode": "hybrid",
     "memory_recalls.outcome": "found",
+    "webhook_endpoints.kind": "webhook",
+    "webhook_endpoints.is_active": False,
+    "messages.channel": "email",
+    "messages.status": "sent",
     "audit_events.sequence": 1_000_000,
     "audit_events.details": "{}",
 }

@@ -285,6 +285,24 @@ PLANS: Mapping[str, TablePlan] = {
         of_person=f"(actor_id = ANY(:actors) OR document_id IN ({_DOCUMENTS}))",
         secret_columns=frozenset({"vector"}),
     ),
+    "webhook_endpoints": TablePlan(
+        with_person=Fate.ANONYMISED,
+        of_person="created_by = :person",
+        link="created_by",
+        reason=_ORGANISATIONS_OWN,
+        secret_columns=frozenset({"sealed_url", "sealed_secret", "sealed_previous_secret"}),
+    ),
+    # What was said to a person, or of them to a program: ids of people stand in references and events.
+    "messages": TablePlan(
+        with_person=Fate.DELETED,
+        of_person=(
+            "(recipient = 'user:' || :person "
+            "OR recipient = 'email:' || (SELECT u.email FROM users u WHERE u.id = :person) "
+            "OR body LIKE '%' || :person || '%' "
+            "OR reference::text LIKE '%' || :person || '%')"
+        ),
+        secret_columns=frozenset({"body"}),
+    ),
     "audit_events": TablePlan(
         with_organisation=Fate.KEPT,
         of_person="(person_id = :person OR actor_id = ANY(:actors) OR subject_id = :person)",

@@ -31,6 +31,8 @@ class Scope(StrEnum):
     CLASSIFICATION_READ = "classification:read"
     CLASSIFICATION_WRITE = "classification:write"
     CLASSIFICATION_REVIEW = "classification:review"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
 
 
 class Role(StrEnum):
