@@ -285,6 +285,30 @@ PLANS: Mapping[str, TablePlan] = {
         of_person=f"(actor_id = ANY(:actors) OR document_id IN ({_DOCUMENTS}))",
         secret_columns=frozenset({"vector"}),
     ),
+    "document_workflows": TablePlan(
+        with_person=Fate.ANONYMISED,
+        of_person="created_by = :person",
+        link="created_by",
+        reason=_ORGANISATIONS_OWN,
+    ),
+    "document_workflow_versions": TablePlan(
+        with_person=Fate.ANONYMISED,
+        of_person="created_by = :person",
+        link="created_by",
+        reason=_ORGANISATIONS_OWN,
+    ),
+    "workflow_executions": TablePlan(
+        of_organisation=_NOT_THIS_OPERATION,
+        with_person=Fate.DELETED,
+        of_person=f"({_OF_OPERATION} OR document_id IN ({_DOCUMENTS}))",
+    ),
+    "workflow_execution_steps": TablePlan(
+        with_person=Fate.DELETED,
+        of_person=(
+            "execution_id IN (SELECT e.id FROM workflow_executions e "
+            f"WHERE e.operation_id IN ({_OPERATIONS}) OR e.document_id IN ({_DOCUMENTS}))"
+        ),
+    ),
     "webhook_endpoints": TablePlan(
         with_person=Fate.ANONYMISED,
         of_person="created_by = :person",

@@ -70,6 +70,11 @@ class Action(StrEnum):
     CLASSIFICATION_VERSION_ACTIVATED = "classification.version_activated"
     CLASSIFICATION_WORKFLOW_ARCHIVED = "classification.workflow_archived"
     CLASSIFICATION_REVIEWED = "classification.reviewed"
+    WORKFLOW_CREATED = "workflow.created"
+    WORKFLOW_VERSION_CREATED = "workflow.version_created"
+    WORKFLOW_ARCHIVED = "workflow.archived"
+    WORKFLOW_SHARED = "workflow.shared"
+    WORKFLOW_EXECUTED = "workflow.executed"
 
 
 class ActorKind(StrEnum):

@@ -31,6 +31,9 @@ class Scope(StrEnum):
     CLASSIFICATION_READ = "classification:read"
     CLASSIFICATION_WRITE = "classification:write"
     CLASSIFICATION_REVIEW = "classification:review"
+    WORKFLOWS_READ = "workflows:read"
+    WORKFLOWS_WRITE = "workflows:write"
+    WORKFLOWS_EXECUTE = "workflows:execute"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"
 
@@ -53,6 +56,7 @@ _READING = frozenset(
         Scope.OPERATIONS_READ,
         Scope.MEMBERS_READ,
         Scope.CLASSIFICATION_READ,
+        Scope.WORKFLOWS_READ,
     }
 )
 _WORKING = _READING | {
@@ -63,6 +67,8 @@ _WORKING = _READING | {
     Scope.USAGE_READ,
     Scope.CLASSIFICATION_WRITE,
     Scope.CLASSIFICATION_REVIEW,
+    Scope.WORKFLOWS_WRITE,
+    Scope.WORKFLOWS_EXECUTE,
 }
 
 _SCOPES: dict[Role, frozenset[Scope]] = {
