@@ -1074,6 +1074,102 @@ class WorkflowExecutionStepRow(Tenant, Row):
 # What outlives its organisation has no foreign key to it.
 
 
+class WorkflowApprovalRow(Tenant, Row):
+    """A request for approval: what was shown, the policy, and where it stands. `state` is the engine's own.
+
+    `revision` is the SHA-256 of what is shown. The request outlives its document.
+    """
+
+    __tablename__ = "workflow_approvals"
+    __table_args__ = (
+        Index("workflow_approvals_operation", "operation_id", unique=True),
+        Index(
+            "workflow_approvals_step",
+            "execution_id",
+            "step_id",
+            "visit",
+            unique=True,
+            postgresql_where=text("execution_id IS NOT NULL"),
+        ),
+        Index("workflow_approvals_list", "organisation_id", "id"),
+        Index("workflow_approvals_document", "document_id", postgresql_where=text("document_id IS NOT NULL")),
+        Index(
+            "workflow_approvals_open",
+            "organisation_id",
+            "due_at",
+            "id",
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    operation_id: Mapped[str] = mapped_column(ForeignKey("operations.id", ondelete="CASCADE"))
+    execution_id: Mapped[str | None]
+    step_id: Mapped[str | None]
+    visit: Mapped[int | None] = mapped_column(Integer)
+    title: Mapped[str]
+    summary: Mapped[str] = mapped_column(server_default=text("''"))
+    document_id: Mapped[str | None]
+    document_version: Mapped[int | None] = mapped_column(Integer)
+    revision: Mapped[str]
+    evidence: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
+    policy: Mapped[dict[str, Any]]
+    state: Mapped[dict[str, Any] | None]
+    sequence: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    status: Mapped[str] = mapped_column(server_default=text("'pending'"))
+    outcome: Mapped[str | None]
+    requester: Mapped[str]
+    due_at: Mapped[datetime | None]
+    opened_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class ApprovalAssigneeRow(Tenant, Row):
+    """Somebody who is asked and has not answered: their inbox. No seat: they decide for all who are silent."""
+
+    __tablename__ = "approval_assignees"
+    __table_args__ = (
+        Index("approval_assignees_inbox", "organisation_id", "person", "due_at", "approval_id"),
+    )
+
+    approval_id: Mapped[str] = mapped_column(
+        ForeignKey("workflow_approvals.id", ondelete="CASCADE"), primary_key=True
+    )
+    person: Mapped[str] = mapped_column(primary_key=True)
+    stage: Mapped[str] = mapped_column(primary_key=True)
+    seat: Mapped[str] = mapped_column(primary_key=True)
+    standing: Mapped[str]
+    since: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+
+
+class ApprovalCommentRow(Tenant, Row):
+    """What somebody said about a request, beside their decision."""
+
+    __tablename__ = "approval_comments"
+    __table_args__ = (Index("approval_comments_list", "approval_id", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    approval_id: Mapped[str] = mapped_column(ForeignKey("workflow_approvals.id", ondelete="CASCADE"))
+    person: Mapped[str]
+    content: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class ApprovalEffectRow(Tenant, Row):
+    """Something that must happen once and has: a decision token that was used, a refusal that was recorded."""
+
+    __tablename__ = "approval_effects"
+
+    approval_id: Mapped[str] = mapped_column(
+        ForeignKey("workflow_approvals.id", ondelete="CASCADE"), primary_key=True
+    )
+    effect: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
 class ProviderKeyRow(Tenant, Row):
     """A key of the organisation at a provider of models. A revoked one has no value any more."""
 

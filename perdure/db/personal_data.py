@@ -309,6 +309,17 @@ PLANS: Mapping[str, TablePlan] = {
             f"WHERE e.operation_id IN ({_OPERATIONS}) OR e.document_id IN ({_DOCUMENTS}))"
         ),
     ),
+    # What was decided is the organisation's: in what others asked for, who decided is an id that leads nowhere.
+    "workflow_approvals": TablePlan(
+        of_organisation=_NOT_THIS_OPERATION,
+        with_person=Fate.DELETED,
+        of_person=f"({_OF_OPERATION} OR document_id IN ({_DOCUMENTS}) OR requester = 'user:' || :person)",
+    ),
+    "approval_assignees": TablePlan(with_person=Fate.DELETED, of_person="person = 'user:' || :person"),
+    "approval_comments": TablePlan(with_person=Fate.DELETED, of_person="person = 'user:' || :person"),
+    "approval_effects": TablePlan(
+        reason="That something happened once, by ids and hashes.", is_exported=False
+    ),
     "webhook_endpoints": TablePlan(
         with_person=Fate.ANONYMISED,
         of_person="created_by = :person",

@@ -75,6 +75,27 @@ class Action(StrEnum):
     WORKFLOW_ARCHIVED = "workflow.archived"
     WORKFLOW_SHARED = "workflow.shared"
     WORKFLOW_EXECUTED = "workflow.executed"
+    APPROVAL_OPENED = "approval.opened"
+    APPROVAL_STAGE_OPENED = "approval.stage_opened"
+    APPROVAL_DECIDED = "approval.decided"
+    APPROVAL_REVOKED = "approval.revoked"
+    APPROVAL_DELEGATED = "approval.delegated"
+    APPROVAL_DELEGATION_ENDED = "approval.delegation_ended"
+    APPROVAL_REASSIGNED = "approval.reassigned"
+    APPROVAL_APPROVER_ADDED = "approval.approver_added"
+    APPROVAL_APPROVER_REMOVED = "approval.approver_removed"
+    APPROVAL_APPROVER_LEFT = "approval.approver_left"
+    APPROVAL_MEMBERS_CHANGED = "approval.members_changed"
+    APPROVAL_REVISED = "approval.revised"
+    APPROVAL_REMINDED = "approval.reminded"
+    APPROVAL_ESCALATED = "approval.escalated"
+    APPROVAL_HELD = "approval.held"
+    APPROVAL_EXPIRED = "approval.expired"
+    APPROVAL_STAGE_CLOSED = "approval.stage_closed"
+    APPROVAL_COMPLETED = "approval.completed"
+    APPROVAL_REFUSED = "approval.refused"
+    APPROVAL_COMMENTED = "approval.commented"
+    APPROVAL_TOKEN_ISSUED = "approval.token_issued"  # noqa: S105  # a name, not a token
 
 
 class ActorKind(StrEnum):

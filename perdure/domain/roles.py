@@ -13,7 +13,9 @@ class Scope(StrEnum):
     MEMORIES_WRITE = "memories:write"
     OPERATIONS_READ = "operations:read"
     OPERATIONS_WRITE = "operations:write"
+    APPROVALS_READ = "approvals:read"
     APPROVALS_WRITE = "approvals:write"
+    APPROVALS_REQUEST = "approvals:request"
     MEMBERS_READ = "members:read"
     MEMBERS_WRITE = "members:write"
     KEYS_READ = "keys:read"
@@ -57,6 +59,7 @@ _READING = frozenset(
         Scope.MEMBERS_READ,
         Scope.CLASSIFICATION_READ,
         Scope.WORKFLOWS_READ,
+        Scope.APPROVALS_READ,
     }
 )
 _WORKING = _READING | {
@@ -69,6 +72,8 @@ _WORKING = _READING | {
     Scope.CLASSIFICATION_REVIEW,
     Scope.WORKFLOWS_WRITE,
     Scope.WORKFLOWS_EXECUTE,
+    Scope.APPROVALS_WRITE,
+    Scope.APPROVALS_REQUEST,
 }
 
 _SCOPES: dict[Role, frozenset[Scope]] = {
