@@ -66,12 +66,20 @@ SETTINGS: list[tuple[str, Any, str]] = [
     ("sub_workflow", {"workflow_id": "w", "input": []}, "with/input"),
     ("remember", {"text": "x", "colour": "red"}, "with/colour"),
     ("compress", {"mode": "magic"}, "with/mode"),
+    ("compress", {"mode": "adaptive"}, "type"),
+    ("analysis", {"task": "extraction", "schema": {"type": "array"}}, "with/schema/type"),
+    ("analysis", {"task": "extraction", "schema": {"$ref": "file:///etc/passwd"}}, "with/schema/$ref"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "settings", "place"), SETTINGS)
 def test_what_a_type_of_step_asks_for(kind: str, settings: dict[str, Any], place: str) -> None:
     assert f"/steps/0/{place}" in faults({"id": "one", "type": kind, "with": settings})
+
+
+def test_what_is_not_built_yet_is_refused_in_these_words() -> None:
+    told = faults({"id": "one", "type": "compress", "with": {"mode": "adaptive"}})
+    assert told == {"/steps/0/type": "compress is not available yet; leave the step out"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,120 @@
+"""What is extracted without a model, and which schemas may be asked of a text."""
+
+from typing import Any
+
+import pytest
+
+from perdure.domain.extraction_schemas import MAX_FIELDS, check_extraction_schema
+from perdure.domain.json_objects import Faults
+from perdure.domain.named_fields import field_of, fill
+from perdure.providers.entity_patterns import EntityPatterns
+
+TEXT = (
+    "Invoice No. INV-2041 of 3 March 2026.\n"
+    "Net amount: 1,000.00 EUR. VAT 19 %: 190.00 EUR.\n"
+    "Total amount due: 1,190.00 EUR, payable by 17 April 2026 to DE89 3704 0044 0532 0130 00.\n"
+    "Questions to billing@harbour.example or to accounts@harbour.example.\n"
+)
+
+
+def filled(**properties: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    fields = {name: field for name, schema in properties.items() if (field := field_of(name, schema))}
+    assert fields.keys() == properties.keys()
+    found = fill(TEXT, EntityPatterns().extract(TEXT, region="DE", languages=["en"]), fields)
+    for finds in found.finds.values():
+        assert all(TEXT[one.start : one.end] == one.text for one in finds)
+    return dict(found.values), found.missing
+
+
+def test_fields_are_filled_by_what_their_names_say() -> None:
+    values, missing = filled(
+        invoice_number={"type": "string"},
+        total={"type": "number"},
+        netAmount={"type": "string"},
+        due_date={"type": "string"},
+        iban={"type": "string"},
+        emails={"type": "array", "items": {"type": "string"}},
+        order_number={"type": "string"},
+    )
+    assert values == {
+        "invoice_number": "INV-2041",
+        "total": 1190.0,
+        "netAmount": "1000.00 EUR",
+        "due_date": "2026-04-17",
+        "iban": "DE89370400440532013000",
+        "emails": ["billing@harbour.example", "accounts@harbour.example"],
+    }
+    assert missing == ("order_number",)
+
+
+def test_where_several_could_be_meant_none_is_guessed() -> None:
+    assert filled(email={"type": "string"}, price={"type": "number"}) == ({}, ("email", "price"))
+
+
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [
+        ("name", {"type": "string"}),
+        ("summary", {"type": "string"}),
+        ("number", {"type": "string"}),
+        ("", {"type": "string"}),
+        ("total", {"type": "boolean"}),
+        ("date", {"type": "integer"}),
+        ("total", {"type": "object", "properties": {}}),
+        ("currency_date", {"type": "string", "enum": ["a"]}),
+        ("dates", {"type": "array"} | {"items": {"type": "object"}}),
+    ],
+)
+def test_what_a_name_does_not_say_is_not_filled(name: str, schema: dict[str, Any]) -> None:
+    assert field_of(name, schema) is None
+
+
+def faults(schema: object) -> list[str]:
+    found = Faults()
+    check_extraction_schema(schema, "/schema", found)
+    return [fault.pointer for fault in found]
+
+
+def test_a_schema_of_fields_is_taken() -> None:
+    line = {"type": "object", "properties": {"text": {"type": ["string", "null"]}}, "required": ["text"]}
+    whole = {
+        "type": "object",
+        "properties": {"total": {"type": "number", "minimum": 0}, "lines": {"type": "array", "items": line}},
+        "required": ["total"],
+        "additionalProperties": False,
+    }
+    assert faults(whole) == []
+    assert faults({"type": "object"}) == []
+
+
+def nested(depth: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(depth):
+        schema = {"type": "object", "properties": {"a": schema}}
+    return schema
+
+
+@pytest.mark.parametrize(
+    ("schema", "place"),
+    [
+        ([], "/schema"),
+        ({"type": "array"}, "/schema/type"),
+        ({"type": "magic"}, "/schema/type"),
+        ({"type": "object", "$ref": "http://169.254.169.254/"}, "/schema/$ref"),
+        ({"type": "object", "properties": {"a": {"pattern": "(a+)+$"}}}, "/schema/properties/a/pattern"),
+        ({"type": "object", "properties": {"a": {"$dynamicRef": "#x"}}}, "/schema/properties/a/$dynamicRef"),
+        ({"type": "object", "properties": [1]}, "/schema/properties"),
+        ({"type": "object", "properties": {"a": 7}}, "/schema/properties/a"),
+        ({"type": "object", "properties": {" ": {}}}, "/schema/properties/ "),
+        ({"type": "object", "required": ["b"]}, "/schema/required/0"),
+        ({"type": "object", "required": "b"}, "/schema/required"),
+        ({"type": "object", "properties": {"a": {"enum": []}}}, "/schema/properties/a/enum"),
+        ({"type": "object", "properties": {"a": {"minimum": "1"}}}, "/schema/properties/a/minimum"),
+        ({"type": "object", "properties": {"a": {"maxLength": -1}}}, "/schema/properties/a/maxLength"),
+        ({"type": "object", "properties": {"a": {"type": [["string"]]}}}, "/schema/properties/a/type"),
+        ({"type": "object", "properties": {str(n): {} for n in range(MAX_FIELDS + 1)}}, "/schema"),
+        (nested(5), "/schema/properties/a/properties/a/properties/a/properties/a/properties/a"),
+    ],
+)
+def test_a_schema_that_leads_elsewhere_or_never_ends_is_refused(schema: object, place: str) -> None:
+    assert place in faults(schema)
