@@ -17,12 +17,26 @@ class DeliverMessage:
     The API's reconciler starts it for every message that was committed: nobody else needs to.
     """
 
+    def __init__(self) -> None:
+        self._wanted_now = False
+
+    @workflow.signal
+    def try_now(self) -> None:
+        """Somebody wants no waiting; who says so during an attempt has their wish already."""
+        self._wanted_now = True
+
     @workflow.run
     async def run(self, job: DeliverMessageInput) -> Delivered:
         while True:
             delivered = await workflow.execute_activity_method(
-                MessageActivities.deliver_message, job, **policies.IO
+                MessageActivities.deliver_message, job, **policies.DELIVERY
             )
-            if delivered.next_at is None:
+            if delivered.retry_in_s is None:
                 return delivered
-            await workflow.sleep(max(delivered.next_at - workflow.now(), timedelta(0)))
+            self._wanted_now = False
+            try:
+                await workflow.wait_condition(
+                    lambda: self._wanted_now, timeout=timedelta(seconds=delivered.retry_in_s)
+                )
+            except TimeoutError:
+                continue

@@ -45,6 +45,12 @@ CPU: ActivityPolicy = {
 }
 # Everything that somebody has: hours, if it is much.
 LONG_IO: ActivityPolicy = {**IO, "start_to_close_timeout": timedelta(hours=12)}
+# One attempt, which has time-outs of its own; no operation, hence nobody who heartbeats.
+DELIVERY: ActivityPolicy = {
+    **IO,
+    "start_to_close_timeout": timedelta(minutes=2),
+    "heartbeat_timeout": timedelta(minutes=2),
+}
 RECORD: LocalPolicy = {
     "start_to_close_timeout": timedelta(seconds=10),
     "retry_policy": RetryPolicy(

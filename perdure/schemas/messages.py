@@ -85,10 +85,10 @@ class DeliverMessageInput(Contract):
 
 
 class Delivered(Contract):
-    """What an attempt came to. `next_at` is when the next one is due; null when there is none here."""
+    """What an attempt came to. `retry_in_s` is how long to wait for the next one; null when there is none here."""
 
     status: MessageStatus
-    next_at: Instant | None = None
+    retry_in_s: float | None = None
 
 
 class WebhookEndpointCreate(RequestBody):
