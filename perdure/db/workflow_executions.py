@@ -1,0 +1,447 @@
+"""Executions of document workflows, one by one and among others; the caller owns the transaction."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, Select, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perdure.db.models import (
+    DocumentRow,
+    DocumentWorkflowRow,
+    DocumentWorkflowVersionRow,
+    OperationItemRow,
+    OperationRow,
+    WorkflowExecutionRow,
+    WorkflowExecutionStepRow,
+)
+from perdure.db.operation_repository import OperationRepository, input_fields
+from perdure.domain.ids import new_id
+from perdure.schemas.base import rfc3339
+from perdure.schemas.document_workflows import (
+    ExecutionFilter,
+    ExecutionStart,
+    Window,
+    WindowJob,
+    WorkflowExecutionDetail,
+    WorkflowExecutionRead,
+)
+from perdure.schemas.documents import DocumentStatus
+from perdure.schemas.operations import OperationError, OperationStatus, Progress, Subject
+from perdure.schemas.workflow_executions import StepRecordRead, StepsRecord
+
+KIND = "run_document_workflow"
+BATCH_KIND = "run_workflow_batch"
+# What a started item is called until its execution ends or waits for people.
+EXECUTING = "executing"
+_TITLE = 80
+_BUSY = (OperationStatus.PENDING.value, OperationStatus.RUNNING.value, OperationStatus.PAUSED.value)
+
+_RECORD_STEPS = text(
+    """
+    INSERT INTO workflow_execution_steps (organisation_id, execution_id, step_id, state, sequence, record)
+    SELECT e.organisation_id, e.id, g.step_id, g.state, :sequence, g.record
+    FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS g (step_id text, state text, record jsonb)
+    JOIN workflow_executions e ON e.id = :execution_id
+    ON CONFLICT (execution_id, step_id) DO UPDATE SET
+        state = EXCLUDED.state, sequence = EXCLUDED.sequence, record = EXCLUDED.record, updated_at = now()
+    WHERE workflow_execution_steps.sequence < EXCLUDED.sequence
+    """
+)
+# What became of the documents of a batch is what became of their executions.
+_SETTLE = text(
+    """
+    UPDATE operation_items i SET
+        status = CASE o.status WHEN 'completed' THEN 'executed' WHEN 'waiting_approval' THEN 'waiting_approval'
+            WHEN 'failed' THEN 'failed' WHEN 'cancelled' THEN 'failed' WHEN 'expired' THEN 'failed'
+            ELSE 'executing' END,
+        reason = o.error ->> 'type', detail = o.error ->> 'detail', document_id = e.document_id, updated_at = now()
+    FROM workflow_executions e JOIN operations o ON o.id = e.operation_id
+    WHERE e.batch_id = :batch_id AND i.operation_id = :batch_id AND i.ordinal = e.ordinal
+        AND i.status IN ('executing', 'waiting_approval')
+        AND i.status IS DISTINCT FROM CASE o.status WHEN 'completed' THEN 'executed'
+            WHEN 'waiting_approval' THEN 'waiting_approval' WHEN 'failed' THEN 'failed'
+            WHEN 'cancelled' THEN 'failed' WHEN 'expired' THEN 'failed' ELSE 'executing' END
+    """
+)
+# Whose document went meanwhile, its execution went with it.
+_SETTLE_GONE = text(
+    """
+    UPDATE operation_items i SET status = 'failed', reason = 'document_not_found',
+        detail = 'the document was deleted', updated_at = now()
+    WHERE i.operation_id = :batch_id AND i.status IN ('executing', 'waiting_approval')
+        AND NOT EXISTS (SELECT FROM workflow_executions e WHERE e.batch_id = :batch_id AND e.ordinal = i.ordinal)
+    """
+)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What an execution is to be of, on and with."""
+
+    workflow_id: str
+    version: int
+    name: str
+    definition: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    input: Mapping[str, Any]
+
+
+def execution_of(
+    row: DocumentWorkflowRow,
+    version: DocumentWorkflowVersionRow,
+    parameters: Mapping[str, Any],
+    given: Mapping[str, Any],
+) -> Execution:
+    """An execution of a stored version."""
+    return Execution(row.id, version.version, row.name, version.definition, parameters, given)
+
+
+def document_seen(row: DocumentRow) -> dict[str, Any]:
+    """What expressions see as `document`: never its text."""
+    return {
+        "id": row.id,
+        "title": row.title,
+        "external_id": row.external_id,
+        "media_type": row.media_type,
+        "language": row.language,
+        "size_bytes": row.size_bytes,
+        "sha256": row.sha256,
+        "page_count": row.page_count,
+        "version": row.version,
+        "metadata": row.metadata_,
+        "created_at": rfc3339(row.created_at),
+    }
+
+
+class WorkflowExecutions:
+    """Executions of one organisation."""
+
+    def __init__(self, session: AsyncSession, organisation_id: str) -> None:
+        self._session, self._organisation_id = session, organisation_id
+
+    async def accept(
+        self,
+        actor_id: str,
+        execution: Execution,
+        document: DocumentRow | None,
+        *,
+        operation_id: str | None = None,
+        batch: tuple[str, int] | None = None,
+    ) -> OperationRow:
+        """An execution and its operation, which from the commit on will be started."""
+        execution_id = new_id("exe")
+        subject = (
+            Subject(type="document_workflow", id=execution.workflow_id)
+            if document is None
+            else Subject(type="document", id=document.id)
+        )
+        on = f" on {document.title[:_TITLE]}" if document is not None else ""
+        operation = await OperationRepository(self._session).create(
+            organisation_id=self._organisation_id,
+            actor_id=actor_id,
+            kind=KIND,
+            summary=f"Execute {execution.name[:_TITLE]}{on}",
+            subject=subject,
+            operation_id=operation_id,
+            input={
+                "execution_id": execution_id,
+                "workflow_definition_id": execution.workflow_id,
+                "version": execution.version,
+                "definition": dict(execution.definition),
+                "parameters": dict(execution.parameters),
+                "input": dict(execution.input),
+                "document_id": document.id if document is not None else None,
+                "document": document_seen(document) if document is not None else {},
+            },
+        )
+        await self._session.execute(
+            insert(WorkflowExecutionRow).values(
+                id=execution_id,
+                organisation_id=self._organisation_id,
+                operation_id=operation.id,
+                batch_id=batch[0] if batch else None,
+                ordinal=batch[1] if batch else None,
+                workflow_id=execution.workflow_id,
+                version=execution.version,
+                document_id=document.id if document is not None else None,
+            )
+        )
+        return operation
+
+    # Reading
+
+    async def get(self, execution_id: str) -> WorkflowExecutionDetail | None:
+        """One execution with what its steps did, as far as it was written."""
+        found = (
+            await self._session.execute(_joined().where(WorkflowExecutionRow.id == execution_id))
+        ).first()
+        if found is None:
+            return None
+        operation: OperationRow = found[1]
+        result = operation.result or {}
+        return WorkflowExecutionDetail(
+            **_read(found).model_dump(),
+            input=operation.input.get("input", {}),
+            parameters=operation.input.get("parameters", {}),
+            steps=await self.steps(execution_id),
+            outputs=result.get("outputs", {}),
+        )
+
+    async def definition(self, execution_id: str) -> dict[str, Any] | None:
+        """What an execution was told to do."""
+        statement = (
+            select(OperationRow.input)
+            .join(WorkflowExecutionRow, WorkflowExecutionRow.operation_id == OperationRow.id)
+            .where(WorkflowExecutionRow.id == execution_id)
+        )
+        given = await self._session.scalar(statement)
+        return None if given is None else given.get("definition", {})
+
+    async def operation_of(self, execution_id: str) -> str | None:
+        """The operation of an execution."""
+        statement = select(WorkflowExecutionRow.operation_id).where(WorkflowExecutionRow.id == execution_id)
+        found: str | None = await self._session.scalar(statement)
+        return found
+
+    async def list(
+        self, wanted: ExecutionFilter, *, after: str | None = None, limit: int = 50
+    ) -> list[WorkflowExecutionRead]:
+        """Executions, newest first."""
+        execution = WorkflowExecutionRow
+        statement = _joined().order_by(execution.id.desc()).limit(limit)
+        for column, value in (
+            (execution.workflow_id, wanted.workflow_id),
+            (execution.document_id, wanted.document_id),
+            (execution.batch_id, wanted.batch_id),
+            (OperationRow.status, wanted.status.value if wanted.status else None),
+        ):
+            if value is not None:
+                statement = statement.where(column == value)
+        if after is not None:
+            statement = statement.where(execution.id < after)
+        return [_read(found) for found in await self._session.execute(statement)]
+
+    async def steps(self, execution_id: str) -> Sequence[StepRecordRead]:
+        """What the steps of an execution did, in the order in which they started."""
+        statement = (
+            select(WorkflowExecutionStepRow.record)
+            .where(WorkflowExecutionStepRow.execution_id == execution_id)
+            .order_by(
+                WorkflowExecutionStepRow.record["started_at"].astext.nulls_last(),
+                WorkflowExecutionStepRow.step_id,
+            )
+        )
+        return [StepRecordRead.model_validate(one) for one in await self._session.scalars(statement)]
+
+    # What the workflow says
+
+    async def record(self, record: StepsRecord) -> None:
+        """Write what steps did. An older record that comes late changes nothing."""
+        steps = [
+            {"step_id": step.step_id, "state": step.state.value, "record": step.model_dump(mode="json")}
+            for step in record.steps
+        ]
+        await self._session.execute(
+            _RECORD_STEPS,
+            {"execution_id": record.execution_id, "sequence": record.sequence, "steps": json.dumps(steps)},
+        )
+
+    # Many documents
+
+    async def accept_batch(
+        self,
+        actor_id: str,
+        execution: Execution,
+        documents: Sequence[DocumentRow],
+        concurrency: int,
+        operation_id: str,
+    ) -> OperationRow:
+        """The operation that executes a workflow on many documents, a few at once."""
+        operation = await OperationRepository(self._session).create(
+            organisation_id=self._organisation_id,
+            actor_id=actor_id,
+            kind=BATCH_KIND,
+            summary=f"Execute {execution.name[:_TITLE]} on {len(documents)} documents",
+            subject=Subject(type="document_workflow", id=execution.workflow_id),
+            operation_id=operation_id,
+            total=len(documents),
+            input={
+                "workflow_definition_id": execution.workflow_id,
+                "version": execution.version,
+                "total": len(documents),
+                "concurrency": concurrency,
+                "parameters": dict(execution.parameters),
+                "given": dict(execution.input),
+            },
+        )
+        rows = [
+            {
+                "organisation_id": self._organisation_id,
+                "operation_id": operation.id,
+                "ordinal": ordinal,
+                "name": document.title[:_TITLE],
+                "source": {"document_id": document.id},
+                "status": DocumentStatus.QUEUED.value,
+            }
+            for ordinal, document in enumerate(documents)
+        ]
+        await self._session.execute(insert(OperationItemRow), rows)
+        return operation
+
+    async def open_window(self, job: WindowJob) -> Window:
+        """Settle what has ended, and accept the next executions of a batch, as many as fit.
+
+        Who asks twice gets the next ones: what was accepted is started from the outbox if by nobody else.
+        """
+        batch = await self._session.get(OperationRow, job.operation_id, with_for_update=True)
+        if batch is None:
+            return Window(done=0, total=0, open_operations=0, queued=0)
+        await self._settle(batch.id)
+        busy = await self._busy(batch.id)
+        room = max(0, min(job.concurrency - busy, job.most))
+        starts = await self._accept_next(batch, room) if room else []
+        counts = await self._counts(batch.id)
+        queued = counts.get(DocumentStatus.QUEUED.value, 0)
+        total = sum(counts.values())
+        done = total - queued - counts.get(EXECUTING, 0)
+        await OperationRepository(self._session).record_progress(batch.id, done, total)
+        return Window(
+            starts=starts, done=done, total=total, open_operations=busy + len(starts), queued=queued
+        )
+
+    async def outcomes(self, batch_id: str) -> dict[str, int]:
+        """How many documents of a batch have which outcome."""
+        await self._settle(batch_id)
+        return await self._counts(batch_id)
+
+    async def open_operations(self, batch_id: str, *, after: str = "", limit: int = 500) -> Sequence[str]:
+        """The operations of a batch that have not ended, by id."""
+        statement = (
+            select(OperationRow.id)
+            .join(WorkflowExecutionRow, WorkflowExecutionRow.operation_id == OperationRow.id)
+            .where(
+                WorkflowExecutionRow.batch_id == batch_id,
+                OperationRow.closed_at.is_(None),
+                OperationRow.id > after,
+            )
+            .order_by(OperationRow.id)
+            .limit(limit)
+        )
+        return (await self._session.scalars(statement)).all()
+
+    async def _settle(self, batch_id: str) -> None:
+        await self._session.execute(_SETTLE, {"batch_id": batch_id})
+        await self._session.execute(_SETTLE_GONE, {"batch_id": batch_id})
+
+    async def _busy(self, batch_id: str) -> int:
+        statement = (
+            select(func.count())
+            .select_from(WorkflowExecutionRow)
+            .join(OperationRow, OperationRow.id == WorkflowExecutionRow.operation_id)
+            .where(WorkflowExecutionRow.batch_id == batch_id, OperationRow.status.in_(_BUSY))
+        )
+        return int(await self._session.scalar(statement) or 0)
+
+    async def _counts(self, batch_id: str) -> dict[str, int]:
+        rows = await self._session.execute(
+            select(OperationItemRow.status, func.count())
+            .where(OperationItemRow.operation_id == batch_id)
+            .group_by(OperationItemRow.status)
+        )
+        return dict(rows.all())
+
+    async def _accept_next(self, batch: OperationRow, room: int) -> list[ExecutionStart]:
+        items = (
+            await self._session.scalars(
+                select(OperationItemRow)
+                .where(
+                    OperationItemRow.operation_id == batch.id,
+                    OperationItemRow.status == DocumentStatus.QUEUED.value,
+                )
+                .order_by(OperationItemRow.ordinal)
+                .limit(room)
+            )
+        ).all()
+        version = await self._session.get(
+            DocumentWorkflowVersionRow, (batch.input["workflow_definition_id"], batch.input["version"])
+        )
+        workflow = await self._session.get(DocumentWorkflowRow, batch.input["workflow_definition_id"])
+        starts: list[ExecutionStart] = []
+        for item in items:
+            document = await self._session.get(DocumentRow, item.source["document_id"])
+            item.updated_at = (await self._session.execute(select(func.now()))).scalar_one()
+            if document is None or version is None or workflow is None:
+                item.status = DocumentStatus.FAILED.value
+                item.reason, item.detail = "document_not_found", "the document was deleted"
+                continue
+            item.status, item.document_id = EXECUTING, document.id
+            execution = execution_of(workflow, version, batch.input["parameters"], batch.input["given"])
+            operation = await self._accepted(batch, item.ordinal, execution, document)
+            starts.append(_start(operation))
+        await self._session.flush()
+        return starts
+
+    async def _accepted(
+        self, batch: OperationRow, ordinal: int, execution: Execution, document: DocumentRow
+    ) -> OperationRow:
+        """The operation for a document: what failed before is opened again, with what it had done."""
+        before = await self._session.scalar(
+            select(WorkflowExecutionRow.operation_id).where(
+                WorkflowExecutionRow.batch_id == batch.id, WorkflowExecutionRow.ordinal == ordinal
+            )
+        )
+        if before is not None:
+            operations = OperationRepository(self._session)
+            again = await operations.reopen(before) or await operations.get(before)
+            if again is not None:
+                return again
+        return await self.accept(batch.actor_id, execution, document, batch=(batch.id, ordinal))
+
+
+def _start(operation: OperationRow) -> ExecutionStart:
+    fields = input_fields(operation)
+    subject: Subject | None = fields["subject"]
+    return ExecutionStart(
+        operation_id=operation.id,
+        subject_id=operation.subject_id,
+        summary=operation.summary,
+        input={
+            **fields,
+            "subject": subject.model_dump() if subject else None,
+            "created_at": rfc3339(operation.created_at),
+        },
+    )
+
+
+def _joined() -> Select[Any]:
+    return (
+        select(WorkflowExecutionRow, OperationRow, DocumentWorkflowRow.name)
+        .join(OperationRow, OperationRow.id == WorkflowExecutionRow.operation_id)
+        .join(DocumentWorkflowRow, DocumentWorkflowRow.id == WorkflowExecutionRow.workflow_id)
+    )
+
+
+def _read(found: Row[Any]) -> WorkflowExecutionRead:
+    execution, operation, name = found
+    return WorkflowExecutionRead(
+        id=execution.id,
+        operation_id=operation.id,
+        batch_id=execution.batch_id,
+        workflow_id=execution.workflow_id,
+        workflow_name=name,
+        version=execution.version,
+        document_id=execution.document_id,
+        status=OperationStatus(operation.status),
+        progress=Progress(
+            done=operation.progress_done, total=operation.progress_total, step=operation.progress_step
+        ),
+        attempt=operation.attempt,
+        error=OperationError.model_validate(operation.error) if operation.error else None,
+        created_at=execution.created_at,
+        updated_at=operation.updated_at,
+        closed_at=operation.closed_at,
+    )
