@@ -151,7 +151,7 @@ class DocumentWorkflows:
 
     async def list(
         self, *, archived: bool = False, after: str | None = None, limit: int = 50
-    ) -> list[DocumentWorkflowRead]:
+    ) -> Sequence[DocumentWorkflowRead]:
         """Workflows, newest first."""
         statement = select(DocumentWorkflowRow).order_by(DocumentWorkflowRow.id.desc()).limit(limit)
         if not archived:
@@ -160,7 +160,7 @@ class DocumentWorkflows:
             statement = statement.where(DocumentWorkflowRow.id < after)
         return await self.read((await self._session.scalars(statement)).all())
 
-    async def read(self, rows: Sequence[DocumentWorkflowRow]) -> list[DocumentWorkflowRead]:
+    async def read(self, rows: Sequence[DocumentWorkflowRow]) -> Sequence[DocumentWorkflowRead]:
         """Workflows as the API shows them."""
         ids = [row.id for row in rows]
         execution, version = WorkflowExecutionRow, DocumentWorkflowVersionRow

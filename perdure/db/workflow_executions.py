@@ -209,7 +209,7 @@ class WorkflowExecutions:
 
     async def list(
         self, wanted: ExecutionFilter, *, after: str | None = None, limit: int = 50
-    ) -> list[WorkflowExecutionRead]:
+    ) -> Sequence[WorkflowExecutionRead]:
         """Executions, newest first."""
         execution = WorkflowExecutionRow
         statement = _joined().order_by(execution.id.desc()).limit(limit)
@@ -303,14 +303,14 @@ class WorkflowExecutions:
         await self._settle(batch.id)
         busy = await self._busy(batch.id)
         room = max(0, min(job.concurrency - busy, job.most))
-        starts = await self._accept_next(batch, room) if room else []
+        starts = await self._accept_next(batch, room) if room else ()
         counts = await self._counts(batch.id)
         queued = counts.get(DocumentStatus.QUEUED.value, 0)
         total = sum(counts.values())
         done = total - queued - counts.get(EXECUTING, 0)
         await OperationRepository(self._session).record_progress(batch.id, done, total)
         return Window(
-            starts=starts, done=done, total=total, open_operations=busy + len(starts), queued=queued
+            starts=list(starts), done=done, total=total, open_operations=busy + len(starts), queued=queued
         )
 
     async def outcomes(self, batch_id: str) -> dict[str, int]:
@@ -354,7 +354,7 @@ class WorkflowExecutions:
         )
         return dict(rows.all())
 
-    async def _accept_next(self, batch: OperationRow, room: int) -> list[ExecutionStart]:
+    async def _accept_next(self, batch: OperationRow, room: int) -> Sequence[ExecutionStart]:
         items = (
             await self._session.scalars(
                 select(OperationItemRow)
