@@ -1,0 +1,115 @@
+"""HTTP to addresses that were checked: a host is resolved once, and connected to at one of those and no other."""
+
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping
+
+import httpx
+
+from perdure.domain.addresses import AddressRules, Target, check_addresses
+from perdure.errors import DocumentRejectedError, UpstreamError
+from perdure.providers.resolving import Resolve, resolve_by_system
+
+_CONNECT_TIMEOUT_S = 10.0
+_LOCATION = "perdure.location"
+
+
+async def _set_location_aside(response: httpx.Response) -> None:
+    """Keep where a redirect leads from httpx, which reads it before we do and fails on what is no URL."""
+    response.extensions[_LOCATION] = response.headers.pop("location", "")
+
+
+def location(response: httpx.Response) -> str:
+    """Where a redirect leads; nothing follows it by itself."""
+    return str(response.extensions.get(_LOCATION, ""))
+
+
+class PinnedHttp:
+    """A client without proxies, redirects and connections that are kept. `resolve` is for tests."""
+
+    def __init__(
+        self,
+        rules: AddressRules,
+        timeout_s: float,
+        *,
+        resolve: Resolve = resolve_by_system,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.rules = rules
+        self._resolve = resolve
+        self._client = httpx.AsyncClient(
+            verify=ssl_context or True,
+            trust_env=False,  # a proxy would resolve names again, behind our back
+            follow_redirects=False,
+            timeout=httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S),
+            # connections are kept by address, and two names may share one: none is used twice
+            limits=httpx.Limits(max_keepalive_connections=0),
+            headers={"User-Agent": "Perdure/0.1", "Accept": "*/*", "Accept-Encoding": "identity"},
+            event_hooks={"response": [_set_location_aside]},
+        )
+
+    async def aclose(self) -> None:
+        """Close the client."""
+        await self._client.aclose()
+
+    @contextlib.asynccontextmanager
+    async def request(
+        self,
+        target: Target,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> AsyncIterator[httpx.Response]:
+        """The answer, whose body is still to be read. UpstreamError for what may be better later."""
+        addresses = check_addresses(target, await self._addresses(target), self.rules)
+        failure: Exception | None = None
+        for address in addresses:
+            host = f"[{address}]" if ":" in address else address
+            request = self._client.build_request(
+                method,
+                httpx.URL(f"{target.scheme}://{host}:{target.port}{target.path}"),
+                headers={**(headers or {}), "Host": target.authority},
+                content=content,
+                extensions={"sni_hostname": target.host},
+            )
+            try:
+                response = await self._client.send(request, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = error
+                continue
+            except httpx.HTTPError as error:
+                raise upstream(target, error) from error
+            try:
+                yield response
+            finally:
+                await response.aclose()
+            return
+        if isinstance(failure, httpx.ConnectError) and "CERTIFICATE_VERIFY_FAILED" in str(failure):
+            raise unreachable(f"The certificate of {target.host} is not valid for it: {failure}") from failure
+        raise upstream(target, failure or OSError("no address")) from failure
+
+    async def _addresses(self, target: Target) -> list[str]:
+        try:
+            addresses = await self._resolve(target.host, target.port)
+        except socket.gaierror as error:
+            if error.errno == socket.EAI_AGAIN:
+                raise upstream(target, error) from error
+            raise unreachable(f"The host {target.host} does not exist. Check the URL.") from error
+        except UnicodeError as error:
+            raise unreachable(f"The host {target.host} is no valid name. Check the URL.") from error
+        if not addresses:
+            raise unreachable(f"The host {target.host} has no address. Check the URL.")
+        return addresses
+
+
+def unreachable(detail: str) -> DocumentRejectedError:
+    """What will never work."""
+    return DocumentRejectedError("source_unreachable", detail)
+
+
+def upstream(target: Target, error: Exception) -> UpstreamError:
+    """What may be better later."""
+    return UpstreamError(
+        f"{target.host} cannot be reached ({error or type(error).__name__}); it is tried again."
+    )
