@@ -5,7 +5,8 @@ PerdureError
 ├── ConflictError             409  not retried
 │   └── IdempotencyConflictError
 ├── InvalidInputError         422  not retried (carries field pointers)
-│   └── DocumentRejectedError      a typed reason why a document cannot be indexed
+│   ├── DocumentRejectedError      a typed reason why a document cannot be indexed
+│   └── ExpressionFailedError      an expression of a workflow has no value
 ├── MalformedRequestError     400  not retried
 ├── UnauthenticatedError      401  not retried
 ├── PermissionDeniedError     403  not retried
@@ -82,6 +83,12 @@ class DocumentRejectedError(InvalidInputError):
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+
+
+class ExpressionFailedError(InvalidInputError):
+    """An expression of a workflow has no value for what it was given."""
+
+    slug, title = "expression-failed", "Expression failed"
 
 
 class MalformedRequestError(PerdureError):

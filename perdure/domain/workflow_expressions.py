@@ -39,17 +39,33 @@ class Examined:
     references: tuple[Reference, ...] = ()
 
 
-def inserted(text: str) -> tuple[str, ...]:
-    """The expressions that stand in a text as `${…}`; one that never ends is returned with its `${`, and is wrong."""
-    found: list[str] = []
-    start = text.find("${")
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """An expression that stands in a text; one that never ends is not closed, and is wrong."""
+
+    expression: str
+    closed: bool = True
+
+
+def insertions(text: str) -> list[str | Insertion]:
+    """A text in its parts: what it says, and what is to be filled in."""
+    parts: list[str | Insertion] = []
+    position, start = 0, text.find("${")
     while start >= 0:
+        if start > position:
+            parts.append(text[position:start])
         end = _end_of(text, start + 2)
         if end is None:
-            return (*found, text[start : start + MAX_EXPRESSION])
-        found.append(text[start + 2 : end].strip())
-        start = text.find("${", end)
-    return tuple(found)
+            return [*parts, Insertion(text[start : start + MAX_EXPRESSION], closed=False)]
+        parts.append(Insertion(text[start + 2 : end].strip()))
+        position = end + 1
+        start = text.find("${", position)
+    return [*parts, text[position:]] if position < len(text) else parts
+
+
+def inserted(text: str) -> tuple[str, ...]:
+    """The expressions that stand in a text as `${…}`; one that never ends is returned with its `${`, and is wrong."""
+    return tuple(part.expression for part in insertions(text) if isinstance(part, Insertion))
 
 
 def _end_of(text: str, start: int) -> int | None:
