@@ -4,7 +4,6 @@ A schema is `{"type": "object", "properties": {...}, "required": [...]}`; a prop
 true or false, or a list of choices. Nothing nests, nothing refers elsewhere.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from perdure.domain.json_objects import Faults, ObjectReader, readable
 MAX_FIELDS = 50
 MAX_CHOICES = 200
 MAX_ANSWER = 4_000
+MAX_NUMBER = 1e300
 _SCHEMA = ("$schema", "title", "description", "type", "properties", "required", "additionalProperties")
 _PROPERTY = (
     *("type", "title", "description", "default", "enum", "items", "format"),
@@ -62,7 +62,8 @@ class FormField:
         return self._bounds_fault(len(value), "entries")
 
     def _number_fault(self, value: object) -> str | None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        # Compared, not measured: whole numbers in JSON may be longer than any double.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_NUMBER:
             return "must be a number"
         if self.type == "integer" and value != int(value):
             return "must be a whole number"
