@@ -28,8 +28,10 @@ from activities.exports import ExportActivities
 from activities.fact_extraction import FactActivities
 from activities.indexing import IndexActivities
 from activities.language_models import RoutedLanguageModels
+from activities.letters import LetterWriter
 from activities.memories import MemoryActivities, MemoryTextActivities
 from activities.memory_imports import MemoryImportActivities
+from activities.messages import MessageActivities
 from activities.operations import OperationActivities
 from activities.reembedding import ReembeddingActivities
 from activities.retention import RetentionActivities
@@ -46,6 +48,7 @@ from perdure.db.label_sets import LabelSets
 from perdure.db.master_key_check import check_master_keys
 from perdure.db.session import Database
 from perdure.db.vector_index import VectorIndex
+from perdure.domain.decision_tokens import DecisionTokens
 from perdure.domain.signatures import receipt_signer
 from perdure.environment_keys import environment_keys
 from perdure.errors import PerdureError, UnavailableError
@@ -60,6 +63,8 @@ from perdure.providers.minilm_embedder import MiniLMTokenizer
 from perdure.providers.obstore_object_store import ObstoreObjectStore
 from perdure.providers.parser_pool import ParserPool
 from perdure.providers.remote_embedders import RemoteEmbedders
+from perdure.providers.smtp_sender import SmtpSender
+from perdure.providers.webhook_poster import WebhookPoster
 from perdure.rate_stores import rate_store
 from perdure.routed_embedders import RoutedEmbedders
 from perdure.scratch import scratch_directory
@@ -138,6 +143,7 @@ class Dependencies:
         classification = ClassificationActivities(self.database.transaction, self.models)
         anchors = AuditAnchors.of(self.settings, self.objects)
         retention = RetentionActivities(self.database.transaction, self.objects, anchors)
+        messages = self._messages()
         signer = receipt_signer(load_secret_key(self.settings))
         erasure = ErasureActivities(self.database.transaction, self.objects, signer)
         return [
@@ -179,6 +185,7 @@ class Dependencies:
             exports.discard_export,
             retention.sweep_log_ins,
             retention.sweep_organisations,
+            messages.deliver_message,
         ]
 
     def cpu(self) -> Activities:
@@ -241,6 +248,19 @@ class Dependencies:
             classification.classify_page,
             classification.classify_text,
         ]
+
+    def _messages(self) -> MessageActivities:
+        settings = self.settings
+        poster = WebhookPoster(settings.webhook_allow_hosts)
+        self._stack.push_async_callback(poster.aclose)
+        public_url = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
+        return MessageActivities(
+            self.database.transaction,
+            self.keyring,
+            SmtpSender(settings.smtp_url, settings.mail_from),
+            poster,
+            LetterWriter(DecisionTokens(load_secret_key(settings)), public_url),
+        )
 
     def _batches(self, texts: TextActivities | None) -> BatchActivities:
         return BatchActivities(

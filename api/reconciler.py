@@ -15,6 +15,7 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.starting import ORGANISATION
+from api.message_starter import MessageStarter
 from api.operations import Operations
 from perdure.db.classification_results import ClassificationResults
 from perdure.db.document_repository import DocumentRepository
@@ -69,6 +70,7 @@ class Reconciler:
         self, database: Database, client: Client, operations: Operations, settings: Settings
     ) -> None:
         self._database, self._client, self._operations = database, client, operations
+        self._messages = MessageStarter(database, client)
         self._interval = settings.reconcile_interval_s
         self._seen: dict[str, datetime] = {}
         self._not_before: dict[str, datetime] = {}
@@ -102,6 +104,7 @@ class Reconciler:
     async def tick(self) -> None:
         """One round: the outbox, what closed or started lately, and now and then all that is open."""
         await self._start_unstarted()
+        await self._messages.tick()
         await self._look_at_recent()
         now = datetime.now(UTC)
         if now >= self._deep_check_at:

@@ -87,6 +87,11 @@ class Settings(BaseSettings):
     anthropic_model: str = Field(default="", validation_alias="ANTHROPIC_MODEL")
     provider_private_urls: bool = False
 
+    smtp_url: str = Field(default="", repr=False)
+    mail_from: str = ""
+    webhook_allow_hosts: str = ""
+    monitor_every_min: float = Field(default=5.0, gt=0)
+
     fetch_timeout_s: float = 30.0
     fetch_max_bytes: int = 100 * MEBIBYTE
     fetch_allow_hosts: str = ""

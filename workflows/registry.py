@@ -21,6 +21,7 @@ from workflows.classify_batch import ClassifyBatch
 from workflows.classify_document import ClassifyDocument
 from workflows.delete_document import DeleteDocument
 from workflows.delete_user_data import DeleteUserData
+from workflows.deliver_message import DeliverMessage
 from workflows.evolve_memory import DecideProposals, EvolveMemory, StartEvolution
 from workflows.export_user_data import ExportUserData
 from workflows.forget import Forget
@@ -68,4 +69,5 @@ WORKFLOWS = [
     DecideProposals,
     StartEvolution,
     ApplyRetention,
+    DeliverMessage,
 ]

@@ -70,6 +70,13 @@ class Action(StrEnum):
     CLASSIFICATION_VERSION_ACTIVATED = "classification.version_activated"
     CLASSIFICATION_WORKFLOW_ARCHIVED = "classification.workflow_archived"
     CLASSIFICATION_REVIEWED = "classification.reviewed"
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105  # a name, not a secret
+    WEBHOOK_REMOVED = "webhook.removed"
+    MESSAGE_REPLAYED = "message.replayed"
+    PROVIDER_DEGRADED = "providers.degraded"
+    EXPIRED_CLEANED_UP = "expired.cleaned_up"
     WORKFLOW_CREATED = "workflow.created"
     WORKFLOW_VERSION_CREATED = "workflow.version_created"
     WORKFLOW_ARCHIVED = "workflow.archived"

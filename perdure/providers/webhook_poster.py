@@ -1,0 +1,121 @@
+"""Posts events to addresses of other programs: into the open internet, and nowhere else."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from perdure import tracing
+from perdure.domain.addresses import Target, check_addresses
+from perdure.domain.webhook_addresses import check_webhook_url, webhook_rules
+from perdure.errors import DocumentRejectedError, InvalidInputError
+from perdure.ports.sending import Attempt
+from perdure.providers.resolving import Resolve, resolve_by_system
+
+_TIMEOUT_S = 15.0
+_CONNECT_TIMEOUT_S = 5.0
+_GONE = 410
+_SAY_WHEN = frozenset({429, 503})
+
+
+class WebhookPoster:
+    """Resolves the host of each post once, checks all of its addresses, and connects to one of those.
+
+    `resolve` and `ssl_context` are for tests; the operator's exceptions are `PERDURE_WEBHOOK_ALLOW_HOSTS`.
+    """
+
+    def __init__(
+        self,
+        allowed_hosts: str = "",
+        *,
+        resolve: Resolve = resolve_by_system,
+        ssl_context: ssl.SSLContext | None = None,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> None:
+        self._rules, self._resolve, self._timeout_s = webhook_rules(allowed_hosts), resolve, timeout_s
+        self._client = httpx.AsyncClient(
+            verify=ssl_context or True,
+            trust_env=False,  # a proxy would resolve names again, behind our back
+            follow_redirects=False,
+            timeout=httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S),
+            # connections are kept by address, and two names may share one: none is used twice
+            limits=httpx.Limits(max_keepalive_connections=0),
+            headers={"User-Agent": "Perdure/0.1", "Content-Type": "application/json"},
+        )
+
+    async def aclose(self) -> None:
+        """Close the client."""
+        await self._client.aclose()
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Attempt:
+        """See `Poster`."""
+        try:
+            with tracing.span("post"):
+                async with asyncio.timeout(self._timeout_s):
+                    return await self._post(url, body, headers)
+        except TimeoutError:
+            return Attempt(ok=False, detail=f"It did not answer within {self._timeout_s:g} seconds.")
+        except (InvalidInputError, DocumentRejectedError) as error:
+            return Attempt(ok=False, detail=str(error))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+            return Attempt(ok=False, detail=f"It cannot be reached: {error or type(error).__name__}"[:300])
+
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Attempt:
+        target = check_webhook_url(url, self._rules)
+        addresses = check_addresses(target, await self._addresses(target), self._rules)
+        failure: Exception | None = None
+        for address in addresses:
+            host = f"[{address}]" if ":" in address else address
+            request = self._client.build_request(
+                "POST",
+                httpx.URL(f"{target.scheme}://{host}:{target.port}{target.path}"),
+                content=body,
+                headers={**headers, "Host": target.authority},
+                extensions={"sni_hostname": target.host},
+            )
+            try:
+                response = await self._client.send(request, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = error
+                continue
+            await response.aclose()
+            return _attempt(response)
+        raise failure or OSError("no address")
+
+    async def _addresses(self, target: Target) -> list[str]:
+        try:
+            found = await self._resolve(target.host, target.port)
+        except socket.gaierror as error:
+            msg = f"the host {target.host} is not found"
+            raise OSError(msg) from error
+        return found
+
+
+def _attempt(response: httpx.Response) -> Attempt:
+    code = response.status_code
+    if 200 <= code < 300:
+        return Attempt(ok=True, detail=f"It answered {code}.")
+    if code == _GONE:
+        detail = "It answered 410: it wants no more events, and the endpoint is switched off."
+        return Attempt(ok=False, detail=detail, is_final=True, is_gone=True)
+    if 300 <= code < 400:
+        detail = f"It answered {code}: redirects are not followed, so give the address that it leads to."
+        return Attempt(ok=False, detail=detail)
+    after = _retry_after(response.headers.get("retry-after", "")) if code in _SAY_WHEN else None
+    return Attempt(ok=False, detail=f"It answered {code}.", retry_after=after)
+
+
+def _retry_after(said: str) -> timedelta | None:
+    if said.isascii() and said.isdigit():
+        return timedelta(seconds=min(int(said), 10**7))
+    try:
+        at = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    if at.tzinfo is None:
+        return None
+    return max(at - datetime.now(UTC), timedelta())
