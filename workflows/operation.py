@@ -90,7 +90,7 @@ class Operation:
         self._resumes += 1
         if self._paused and self._status not in TERMINAL:
             self._paused = False
-            await self._change_status(OperationStatus.RUNNING)
+            await self._change_status(self.at_work())
 
     @workflow.query
     def status(self) -> OperationRead:
@@ -134,8 +134,16 @@ class Operation:
                 raise
             raise ApplicationError(self._error.detail, type=self._error.type, non_retryable=True) from error
         self._result = result.model_dump(mode="json")
-        await self._change_status(OperationStatus.COMPLETED)
+        await self._change_status(self.ended_as(result))
         return result
+
+    def at_work(self) -> OperationStatus:
+        """The status while nobody holds it; a workflow that waits for people overrides this."""
+        return OperationStatus.RUNNING
+
+    def ended_as(self, _result: BaseModel) -> OperationStatus:
+        """The status that a result means; a workflow overrides this whose results are not all successes."""
+        return OperationStatus.COMPLETED
 
     async def settle(self, job: OperationInput, error: OperationError) -> None:
         """Leave the subject in a final state after a failure or a cancellation; a workflow overrides this."""
@@ -190,7 +198,7 @@ class Operation:
             if not self._holds:
                 self._error = None
         if not self._holds and not self._paused:
-            await self._change_status(OperationStatus.RUNNING)
+            await self._change_status(self.at_work())
 
     def report(self, *, step: str | None = None, done: int | None = None, total: int | None = None) -> None:
         """Update what the query `status` and the Temporal UI show."""

@@ -222,6 +222,7 @@ class ApprovalTold(Contract):
 
     event: dict[str, Any]
     origin: Teller | None = None
+    proof: str = Field(default="", description="That we tell it: Temporal does not say who sends an update.")
 
 
 class ApprovalAnswered(Contract):
@@ -260,7 +261,10 @@ class RequestApprovalInput(OperationInput):
     approval_id: str
     policy: dict[str, Any]
     opened: dict[str, Any] = Field(description="The engine's event `opened`.")
+    gone: list[str] = Field(default=[], description="Who is named and has left the organisation.")
     state: dict[str, Any] | None = None
+    signals: int = Field(default=0, description="How many signals came in the runs before.")
+    most_told: int = Field(default=1_000, description="After so many updates and signals it goes on afresh.")
 
 
 class ApprovalOpened(Contract):

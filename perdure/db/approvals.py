@@ -1,0 +1,404 @@
+"""Requests for approval: how they are opened, what becomes of them, and how they are shown."""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perdure.db.approval_reading import approval_read
+from perdure.db.models import (
+    ApiKeyRow,
+    ApprovalAssigneeRow,
+    ApprovalCommentRow,
+    ApprovalEffectRow,
+    DocumentRow,
+    DocumentVersionRow,
+    MembershipRow,
+    OperationRow,
+    UserRow,
+    WorkflowApprovalRow,
+)
+from perdure.db.operation_repository import OperationRepository, input_fields
+from perdure.domain.approval_events import Opened
+from perdure.domain.approval_policies import ApprovalPolicy, Principal, PrincipalKind, parse_policy
+from perdure.domain.approval_state import ApprovalState, Status, TimerKind, next_timer
+from perdure.domain.approvals import still_asked
+from perdure.domain.audit import canonical_json
+from perdure.domain.ids import new_id
+from perdure.domain.roles import Role
+from perdure.errors import FieldError, InvalidInputError, NotFoundError
+from perdure.schemas.approval_requests import (
+    KIND,
+    ApprovalOpened,
+    ApprovalRead,
+    CommentRead,
+    OpenApproval,
+    RequestApprovalInput,
+)
+from perdure.schemas.approvals import event_json, state_json, state_of
+from perdure.schemas.operations import Subject
+
+# An operation that another workflow starts: the outbox leaves it alone.
+CHILD = "child of "
+_USER = "user:"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is decided on: a document's newest version, or only what the request says."""
+
+    revision: str
+    document_id: str | None = None
+    document_version: int | None = None
+
+
+class ApprovalRepository:
+    """Approvals of the session's organisation; the caller owns the transaction."""
+
+    def __init__(self, session: AsyncSession, organisation_id: str) -> None:
+        self._session, self._organisation_id = session, organisation_id
+
+    # Opening
+
+    async def open(self, wanted: OpenApproval, *, operation_id: str | None = None) -> ApprovalOpened:
+        """Write a request and its operation; a step of an execution that asks again gets the one it has.
+
+        Raises InvalidInputError with the place of each fault of the policy.
+        """
+        if wanted.execution_id is not None:
+            found = await self._of_step(wanted)
+            if found is not None:
+                return await self.opened(found)
+        is_step = wanted.execution_id is not None
+        policy = parse_policy(wanted.policy, "/body/policy", [role.value for role in Role])
+        roles, people = await self._members()
+        gone = [name for name in _named(policy) if name not in people]
+        if gone and not is_step:
+            raise _unknown(gone)
+        shown = await self._shown(wanted)
+        requester = _USER + await self._person(wanted.actor_id)
+        event = Opened(
+            key="opened",
+            requester=requester,
+            authors=tuple(wanted.authors),
+            revision=shown.revision,
+            roles=roles,
+            addresses=await self._addresses(policy),
+        )
+        approval_id = new_id("apr")
+        operation = await OperationRepository(self._session).create(
+            organisation_id=self._organisation_id,
+            actor_id=wanted.actor_id,
+            kind=KIND,
+            summary="Approval",
+            subject=Subject(type="approval", id=approval_id),
+            input={
+                "approval_id": approval_id,
+                "policy": wanted.policy,
+                "opened": event_json(event),
+                "gone": gone,
+            },
+            operation_id=operation_id,
+        )
+        if is_step:
+            operation.run_id = f"{CHILD}{wanted.operation_id}"
+        row = WorkflowApprovalRow(
+            id=approval_id,
+            organisation_id=self._organisation_id,
+            operation_id=operation.id,
+            execution_id=wanted.execution_id,
+            step_id=wanted.step_id,
+            visit=wanted.visit if is_step else None,
+            title=wanted.title,
+            summary=wanted.summary,
+            document_id=shown.document_id,
+            document_version=shown.document_version,
+            revision=shown.revision,
+            evidence=[one.model_dump(mode="json") for one in wanted.evidence],
+            policy=wanted.policy,
+            requester=requester,
+        )
+        self._session.add(row)
+        await self._session.flush()
+        return await self.opened(row)
+
+    async def opened(self, row: WorkflowApprovalRow) -> ApprovalOpened:
+        """What the workflow of a request is told: the same whenever it is read."""
+        operation = await OperationRepository(self._session).get(row.operation_id)
+        if operation is None:
+            raise NotFoundError(f"the operation of approval {row.id} is gone")
+        return ApprovalOpened(
+            approval_id=row.id,
+            operation_id=row.operation_id,
+            input=RequestApprovalInput.model_validate(input_fields(operation)),
+        )
+
+    async def operation(self, row: WorkflowApprovalRow) -> OperationRow | None:
+        """The operation of a request."""
+        return await OperationRepository(self._session).get(row.operation_id)
+
+    async def _of_step(self, wanted: OpenApproval) -> WorkflowApprovalRow | None:
+        statement = select(WorkflowApprovalRow).where(
+            WorkflowApprovalRow.execution_id == wanted.execution_id,
+            WorkflowApprovalRow.step_id == wanted.step_id,
+            WorkflowApprovalRow.visit == wanted.visit,
+        )
+        return (await self._session.scalars(statement)).one_or_none()
+
+    async def _shown(self, wanted: OpenApproval) -> Shown:
+        if wanted.document_id is None:
+            said = {
+                "title": wanted.title,
+                "summary": wanted.summary,
+                "evidence": [one.model_dump(mode="json") for one in wanted.evidence],
+            }
+            return Shown(hashlib.sha256(canonical_json(said).encode("utf-8", "surrogatepass")).hexdigest())
+        newest = await self.newest(wanted.document_id)
+        if newest is None:
+            raise NotFoundError(
+                f"no document {wanted.document_id} that is ready: check the id, or list GET /api/v1/documents"
+            )
+        return newest
+
+    async def newest(self, document_id: str) -> Shown | None:
+        """The newest version of a document that is ready; None when there is none."""
+        statement = (
+            select(DocumentVersionRow.sha256, DocumentVersionRow.number)
+            .join(DocumentRow, DocumentRow.id == DocumentVersionRow.document_id)
+            .where(DocumentRow.id == document_id, DocumentVersionRow.number == DocumentRow.version)
+        )
+        found = (await self._session.execute(statement)).one_or_none()
+        if found is None or found.sha256 is None:
+            return None
+        return Shown(found.sha256, document_id, found.number)
+
+    async def _members(self) -> tuple[dict[str, tuple[str, ...]], set[str]]:
+        """Who has which role, and everybody who is there."""
+        rows = await self._session.execute(
+            select(MembershipRow.role, MembershipRow.user_id)
+            .where(MembershipRow.organisation_id == self._organisation_id)
+            .order_by(MembershipRow.user_id)
+        )
+        roles: dict[str, list[str]] = {role.value: [] for role in Role}
+        people = set[str]()
+        for role, user_id in rows:
+            roles.setdefault(role, []).append(_USER + user_id)
+            people.add(_USER + user_id)
+        return {role: tuple(members) for role, members in roles.items()}, people
+
+    async def roles(self) -> dict[str, tuple[str, ...]]:
+        """Who has which role."""
+        return (await self._members())[0]
+
+    async def people(self) -> set[str]:
+        """Everybody who is there."""
+        return (await self._members())[1]
+
+    async def _person(self, actor_id: str) -> str:
+        """The user behind an actor: of an API key, who made it."""
+        key = await self._session.get(ApiKeyRow, actor_id)
+        return key.created_by if key is not None else actor_id
+
+    async def _addresses(self, policy: ApprovalPolicy) -> dict[str, str]:
+        """Addresses of the policy that are members': whoever has an account decides as themselves."""
+        wanted = sorted({one.name for one in _principals(policy) if one.kind is PrincipalKind.EMAIL})
+        if not wanted:
+            return {}
+        rows = await self._session.execute(
+            select(UserRow.email, UserRow.id)
+            .join(MembershipRow, MembershipRow.user_id == UserRow.id)
+            .where(UserRow.email.in_(wanted), MembershipRow.organisation_id == self._organisation_id)
+        )
+        return {email: _USER + user_id for email, user_id in rows}
+
+    # What becomes of them
+
+    async def get(self, approval_id: str, *, lock: bool = False) -> WorkflowApprovalRow | None:
+        """One request; `lock` keeps others from writing it until the transaction ends."""
+        return await self._session.get(
+            WorkflowApprovalRow, approval_id, with_for_update=lock or None, populate_existing=lock
+        )
+
+    async def happened(self, approval_id: str, effect: str) -> bool:
+        """Whether something that happens once had happened; from now on it has."""
+        added = await self._session.scalar(
+            insert(ApprovalEffectRow)
+            .values(organisation_id=self._organisation_id, approval_id=approval_id, effect=effect)
+            .on_conflict_do_nothing(index_elements=["approval_id", "effect"])
+            .returning(ApprovalEffectRow.effect)
+        )
+        return added is None
+
+    async def write(self, row: WorkflowApprovalRow, policy: ApprovalPolicy, state: ApprovalState) -> None:
+        """Keep a state, and who is asked by it."""
+        if row.document_id is not None and state.revision != row.revision:
+            row.document_version = await self._version_of(row.document_id, state.revision)
+        row.state, row.sequence = state_json(state), state.sequence
+        row.status, row.revision = state.status.value, state.revision
+        row.outcome = state.outcome.value if state.outcome else None
+        row.due_at = due_at(state)
+        row.opened_at = row.opened_at or state.at
+        row.closed_at = state.at if state.status is Status.CLOSED else None
+        row.updated_at = func.now()
+        await self._session.flush()
+        await self._session.execute(
+            delete(ApprovalAssigneeRow).where(ApprovalAssigneeRow.approval_id == row.id)
+        )
+        asked = assignees(policy, state)
+        if asked:
+            values = [
+                {"organisation_id": self._organisation_id, "approval_id": row.id, **one} for one in asked
+            ]
+            await self._session.execute(insert(ApprovalAssigneeRow).values(values))
+
+    async def _version_of(self, document_id: str, revision: str) -> int | None:
+        statement = select(func.max(DocumentVersionRow.number)).where(
+            DocumentVersionRow.document_id == document_id, DocumentVersionRow.sha256 == revision
+        )
+        return (await self._session.execute(statement)).scalar_one()
+
+    async def changed_document(self, row: WorkflowApprovalRow) -> Shown | None:
+        """What is to be shown now; None when the document is gone."""
+        return await self.newest(row.document_id) if row.document_id is not None else None
+
+    async def asked_and_gone(self, approval_id: str) -> Sequence[str]:
+        """Who is asked and has left the organisation."""
+        statement = (
+            select(ApprovalAssigneeRow.person)
+            .where(ApprovalAssigneeRow.approval_id == approval_id)
+            .where(ApprovalAssigneeRow.person.startswith(_USER))
+            .where(
+                ~select(MembershipRow.user_id)
+                .where(
+                    MembershipRow.organisation_id == self._organisation_id,
+                    MembershipRow.user_id == func.substr(ApprovalAssigneeRow.person, len(_USER) + 1),
+                )
+                .exists()
+            )
+            .distinct()
+            .order_by(ApprovalAssigneeRow.person)
+        )
+        return list(await self._session.scalars(statement))
+
+    async def open_ids(self, after: str = "", limit: int = 200) -> Sequence[str]:
+        """Requests that are open, by id."""
+        statement = (
+            select(WorkflowApprovalRow.id)
+            .where(WorkflowApprovalRow.closed_at.is_(None), WorkflowApprovalRow.id > after)
+            .where(WorkflowApprovalRow.organisation_id == self._organisation_id)
+            .order_by(WorkflowApprovalRow.id)
+            .limit(limit)
+        )
+        return list(await self._session.scalars(statement))
+
+    async def of_operation(self, operation_id: str, *, lock: bool = False) -> WorkflowApprovalRow | None:
+        """The request of an operation."""
+        statement = select(WorkflowApprovalRow).where(WorkflowApprovalRow.operation_id == operation_id)
+        if lock:
+            statement = statement.with_for_update()
+        return (await self._session.scalars(statement)).one_or_none()
+
+    # Comments
+
+    async def comment(self, approval_id: str, person: str, content: str) -> CommentRead:
+        """Say something beside the decisions."""
+        row = ApprovalCommentRow(
+            id=new_id("cmt"),
+            organisation_id=self._organisation_id,
+            approval_id=approval_id,
+            person=person,
+            content=content,
+        )
+        self._session.add(row)
+        await self._session.flush()
+        await self._session.refresh(row)
+        return _comment(row)
+
+    async def comments(self, approval_id: str, limit: int = 500) -> list[CommentRead]:
+        """What was said, oldest first."""
+        statement = (
+            select(ApprovalCommentRow)
+            .where(ApprovalCommentRow.approval_id == approval_id)
+            .order_by(ApprovalCommentRow.id)
+            .limit(limit)
+        )
+        return [_comment(row) for row in await self._session.scalars(statement)]
+
+    # Showing
+
+    async def read(self, approval_id: str, now: datetime | None = None) -> ApprovalRead | None:
+        """A request with all that can be known about it."""
+        row = await self.get(approval_id)
+        if row is None:
+            return None
+        title = None
+        if row.document_id is not None:
+            title = await self._session.scalar(
+                select(DocumentRow.title).where(DocumentRow.id == row.document_id)
+            )
+        return approval_read(row, await self.comments(row.id), title, now or datetime.now(UTC))
+
+
+def due_at(state: ApprovalState) -> datetime | None:
+    """By when something is to happen."""
+    if state.status is Status.PENDING:
+        return state.stage.due_at
+    timer = next_timer(state)
+    return timer.at if timer is not None and timer.kind is TimerKind.REVISION else None
+
+
+def assignees(policy: ApprovalPolicy, state: ApprovalState) -> list[Mapping[str, Any]]:
+    """Who is asked by a state, each once for each seat."""
+    found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+    for one in still_asked(policy, state, state.at):
+        stage = state.stage
+        standings = [(person, "stands_in" if one.stands_in else "asked") for person in one.people]
+        standings += [(person, "delegate") for person in one.delegates]
+        for person, standing in standings:
+            found.setdefault(
+                (person, one.stage, one.seat or ""),
+                {
+                    "person": person,
+                    "stage": one.stage,
+                    "seat": one.seat or "",
+                    "standing": standing,
+                    "since": stage.opened_at,
+                    "due_at": stage.due_at,
+                },
+            )
+    return list(found.values())
+
+
+def held_state(row: WorkflowApprovalRow) -> ApprovalState | None:
+    """The state that is kept; None before the workflow has begun."""
+    return None if row.state is None else state_of(row.state)
+
+
+def _comment(row: ApprovalCommentRow) -> CommentRead:
+    return CommentRead(id=row.id, by=row.person, text=row.content, created_at=row.created_at)
+
+
+def _principals(policy: ApprovalPolicy) -> list[Principal]:
+    found: list[Principal] = []
+    for stage in policy.stages:
+        found += [one.principal for one in stage.approvers]
+        found += [*stage.veto, *stage.required, *stage.escalate_to]
+    return found
+
+
+def _named(policy: ApprovalPolicy) -> list[str]:
+    users = (str(one) for one in _principals(policy) if one.kind is PrincipalKind.USER)
+    return list(dict.fromkeys(users))
+
+
+def _unknown(people: Collection[str]) -> InvalidInputError:
+    detail = f"no member of the organisation: {', '.join(people)}; see GET /api/v1/members"
+    return InvalidInputError(detail, [FieldError("/body/policy/stages", detail)])
+
+
+CHANGED = text("SELECT id, organisation_id FROM find_changed_approvals(:after, :limit)")
