@@ -173,9 +173,9 @@ async def show_operation(
         "items": [item_view(item) for item in items[:PAGE_SIZE]] if has_items else None,
         "items_next": query_string(item_status=item_status, item_cursor=following) if following else None,
         "item_status": item_status,
-        # Texts that are classified have a page of their own, with filters of its own.
+        # Texts that are classified and documents of workflows have pages of their own, with filters of their own.
         "item_looks": {name: DOCUMENT_LOOKS[name] for name in ITEM_FILTERS}
-        if row.kind != "classify_batch"
+        if row.kind not in {"classify_batch", "run_workflow_batch"}
         else {},
         "item_counts": outcomes if isinstance(outcomes, dict) else {},
         "result_json": json.dumps(row.result, indent=2, ensure_ascii=False) if row.result else None,

@@ -50,6 +50,8 @@ _OUTCOMES = {
     "forget": ("/memories/forget/{}", "check-circle", "Receipt"),
     "import_memories": ("/memories/browse", "bookmark", "Browse memories"),
     "remember": ("/memories/browse", "bookmark", "Browse memories"),
+    "run_document_workflow": ("/workflows/executions/of/{}", "workflow", "What its steps did"),
+    "run_workflow_batch": ("/workflows/executions?batch_id={}", "workflow", "The executions"),
 }
 
 
@@ -89,6 +91,16 @@ class Viewer:
     def may_review(self) -> bool:
         """Whether answers that are not sure can be decided."""
         return Scope.CLASSIFICATION_REVIEW in self.scopes
+
+    @property
+    def may_write_workflows(self) -> bool:
+        """Whether document workflows can be made, changed and shared."""
+        return Scope.WORKFLOWS_WRITE in self.scopes
+
+    @property
+    def may_execute_workflows(self) -> bool:
+        """Whether document workflows can be executed, and executions steered."""
+        return Scope.WORKFLOWS_EXECUTE in self.scopes
 
     @property
     def may_administer(self) -> bool:

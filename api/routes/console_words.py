@@ -53,11 +53,15 @@ DOCUMENT_LOOKS: dict[str, Look] = {
     DocumentStatus.QUARANTINED: Look("Quarantined", "shield", "danger"),
 }
 
-# What became of an item of a batch: of documents as of a document, of texts to classify who decides.
+# What became of an item of a batch: of documents as of a document, of texts to classify who decides; of
+# documents that a workflow is executed on, how far that is.
 ITEM_LOOKS: dict[str, Look] = {
     **DOCUMENT_LOOKS,
     "decided": Look("Decided", "check-circle", "success"),
     "human_review": Look("For a person", "hand", "violet"),
+    "executing": Look("In work", "loader", "info", spins=True),
+    "executed": Look("Done", "check-circle", "success"),
+    "waiting_approval": Look("Waiting for approval", "hand", "violet"),
 }
 
 # Where a document is on its way, for its progress bar.
@@ -84,6 +88,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "evolve_memory": ("Evolve memory", "refresh"),
     "classify_document": ("Classify text", "tag"),
     "classify_batch": ("Classify batch", "tag"),
+    "run_document_workflow": ("Execute workflow", "workflow"),
+    "run_workflow_batch": ("Execute workflow on many", "workflow"),
 }
 
 _TYPES: tuple[tuple[str, str, str], ...] = (
