@@ -117,7 +117,8 @@ async def verify_audit_trail(
     return await verify(database, anchors, caller.organisation_id)
 
 
-def _line(stored: ChainedEvent) -> str:
+def exported_line(stored: ChainedEvent) -> str:
+    """An event as it is stored, as JSON: all that its hash covers, and the hash."""
     fields = {**stored.event.__dict__, "hash": stored.hash}
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
 
@@ -142,7 +143,7 @@ async def export_audit_trail(caller: Reader, database: DatabaseDependency) -> St
             after: int | None = None
             while True:
                 page = await trail.page(after)
-                yield "".join(map(_line, page))
+                yield "".join(map(exported_line, page))
                 if len(page) < PAGE:
                     return
                 after = page[-1].event.sequence

@@ -7,7 +7,7 @@
 Record last: from here to the commit, other writers of the organisation's trail wait.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -181,6 +181,16 @@ class AuditTrail:
         statement = self._events().order_by(AuditEventRow.sequence).limit(limit)
         if after is not None:
             statement = statement.where(AuditEventRow.sequence > after)
+        return await self._read(statement)
+
+    async def about(
+        self, subjects: Collection[str], *, after: int | None = None, limit: int = PAGE
+    ) -> Sequence[ChainedEvent]:
+        """Events of these subjects in the order of the chain, from the beginning or after a sequence number."""
+        row = AuditEventRow
+        statement = self._events().where(row.subject_id.in_(subjects)).order_by(row.sequence).limit(limit)
+        if after is not None:
+            statement = statement.where(row.sequence > after)
         return await self._read(statement)
 
     def _events(self) -> Select[Any]:
