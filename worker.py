@@ -21,6 +21,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.batches import BatchActivities
 from activities.classification import ClassificationActivities, ClassificationTextActivities
+from activities.document_steps import DocumentStepActivities, DocumentTextStepActivities
 from activities.encryption import EncryptionActivities
 from activities.erasure import ErasureActivities
 from activities.evolution import EvolutionActivities
@@ -36,6 +37,9 @@ from activities.operations import OperationActivities
 from activities.reembedding import ReembeddingActivities
 from activities.retention import RetentionActivities
 from activities.sources import SourceActivities
+from activities.step_analysis import StepAnalysis
+from activities.step_classification import StepClassification
+from activities.step_memories import StepMemories
 from activities.steps import StepRecorder
 from activities.text_stages import TextStages
 from activities.texts import TextActivities
@@ -46,6 +50,7 @@ from perdure.db.guard import check_app_role
 from perdure.db.keyring import Keyring
 from perdure.db.label_sets import LabelSets
 from perdure.db.master_key_check import check_master_keys
+from perdure.db.search_service import SearchService
 from perdure.db.session import Database
 from perdure.db.vector_index import VectorIndex
 from perdure.domain.decision_tokens import DecisionTokens
@@ -62,6 +67,7 @@ from perdure.providers.language_models import LanguageModels
 from perdure.providers.minilm_embedder import MiniLMTokenizer
 from perdure.providers.obstore_object_store import ObstoreObjectStore
 from perdure.providers.parser_pool import ParserPool
+from perdure.providers.public_http_caller import PublicHttpCaller
 from perdure.providers.remote_embedders import RemoteEmbedders
 from perdure.providers.smtp_sender import SmtpSender
 from perdure.providers.webhook_poster import WebhookPoster
@@ -139,6 +145,14 @@ class Dependencies:
         memories = MemoryActivities(self.database.transaction, self.memory_index)
         facts = FactActivities(self.database.transaction, self.embedders, self.models, self.memory_index)
         encryption = EncryptionActivities(self.database.transaction, self.keyring)
+        caller = PublicHttpCaller(self.settings.fetch_allow_hosts)
+        self._stack.push_async_callback(caller.aclose)
+        steps = DocumentStepActivities(
+            self.database.transaction,
+            self.models,
+            caller,
+            StepMemories(self.database.transaction, self.embedders.default),
+        )
         exports = ExportActivities(self.database.transaction, self.objects, self.keyring)
         classification = ClassificationActivities(self.database.transaction, self.models)
         anchors = AuditAnchors.of(self.settings, self.objects)
@@ -178,6 +192,10 @@ class Dependencies:
             classification.conclude_text,
             classification.summarise_classification,
             classification.settle_classification,
+            steps.ask_model_step,
+            steps.http_step,
+            steps.remember_step,
+            steps.notify_step,
             exports.plan_export,
             exports.export_rows,
             exports.assemble_archive,
@@ -218,13 +236,14 @@ class Dependencies:
         )
         evolution = EvolutionActivities(self.database.transaction, self.embedders, self.models)
         self.local_embedders.get(self.embedders.default.name)  # the first document need not wait for it
-        classification = ClassificationTextActivities(
-            self.database.transaction,
-            TextStages(
-                LabelSets(self.embedders),
-                EntityPatterns(),
-                DescribedSentiment(self.local_embedders.get(self.embedders.default.name)),
-            ),
+        extractor = EntityPatterns()
+        judge = DescribedSentiment(self.local_embedders.get(self.embedders.default.name))
+        stages = TextStages(LabelSets(self.embedders), extractor, judge)
+        classification = ClassificationTextActivities(self.database.transaction, stages)
+        search = SearchService(self.database.transaction, self.embedders, self.settings)
+        steps = DocumentTextStepActivities(
+            StepClassification(self.database.transaction, stages),
+            StepAnalysis(self.database.transaction, extractor, judge, search, self.models),
         )
         return [
             texts.parse_document,
@@ -247,6 +266,8 @@ class Dependencies:
             evolution.accept_evolution,
             classification.classify_page,
             classification.classify_text,
+            steps.classify_step,
+            steps.analyse_step,
         ]
 
     def _messages(self) -> MessageActivities:

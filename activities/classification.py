@@ -202,7 +202,7 @@ class ClassificationActivities:
                     return
                 (read,) = await _read(self._transaction, job, [item])
                 try:
-                    outcome = await _Conversation(self._models, job, questions, read).outcome()
+                    outcome = await Conversation(self._models, job, questions, read).outcome()
                 except Exception as error:
                     hindered.append(error)
                     raise
@@ -238,7 +238,7 @@ class _Spent:
         self.provider, self.model = answered.provider.value, answered.model
 
 
-class _Conversation:
+class Conversation:
     """One text, and the stages that are left for it."""
 
     def __init__(

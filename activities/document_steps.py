@@ -3,7 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from temporalio import activity
+
+from activities.failures import failures
+from activities.language_models import RoutedLanguageModels
+from activities.step_analysis import StepAnalysis, ask_about_text
+from activities.step_classification import StepClassification, ask_about_label
+from activities.step_memories import StepMemories
+from activities.step_notifications import notified
+from activities.step_requests import requested
+from perdure.db.session import Transaction
 from perdure.domain.workflow_definitions import StepType
+from perdure.ports.http import HttpCaller
+from perdure.schemas.workflow_executions import StepJob, StepOutput
 
 
 @dataclass(frozen=True)
@@ -23,3 +35,62 @@ STEP_ACTIVITIES: Mapping[StepType, StepActivity] = {
 }
 # Runs after one of them whose output has `held`, with the same job and `held` as it is; its output is the step's.
 ASK_MODEL = StepActivity("ask_model_step")
+
+
+class DocumentTextStepActivities:
+    """Steps that take a model that runs here. They write nothing: a second run reads the same again."""
+
+    def __init__(self, classification: StepClassification, analysis: StepAnalysis) -> None:
+        self._classification, self._analysis = classification, analysis
+
+    @activity.defn
+    async def classify_step(self, job: StepJob) -> StepOutput:
+        """Tell the labels of a text; `held` when a model at a provider is to be asked, too."""
+        with failures():
+            return await self._classification.answer(job)
+
+    @activity.defn
+    async def analyse_step(self, job: StepJob) -> StepOutput:
+        """Sum up, find entities, judge, or find what answers a question; `held` when a model has to word it."""
+        with failures():
+            return await self._analysis.answer(job)
+
+
+class DocumentStepActivities:
+    """Steps that need the database, a provider, or another program."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        models: RoutedLanguageModels,
+        caller: HttpCaller,
+        memories: StepMemories,
+    ) -> None:
+        self._transaction, self._models = transaction, models
+        self._caller, self._memories = caller, memories
+
+    @activity.defn
+    async def ask_model_step(self, job: StepJob) -> StepOutput:
+        """Ask a model what a step before has held. A second run asks again: answers are not stored."""
+        with failures():
+            if job.type == StepType.CLASSIFICATION:
+                return await ask_about_label(self._transaction, self._models, job)
+            return await ask_about_text(self._transaction, self._models, job)
+
+    @activity.defn
+    async def http_step(self, job: StepJob) -> StepOutput:
+        """Make a request. A second run makes it again with the same idempotency key."""
+        with failures():
+            return await requested(self._caller, job)
+
+    @activity.defn
+    async def remember_step(self, job: StepJob) -> StepOutput:
+        """Remember a text. A second run finds the operation of the first one, and waits for it."""
+        with failures():
+            return await self._memories.remember(job)
+
+    @activity.defn
+    async def notify_step(self, job: StepJob) -> StepOutput:
+        """Write messages to people and programs. A second run finds them written."""
+        with failures():
+            return await notified(self._transaction, job)

@@ -253,15 +253,7 @@ async def _asked(
     if body.workflow_id is None:
         return questions_of(body.definition(), is_batch=is_batch)
     workflows = ClassificationWorkflows(session, caller.organisation_id)
-    row = await workflows.get(body.workflow_id)
-    version = await workflows.version(row.id, row.active_version) if row else None
-    if row is None or version is None:
-        raise NotFoundError(
-            f"no workflow {body.workflow_id}: check the id, or list GET /api/v1/ai/classification/workflows"
-        )
-    if row.archived_at is not None:
-        raise ConflictError(f"workflow {row.id} is archived: choose another one, or make a new one")
-    questions = await workflows.asked(version, is_batch=is_batch)
+    questions = await workflows.asked(await workflows.active(body.workflow_id), is_batch=is_batch)
     given = {name: getattr(body, name) for name in ("region", "language") if getattr(body, name) is not None}
     return questions.model_copy(update={**given, "evidence": body.evidence})
 

@@ -21,6 +21,7 @@ from perdure.db.models import (
 )
 from perdure.domain.deciding import is_frozen, next_category, sure_from, text_digest
 from perdure.domain.ids import new_id
+from perdure.errors import ConflictError, NotFoundError
 from perdure.ports.models import Vectors
 from perdure.schemas.classification import (
     Comparison,
@@ -134,6 +135,18 @@ class ClassificationWorkflows:
     async def version(self, workflow_id: str, version: int) -> ClassificationVersionRow | None:
         """One version."""
         return await self._session.get(ClassificationVersionRow, (workflow_id, version))
+
+    async def active(self, workflow_id: str) -> ClassificationVersionRow:
+        """The version that is in use; NotFoundError without the workflow, ConflictError when it is archived."""
+        row = await self.get(workflow_id)
+        version = await self.version(row.id, row.active_version) if row else None
+        if row is None or version is None:
+            raise NotFoundError(
+                f"no workflow {workflow_id}: check the id, or list GET /api/v1/ai/classification/workflows"
+            )
+        if row.archived_at is not None:
+            raise ConflictError(f"workflow {row.id} is archived: choose another one, or make a new one")
+        return version
 
     async def versions(self, workflow_id: str) -> Sequence[ClassificationVersionRow]:
         """All versions, newest first."""

@@ -5,7 +5,6 @@ import hashlib
 import re
 import ssl
 import zlib
-from collections.abc import AsyncIterator
 from email.message import Message
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -22,14 +21,13 @@ from perdure.domain.addresses import (
 )
 from perdure.errors import DocumentRejectedError, UpstreamError
 from perdure.ports.parsing import Fetched
-from perdure.providers.pinned_http import PinnedHttp, location, unreachable, upstream
+from perdure.providers.pinned_http import PinnedHttp, inflated, location, unreachable, upstream
 from perdure.providers.resolving import Resolve, resolve_by_system
 from perdure.settings import MEBIBYTE, Settings
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WORTH_RETRYING = frozenset({408, 425, 429})
-_PIECE = 64 * 1024
 _UNSAFE = re.compile(r'[/\\<>:"|?*\x00-\x1f\x7f]')
 
 
@@ -90,7 +88,7 @@ class HttpFetcher:
         digest, size = hashlib.sha256(), 0
         with path.open("wb") as output:
             try:
-                async for piece in _decoded(response):
+                async for piece in inflated(response):
                     size += len(piece)
                     if size > self._max_bytes:
                         raise self._too_large()
@@ -113,27 +111,6 @@ class HttpFetcher:
             f"The URL delivers more than {self._max_bytes // MEBIBYTE} MB, the limit. Ask the operator to "
             "raise PERDURE_FETCH_MAX_BYTES.",
         )
-
-
-async def _decoded(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body in bounded pieces: a compressed one is inflated step by step, never at once."""
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in {"", "identity"}:
-        async for piece in response.aiter_raw(_PIECE):
-            yield piece
-        return
-    if encoding not in {"gzip", "x-gzip", "deflate"}:
-        raise unreachable(f"The server sends {encoding!r} encoded data although plain data was asked for.")
-    inflater = zlib.decompressobj(wbits=47)  # gzip or zlib, told apart by the header
-    async for piece in response.aiter_raw(_PIECE):
-        left = piece
-        while left:
-            yield inflater.decompress(left, _PIECE)
-            left = inflater.unconsumed_tail
-    yield inflater.flush()
-    if not inflater.eof:
-        msg = "the compressed data end too early"
-        raise zlib.error(msg)
 
 
 def _remove(path: Path) -> None:

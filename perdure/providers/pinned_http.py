@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Mapping
 
 import httpx
@@ -13,6 +14,7 @@ from perdure.providers.resolving import Resolve, resolve_by_system
 
 _CONNECT_TIMEOUT_S = 10.0
 _LOCATION = "perdure.location"
+_PIECE = 64 * 1024
 
 
 async def _set_location_aside(response: httpx.Response) -> None:
@@ -113,3 +115,24 @@ def upstream(target: Target, error: Exception) -> UpstreamError:
     return UpstreamError(
         f"{target.host} cannot be reached ({error or type(error).__name__}); it is tried again."
     )
+
+
+async def inflated(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body in bounded pieces: a compressed one is inflated step by step, never at once."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in {"", "identity"}:
+        async for piece in response.aiter_raw(_PIECE):
+            yield piece
+        return
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        raise unreachable(f"The server sends {encoding!r} encoded data although plain data was asked for.")
+    inflater = zlib.decompressobj(wbits=47)  # gzip or zlib, told apart by the header
+    async for piece in response.aiter_raw(_PIECE):
+        left = piece
+        while left:
+            yield inflater.decompress(left, _PIECE)
+            left = inflater.unconsumed_tail
+    yield inflater.flush()
+    if not inflater.eof:
+        msg = "the compressed data end too early"
+        raise zlib.error(msg)

@@ -252,6 +252,17 @@ class _Asked(RequestBody):
         )
 
 
+class StepQuestions(_Asked):
+    """What a classification step of a document workflow asks. A label may be given by its name alone."""
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return [{"name": one} if isinstance(one, str) else one for one in value]
+
+
 def _has_text(value: str | None) -> str | None:
     if value is not None and not value.strip():
         msg = "the text is blank; give something to classify"
