@@ -35,12 +35,12 @@ _ID = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _SECONDS = re.compile(r"([1-9][0-9]{0,5}) seconds?")
 _NAMELESS = "?"
 # Of which settings a step has exactly one.
-_ONE_OF: Mapping[StepType, tuple[str, ...]] = {
+ONE_OF: Mapping[StepType, tuple[str, ...]] = {
     StepType.CLASSIFICATION: ("labels", "workflow_id"),
     StepType.WAIT: ("for", "until"),
 }
 # Kinds of steps that have a name, and nothing yet that carries them out.
-_TO_COME = frozenset((StepType.COMPRESS,))
+TO_COME = frozenset((StepType.COMPRESS,))
 _SENT_BY: Mapping[str, str] = {
     "on error": "on_error/goto",
     "compensate": "compensate",
@@ -67,7 +67,7 @@ def parse_definition(
     return definition
 
 
-_STEP = (
+STEP_FIELDS = (
     *("id", "type", "name", "needs", "when", "retry", "timeout", "on_error", "compensate"),
     *("max_visits", "input", "with"),
 )
@@ -143,7 +143,7 @@ class _Reader:
         return steps
 
     def _step(self, value: object, pointer: str, scope: _Scope) -> Step:
-        given = ObjectReader(value, pointer, self.faults, _STEP)
+        given = ObjectReader(value, pointer, self.faults, STEP_FIELDS)
         identifier = given.text("id", required=True, most=60)
         if identifier and not _ID.fullmatch(identifier):
             given.fault("id", "must be small letters, digits and _, and begin with a letter")
@@ -160,7 +160,7 @@ class _Reader:
         settings: dict[str, Any] = {}
         body: tuple[Step, ...] = ()
         if known_type:
-            if kind in _TO_COME:
+            if kind in TO_COME:
                 given.fault("type", f"{kind} is not available yet; leave the step out")
             settings, sent, body = self._settings(given, kind, identifier, scope)
             sends += sent
@@ -238,7 +238,7 @@ class _Reader:
             if setting.required and not part.has(name):
                 what = "the loop would not be bounded" if name == "max_items" else f"a {kind} step needs it"
                 part.fault(name, f"is missing: {what}")
-        options = _ONE_OF.get(kind, ())
+        options = ONE_OF.get(kind, ())
         if options and sum(part.has(name) for name in options) != 1:
             self.faults.add(part.pointer, f"must have one of {' and '.join(options)}")
         self._check_task(part, kind)
