@@ -187,7 +187,7 @@ class _Exchange:
         write(
             "request",
             method=self._scope["method"],
-            path=path,
+            path=problems.loggable(path),
             status=self._status,
             duration_ms=round(seconds * 1000, 1),
         )

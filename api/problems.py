@@ -173,6 +173,15 @@ def problem_types() -> dict[str, type[PerdureError]]:
     return {kind.slug: kind for kind in _subclasses(PerdureError)}
 
 
+# What stands at the end of these paths opens something, for whoever has it.
+_CREDENTIALS = re.compile(r"(/decide/|/api/v1/content/|/api/v1/erasures/).+", re.DOTALL)
+
+
+def loggable(path: str) -> str:
+    """A path as logs may have it: without the tokens that stand in some."""
+    return _CREDENTIALS.sub(r"\1…", path)
+
+
 def request_id_of(scope: Mapping[str, Any]) -> str:
     """The id that the request middleware gave this request."""
     state = scope.get("state") or {}
@@ -328,13 +337,18 @@ def respond(error: BaseException, scope: Mapping[str, Any]) -> Response:
     """The answer to any exception; an unknown one is logged in full and shown as its request id only."""
     known = translate(error)
     if known is None:
-        _log.error("unhandled error", path=scope.get("path"), exc_info=error)
+        _log.error("unhandled error", path=loggable(scope.get("path", "")), exc_info=error)
         known = InternalError(
             f"Something in Perdure went wrong; the log has it under request id {request_id_of(scope)}. "
             "Try again; if it stays, report it with that id."
         )
     elif isinstance(known, UnavailableError | ConfigurationError):
-        _log.warning("dependency failed", path=scope.get("path"), detail=str(known), cause=repr(error)[:500])
+        _log.warning(
+            "dependency failed",
+            path=loggable(scope.get("path", "")),
+            detail=str(known),
+            cause=repr(error)[:500],
+        )
     return render(known, scope)
 
 
