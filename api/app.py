@@ -45,6 +45,7 @@ from api.routes import (
     console_search,
     console_settings,
     console_usage,
+    console_webhooks,
     documents,
     encryption,
     evolution,
@@ -62,6 +63,7 @@ from api.routes import (
     search,
     secrets,
     usage,
+    webhooks,
 )
 from api.routes.console_rendering import STATIC_FOLDER, VersionedStaticFiles
 from api.sweeper import Sweeper
@@ -118,6 +120,7 @@ ROUTERS = (
     providers.router,
     provider_keys.router,
     usage.router,
+    webhooks.router,
     classification_workflows.router,
     classification.router,
     health.router,
@@ -141,6 +144,7 @@ CONSOLE = (
     console_retention.router,
     console_providers.router,
     console_usage.router,
+    console_webhooks.router,
     console_privacy.router,
     console_privacy.receipt,
 )

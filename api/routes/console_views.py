@@ -123,6 +123,11 @@ class Viewer:
         return Scope.USAGE_READ in self.scopes
 
     @property
+    def may_see_webhooks(self) -> bool:
+        """Whether the page of notifications is shown."""
+        return Scope.WEBHOOKS_READ in self.scopes
+
+    @property
     def may_audit(self) -> bool:
         """Whether the audit trail is shown."""
         return Scope.AUDIT_READ in self.scopes

@@ -45,6 +45,8 @@ RESOURCES = {
     "result_id": ("classification_results", "id"),
     "version": ("classification_versions", "version"),
     "key_id": ("provider_keys", "id"),
+    "endpoint_id": ("webhook_endpoints", "id"),
+    "message_id": ("messages", "id"),
 }
 # Query parameters without which a route looks elsewhere.
 QUERIES = {"GET /api/v1/profiles/{subject:path}": {"space": ("spaces", "name")}}
