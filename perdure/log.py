@@ -24,7 +24,7 @@ _SECRET_NAMES = re.compile(
 # Names that look secret and are not.
 _HARMLESS_NAMES = frozenset({"max_chunk_tokens", "token_count", "tokens", "tokens_per_second", "token_type"})
 _SECRET_VALUES = re.compile(
-    r"pdrr?_[A-Za-z0-9_-]{20,}"
+    r"pd(?:rr?|t)_[A-Za-z0-9_-]{20,}"
     r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
     r"|(?<=Bearer )[^\s\"',]+"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"

@@ -4,6 +4,7 @@ import typer
 
 from perdure.cli import (
     admin,
+    approvals,
     audit,
     backup,
     chaos,
@@ -39,6 +40,7 @@ app.command()(memories.recall)
 app.command()(memories.forget)
 app.command()(evolution.evolve)
 app.command()(classification.classify)
+app.command()(approvals.approve)
 app.command()(mcp.mcp)
 app.command()(privacy.export_data)
 app.command()(privacy.delete_data)
@@ -48,5 +50,6 @@ app.command()(usage.usage)
 app.add_typer(memories.app, name="memory")
 app.add_typer(backup.app, name="backup")
 app.add_typer(operations.app, name="ops")
+app.add_typer(approvals.app, name="approvals")
 app.add_typer(providers.app, name="providers")
 app.add_typer(keys.master_key, name="master-key")

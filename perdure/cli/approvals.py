@@ -1,0 +1,211 @@
+"""`perdure approve` and `perdure approvals`: what waits for you, and your decisions."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from perdure.cli.output import JsonOption, client, console, fail, print_json, run, styled, table_of
+from perdure.domain.approval_answers import PREFIX, answers_of
+from perdure.domain.approval_events import Decision
+from perdure.errors import InvalidInputError
+
+app = typer.Typer(no_args_is_help=True, help="Requests for approval: what waits, and for whom.")
+
+ApprovalId = Annotated[str, typer.Argument(metavar="APPROVAL", help="Its id, `apr_…`.")]
+_PATH = "/approvals"
+
+
+def approve(
+    approval_id: ApprovalId,
+    decision: Annotated[Decision, typer.Option("--decision", "-d", help="What you say.")] = Decision.APPROVE,
+    comment: Annotated[str, typer.Option("--comment", "-c", help="Why; needed unless you approve.")] = "",
+    field: Annotated[
+        list[str] | None, typer.Option("--field", "-f", help="`name=value` of the form; once for each.")
+    ] = None,
+    on_behalf_of: Annotated[
+        str | None, typer.Option("--on-behalf-of", help="Who delegated to you, `user:…`.")
+    ] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option("--revision", help="SHA-256 of what you saw; without it, of what is shown now."),
+    ] = None,
+    signal: Annotated[
+        bool, typer.Option("--signal", help="Decide nothing yet: print the `temporal` command that does.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide on a request, or print the `temporal workflow signal` command that decides."""
+    if signal:
+        token = run(_token(approval_id, decision, comment, on_behalf_of))
+        if as_json:
+            print_json(token)
+        else:
+            typer.echo(token["command"])
+        return
+    said = {
+        "decision": decision.value,
+        "comment": comment,
+        "on_behalf_of": on_behalf_of,
+        "revision": revision,
+    }
+    approval, answer = run(_decide(approval_id, said, field or []))
+    if as_json:
+        print_json(answer)
+        return
+    title = Text(str(approval["title"]), style="bold")
+    console.print(Text.assemble(title, f": {decision.value}, in stage {answer['stage']}"))
+
+
+@app.command(name="list")
+def list_approvals(
+    everybody: Annotated[bool, typer.Option("--all", help="Not only what waits for you.")] = False,
+    status: Annotated[str | None, typer.Option(help="`pending`, `waiting_for_revision` or `closed`.")] = None,
+    overdue: Annotated[bool, typer.Option("--overdue", help="Only what is late.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200)] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """What waits for you, the next due first; with `--all` what the organisation asks for, newest first."""
+    wanted: dict[str, Any] = {"limit": limit}
+    if not everybody:
+        wanted["assignee"] = "me"
+    if status is not None:
+        wanted["status"] = status
+    if overdue:
+        wanted["overdue"] = "true"
+    page = run(_call("GET", _PATH, params=wanted))
+    if as_json:
+        print_json(page)
+        return
+    table = table_of("approval", "title", "status", "stage", "due")
+    for one in page["items"]:
+        due = Text(str(one["due_at"] or ""), style="red" if one["overdue"] else "")
+        table.add_row(
+            one["id"], one["title"], styled(one["outcome"] or one["status"]), one["stage"] or "", due
+        )
+    console.print(table)
+    if page["next_cursor"]:
+        console.print(f"There are more; raise --limit above {limit}.", style="dim")
+
+
+@app.command()
+def show(approval_id: ApprovalId, as_json: JsonOption = False) -> None:
+    """Show a request: what is decided on, and who said what."""
+    approval = run(_call("GET", f"{_PATH}/{approval_id}"))
+    if as_json:
+        print_json(approval)
+        return
+    console.print(Text(approval["title"], style="bold"), styled(approval["outcome"] or approval["status"]))
+    if approval["summary"]:
+        console.print(Text(approval["summary"]))
+    if approval["document_id"]:
+        name = approval["document_title"] or approval["document_id"]
+        console.print(Text(f"{name}, version {approval['document_version']}, SHA-256 {approval['revision']}"))
+    table = table_of("stage", "state", "seat", "asked", "decision", "comment")
+    for stage in approval["stages"]:
+        for seat in stage["seats"] or [{"id": "", "people": [], "vote": None}]:
+            vote = seat["vote"] or {}
+            table.add_row(
+                stage["name"] or stage["id"],
+                stage["state"],
+                seat["id"],
+                ", ".join(seat["people"]),
+                vote.get("decision", ""),
+                vote.get("comment", ""),
+            )
+    console.print(table)
+
+
+@app.command()
+def request(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="JSON: `title`, `policy`, and what else a request has."
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Ask for an approval."""
+    operation = run(_call("POST", _PATH, json=_json_of(file)))
+    if as_json:
+        print_json(operation)
+    else:
+        typer.echo(operation["subject"]["id"])
+
+
+@app.command()
+def simulate(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="JSON: `policy`, `events`, and who asks whom.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Play a policy: what would happen when. Nothing is asked of anybody."""
+    played = run(_call("POST", f"{_PATH}/simulate", json=_json_of(file)))
+    if as_json:
+        print_json(played)
+        return
+    table = table_of("at", "what", "who", "answer", "then")
+    for moment in played["timeline"]:
+        event = moment["event"]
+        what = event.get("decision") or event["kind"]
+        answer = "" if moment["accepted"] else Text(str(moment["refusal"]), style="red")
+        table.add_row(
+            moment["at"], what, event.get("by", ""), answer, f"{moment['stage']}: {moment['status']}"
+        )
+    console.print(table)
+    console.print(Text.assemble("outcome: ", styled(str(played["outcome"] or "open"))))
+
+
+def _json_of(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        fail(InvalidInputError(f"{file} is not JSON in UTF-8: {error}"))
+
+
+async def _call(method: str, path: str, **options: Any) -> dict[str, Any]:
+    async with client() as api:
+        return await api.call(method, path, **options)
+
+
+async def _token(
+    approval_id: str, decision: Decision, comment: str, on_behalf_of: str | None
+) -> dict[str, Any]:
+    said = {"decision": decision.value, "comment": comment, "on_behalf_of": on_behalf_of}
+    return await _call("POST", f"{_PATH}/{approval_id}/decision-token", json=said)
+
+
+async def _decide(
+    approval_id: str, said: dict[str, Any], fields: list[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The request as it was shown, and the answer to the decision on it."""
+    async with client() as api:
+        approval = await api.call("GET", f"{_PATH}/{approval_id}")
+        said = {**said, "revision": said["revision"] or approval["revision"]}
+        if fields:
+            said["form"] = _form(approval, fields)
+        return approval, await api.call("POST", f"{_PATH}/{approval_id}/decision", json=said)
+
+
+def _form(approval: dict[str, Any], fields: list[str]) -> dict[str, Any]:
+    sent: dict[str, list[str]] = {}
+    for one in fields:
+        name, equals, value = one.partition("=")
+        if not equals:
+            raise InvalidInputError(f"{one!r} is no `name=value`.")
+        sent.setdefault(f"{PREFIX}{name.strip()}", []).append(value)
+    stage = next((stage for stage in approval["stages"] if stage["id"] == approval["stage"]), None)
+    schema = stage["form"] if stage is not None else None
+    properties = (schema or {}).get("properties", {})
+    unknown = [name for name in sent if name.removeprefix(PREFIX) not in properties]
+    if unknown:
+        named = ", ".join(name.removeprefix(PREFIX) for name in unknown)
+        raise InvalidInputError(
+            f"The form of this stage has no field {named}; it has {', '.join(properties)}."
+        )
+    given = answers_of(schema, sent) or {}
+    return {name: value for name, value in given.items() if f"{PREFIX}{name}" in sent}
