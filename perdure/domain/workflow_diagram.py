@@ -1,7 +1,7 @@
 """The diagram of a workflow as SVG, in layers from top to bottom; the same definition is always the same drawing.
 
-Each step has a class of its state, so that an execution is the same drawing in other colours; colours, too, are in a
-style sheet of its own that a page may replace. Nothing in it is script, and all text is escaped.
+Each step has a class of its state, so that an execution is the same drawing in other colours; colours are attributes,
+which a page's style sheet may replace. Nothing in it is script or style, and all text is escaped.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,15 +17,23 @@ _PASSING = 12
 _SWEEPS = 6
 _LABEL = 24
 STATES = ("pending", "running", "waiting", "completed", "failed", "skipped", "cancelled")
-_STYLE = (
-    ".step rect{fill:#fff;stroke:#475569;stroke-width:1.5}.step text{fill:#0f172a;font:13px system-ui,sans-serif}"
-    ".step .type{fill:#475569;font-size:11px}.edge path{fill:none;stroke:#64748b;stroke-width:1.5}"
-    ".edge text{fill:#475569;font:11px system-ui,sans-serif;paint-order:stroke;stroke:#fff;stroke-width:3}"
-    ".edge.back path,.edge.error path{stroke-dasharray:5 4}"
-    ".running rect{fill:#dbeafe;stroke:#1d4ed8}.waiting rect{fill:#fef3c7;stroke:#b45309}"
-    ".completed rect{fill:#dcfce7;stroke:#15803d}.failed rect{fill:#fee2e2;stroke:#b91c1c}"
-    ".skipped rect,.cancelled rect{fill:#f1f5f9;stroke:#94a3b8;stroke-dasharray:3 3}"
-)
+# Attributes, not a style sheet: no page of ours allows one within a drawing. The sheet of a page goes before them.
+_FONT = 'font-family="system-ui,sans-serif"'
+_RECT = 'stroke-width="1.5"'
+_PLAIN = ("#fff", "#475569", "")
+_COLOURS: Mapping[str, tuple[str, str, str]] = {
+    "running": ("#dbeafe", "#1d4ed8", ""),
+    "waiting": ("#fef3c7", "#b45309", ""),
+    "completed": ("#dcfce7", "#15803d", ""),
+    "failed": ("#fee2e2", "#b91c1c", ""),
+    "skipped": ("#f1f5f9", "#94a3b8", ' stroke-dasharray="3 3"'),
+    "cancelled": ("#f1f5f9", "#94a3b8", ' stroke-dasharray="3 3"'),
+}
+_NAME = f' fill="#0f172a" font-size="13" {_FONT}'
+_TYPE = f' fill="#475569" font-size="11" {_FONT}'
+_LINE = ' fill="none" stroke="#64748b"'
+_DASHED = ' stroke-dasharray="5 4"'
+_BESIDE = f'{_TYPE} paint-order="stroke" stroke="#fff" stroke-width="3"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +49,16 @@ def diagram(
 ) -> str:
     """Draw a definition, or with views an execution of it; without colours for a page that brings its own."""
     graph = graph_of(definition.steps)
-    drawing = _Drawing(graph)
+    drawing = _Drawing(graph, styled=styled)
     steps = {step.id: step for step in definition.steps}
     lines = [drawing.line(edge) for edge in graph.edges]
-    boxes = [_box(steps[name], drawing.places[name], views) for name in graph.steps]
+    boxes = [_box(steps[name], drawing.places[name], views, styled=styled) for name in graph.steps]
     # Room at the left for lines that lead back.
     width, height = drawing.width + 2 * _MARGIN, drawing.height
-    style = f"<style>{_STYLE}</style>" if styled else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-_MARGIN} 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img" aria-labelledby="workflow-title">'
-        f'<title id="workflow-title">{escape(definition.name)}</title>{style}'
+        f'<title id="workflow-title">{escape(definition.name)}</title>'
         '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         'orient="auto"><path d="M0 0L8 4L0 8z" fill="#64748b"/></marker></defs>'
         f"{''.join(lines)}{''.join(boxes)}</svg>"
@@ -61,7 +68,8 @@ def diagram(
 class _Drawing:
     """Where everything stands. A line that passes layers has a place of its own in each, so that it crosses no step."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, *, styled: bool) -> None:
+        self._styled = styled
         self._back = graph.back_edges()
         layers = graph.layers()
         level = {step: number for number, layer in enumerate(layers) for step in layer}
@@ -100,23 +108,25 @@ class _Drawing:
         # Two thirds of the way, where lines out of one step are apart; outside of what goes left and what goes right.
         x, y = (start_x + 2 * next_x) // 3, start_y + _HEIGHT + _DOWN * 2 // 3
         left = next_x <= start_x and x > _LABEL * 6
-        return _drawn(kind, path, edge.label, x - 6 if left else x + 6, y, "end" if left else "start")
+        beside = x - 6 if left else x + 6
+        return self._drawn(kind, path, edge.label, beside, y, "end" if left else "start")
 
     def _line_back(self, edge: Edge) -> str:
         (from_x, from_y), (to_x, to_y) = self.places[edge.source], self.places[edge.target]
         start_y, end_y = from_y + _HEIGHT // 2, to_y + _HEIGHT // 2
         side = min(from_x, to_x) - _MARGIN
         path = f"M{from_x} {start_y}C{side} {start_y} {side} {end_y} {to_x} {end_y}"
-        return _drawn("edge back", path, edge.label, side + 8, (start_y + end_y) // 2)
+        return self._drawn("edge back", path, edge.label, side + 8, (start_y + end_y) // 2)
+
+    def _drawn(self, kind: str, path: str, label: str, x: int, y: int, anchor: str = "start") -> str:
+        line = _LINE + (_DASHED if kind != "edge" else "") if self._styled else ""
+        beside = _BESIDE if self._styled else ""
+        text = f'<text x="{x}" y="{y}" text-anchor="{anchor}"{beside}>{_short(label)}</text>' if label else ""
+        return f'<g class="{kind}"><path d="{path}" marker-end="url(#arrow)"{line}/>{text}</g>'
 
 
 def _wide(name: str) -> int:
     return _PASSING if ":" in name else _WIDTH
-
-
-def _drawn(kind: str, path: str, label: str, x: int, y: int, anchor: str = "start") -> str:
-    text = f'<text x="{x}" y="{y}" text-anchor="{anchor}">{_short(label)}</text>' if label else ""
-    return f'<g class="{kind}"><path d="{path}" marker-end="url(#arrow)"/>{text}</g>'
 
 
 def _sorted(layers: list[list[str]], ways: Iterable[Sequence[str]]) -> list[list[str]]:
@@ -147,7 +157,7 @@ def _by_middle(
     return sorted(layer, key=keys.__getitem__)
 
 
-def _box(step: Step, place: tuple[int, int], views: Mapping[str, StepView] | None) -> str:
+def _box(step: Step, place: tuple[int, int], views: Mapping[str, StepView] | None, *, styled: bool) -> str:
     x, y = place
     view = (views or {}).get(step.id) or StepView()
     state = view.state if views is not None and view.state in STATES else ""
@@ -157,12 +167,16 @@ def _box(step: Step, place: tuple[int, int], views: Mapping[str, StepView] | Non
     if view.duration_seconds is not None:
         kind += f" · {_duration(view.duration_seconds)}"
     radius = _HEIGHT // 2 if step.type in {StepType.CONDITION, StepType.ROUTING} else 8
+    fill, stroke, dashes = _COLOURS.get(state, _PLAIN)
+    rect = f' fill="{fill}" stroke="{stroke}" {_RECT}{dashes}' if styled else ""
+    name, type_ = (_NAME, _TYPE) if styled else ("", "")
     spoken = escape(f"{step.name or step.id}: {kind}{f', {state}' if state else ''}")
     return (
         f'<g class="step {step.type} {state}" data-step="{escape(step.id)}"><title>{spoken}</title>'
-        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="{radius}"/>'
-        f'<text x="{x + _WIDTH // 2}" y="{y + 23}" text-anchor="middle">{_short(step.name or step.id)}</text>'
-        f'<text class="type" x="{x + _WIDTH // 2}" y="{y + 40}" text-anchor="middle">{escape(kind)}</text></g>'
+        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="{radius}"{rect}/>'
+        f'<text x="{x + _WIDTH // 2}" y="{y + 23}" text-anchor="middle"{name}>{_short(step.name or step.id)}</text>'
+        f'<text class="type" x="{x + _WIDTH // 2}" y="{y + 40}" text-anchor="middle"{type_}>'
+        f"{escape(kind)}</text></g>"
     )
 
 
