@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.approvals import ApprovalActivities
 from activities.batches import BatchActivities
 from activities.classification import ClassificationActivities, ClassificationTextActivities
 from activities.document_steps import DocumentStepActivities, DocumentTextStepActivities
@@ -33,6 +34,7 @@ from activities.letters import LetterWriter
 from activities.memories import MemoryActivities, MemoryTextActivities
 from activities.memory_imports import MemoryImportActivities
 from activities.messages import MessageActivities
+from activities.monitoring import MonitoringActivities
 from activities.operations import OperationActivities
 from activities.reembedding import ReembeddingActivities
 from activities.retention import RetentionActivities
@@ -158,7 +160,10 @@ class Dependencies:
         anchors = AuditAnchors.of(self.settings, self.objects)
         retention = RetentionActivities(self.database.transaction, self.objects, anchors)
         messages = self._messages()
-        signer = receipt_signer(load_secret_key(self.settings))
+        monitoring = MonitoringActivities(self.database.transaction)
+        secret = load_secret_key(self.settings)
+        signer = receipt_signer(secret)
+        approvals = ApprovalActivities(self.database.transaction, secret)
         erasure = ErasureActivities(self.database.transaction, self.objects, signer)
         return [
             operations.record_status,
@@ -187,6 +192,9 @@ class Dependencies:
             memories.write_memories,
             memories.forget_memories,
             facts.extract_facts,
+            approvals.open_approval,
+            approvals.read_signals,
+            approvals.record_transition,
             classification.ask_model,
             classification.decide_batch,
             classification.conclude_text,
@@ -204,6 +212,8 @@ class Dependencies:
             retention.sweep_log_ins,
             retention.sweep_organisations,
             messages.deliver_message,
+            monitoring.monitor_providers,
+            monitoring.clean_up_expired,
         ]
 
     def cpu(self) -> Activities:
@@ -339,7 +349,11 @@ def _metered(settings: Settings, database: Database) -> Runtime | None:
 async def _schedule(client: Client, settings: Settings) -> None:
     """Have housekeeping done; a Temporal that does not let us is no reason to idle."""
     try:
-        await ensure_schedules(client, timedelta(hours=settings.retention_every_h))
+        await ensure_schedules(
+            client,
+            timedelta(hours=settings.retention_every_h),
+            timedelta(minutes=settings.monitor_every_min),
+        )
     except RPCError as error:
         logger.warning("not_scheduled", detail=str(error))
 

@@ -62,7 +62,7 @@ class RetentionActivities:
     @activity.defn
     async def sweep_log_ins(self, job: RetentionJob) -> RetentionPage:
         """Delete what log-ins leave behind and can have no effect any more, of all people."""
-        async with _beating(), self._transaction(None) as session:
+        async with beating(), self._transaction(None) as session:
             swept = await LoginRepository(session).sweep()
         return RetentionPage(deleted={kind: count for kind, count in swept.items() if count})
 
@@ -73,7 +73,7 @@ class RetentionActivities:
         deleted: Counter[str] = Counter()
         refused: list[str] = []
         done, after = 0, job.after
-        async with _beating():
+        async with beating():
             while True:
                 async with self._transaction(None) as session:
                     page = await organisations(session, after, PAGE)
@@ -99,6 +99,8 @@ class RetentionActivities:
             DataKind.IDEMPOTENCY_KEYS: self._keys,
             DataKind.WORK_FILES: self._work_files,
             DataKind.OPERATIONS: self._operations,
+            DataKind.MESSAGES: self._messages,
+            DataKind.AI_PROCESSING_LOGS: self._calls,
             DataKind.AUDIT_EVENTS: self._trail,
         }
         # Each archive knows its own end.
@@ -136,6 +138,14 @@ class RetentionActivities:
 
     async def _keys(self, sweep: _Sweep, before: datetime) -> None:
         await self._batches(sweep, DataKind.IDEMPOTENCY_KEYS, lambda retention: retention.delete_keys(before))
+
+    async def _messages(self, sweep: _Sweep, before: datetime) -> None:
+        await self._batches(sweep, DataKind.MESSAGES, lambda retention: retention.delete_messages(before))
+
+    async def _calls(self, sweep: _Sweep, before: datetime) -> None:
+        await self._batches(
+            sweep, DataKind.AI_PROCESSING_LOGS, lambda retention: retention.delete_calls(before)
+        )
 
     async def _operations(self, sweep: _Sweep, before: datetime) -> None:
         after: str | None = ""
@@ -220,7 +230,7 @@ class RetentionActivities:
 
 
 @asynccontextmanager
-async def _beating() -> AsyncIterator[None]:
+async def beating() -> AsyncIterator[None]:
     """Heartbeats by itself: there is no operation whose steps would be recorded, which does it elsewhere."""
 
     async def beat() -> None:

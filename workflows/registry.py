@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from perdure.schemas.approval_requests import RequestApprovalInput
 from perdure.schemas.classification import ClassifyBatchInput, ClassifyDocumentInput
 from perdure.schemas.documents import (
     DeleteDocumentInput,
@@ -28,8 +29,10 @@ from workflows.forget import Forget
 from workflows.import_memories import ImportMemories
 from workflows.ingest_batch import IngestBatch
 from workflows.ingest_document import IngestDocument
+from workflows.monitor_ai_processing import CleanupExpiredWorkflows, MonitorAIProcessing
 from workflows.reembed_space import ReembedSpace
 from workflows.remember import Remember
+from workflows.request_approval import RequestApproval
 from workflows.rotate_keys import RotateKeys
 from workflows.write_memories import WriteMemories
 
@@ -60,6 +63,7 @@ KINDS = {
         Kind("export_user_data", ExportUserData, ExportUserDataInput),
         Kind("classify_document", ClassifyDocument, ClassifyDocumentInput),
         Kind("classify_batch", ClassifyBatch, ClassifyBatchInput),
+        Kind("request_approval", RequestApproval, RequestApprovalInput),
     )
 }
 # The last ones are no operations: they serve many.
@@ -70,4 +74,6 @@ WORKFLOWS = [
     StartEvolution,
     ApplyRetention,
     DeliverMessage,
+    MonitorAIProcessing,
+    CleanupExpiredWorkflows,
 ]

@@ -23,8 +23,13 @@ from perdure.schemas.evolution import ScheduledEvolution
 from workflows import queues
 from workflows.apply_retention import ApplyRetention
 from workflows.evolve_memory import StartEvolution
+from workflows.monitor_ai_processing import CleanupExpiredWorkflows, MonitorAIProcessing
 
 RETENTION = "apply-retention"
+MONITORING = "monitor-ai-processing"
+CLEAN_UP = "cleanup-expired-workflows"
+MONITOR_EVERY = timedelta(minutes=5)
+CLEAN_UP_EVERY = timedelta(hours=1)
 # A round that a day of outage prevented is caught up with; older ones would do the same once more.
 CATCH_UP = timedelta(days=1)
 JITTER = timedelta(minutes=10)
@@ -84,9 +89,32 @@ async def schedule_evolution(
     await _made(client, schedule_id(space_id), wanted)
 
 
-async def ensure_schedules(client: Client, retention_every: timedelta) -> None:
+def round_schedule(
+    workflow: type[MonitorAIProcessing | CleanupExpiredWorkflows], every: timedelta
+) -> Schedule:
+    """Rounds through all organisations, one at a time."""
+    identifier = MONITORING if workflow is MonitorAIProcessing else CLEAN_UP
+    return _one_at_a_time(
+        ScheduleActionStartWorkflow(
+            workflow.run,
+            id=identifier,
+            task_queue=queues.IO,
+            task_timeout=TASK_TIMEOUT,
+            typed_search_attributes=TypedSearchAttributes(
+                [SearchAttributePair(KIND, identifier.replace("-", "_"))]
+            ),
+        ),
+        every,
+    )
+
+
+async def ensure_schedules(
+    client: Client, retention_every: timedelta, monitor_every: timedelta = MONITOR_EVERY
+) -> None:
     """Make the schedules of the installation; those that exist become as they are here."""
     await _made(client, RETENTION, retention_schedule(retention_every))
+    await _made(client, MONITORING, round_schedule(MonitorAIProcessing, monitor_every))
+    await _made(client, CLEAN_UP, round_schedule(CleanupExpiredWorkflows, CLEAN_UP_EVERY))
 
 
 async def _made(client: Client, identifier: str, wanted: Schedule) -> None:

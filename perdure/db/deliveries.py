@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, text, update
+from sqlalchemy import ColumnElement, and_, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -130,22 +130,6 @@ class DeliveryRepository:
         """What the organisation calls itself."""
         statement = select(OrganisationRow.name).where(OrganisationRow.id == self._organisation_id)
         return await self._session.scalar(statement) or ""
-
-    async def delete_before(self, before: datetime, limit: int) -> int:
-        """Delete a batch of messages that wait no more; how many."""
-        old = (
-            select(MessageRow.id)
-            .where(
-                MessageRow.organisation_id == self._organisation_id,
-                MessageRow.created_at < before,
-                MessageRow.status != MessageStatus.WAITING,
-            )
-            .limit(limit)
-        )
-        gone = await self._session.scalars(
-            delete(MessageRow).where(MessageRow.id.in_(old)).returning(MessageRow.id)
-        )
-        return len(gone.all())
 
     def _is(self, message_id: str) -> ColumnElement[bool]:
         return and_(MessageRow.organisation_id == self._organisation_id, MessageRow.id == message_id)

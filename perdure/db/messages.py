@@ -33,6 +33,10 @@ class MessageRepository:
         )
         return (await self._session.execute(statement)).scalar_one()
 
+    async def add_once(self, message: MessageNew) -> bool:
+        """Add it, and tell whether it is new."""
+        return await self._insert(new_id("msg"), message)
+
     async def publish(self, effect: str, event: EventType, data: Mapping[str, Any]) -> list[str]:
         """Tell every active endpoint that wants to hear of an event; ids of the messages that are new by this."""
         statement = (

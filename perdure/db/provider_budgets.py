@@ -9,9 +9,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.audit_trail import AuditTrail
+from perdure.db.messages import MessageRepository
 from perdure.db.models import OrganisationRow, ProviderBudgetRow, ProviderSpendingRow
 from perdure.domain.audit import SYSTEM, Action
 from perdure.domain.budgets import Budget, BudgetState, ends_at, month_of
+from perdure.schemas.messages import EventType
 
 
 @dataclass(frozen=True)
@@ -110,5 +112,8 @@ class ProviderBudgetRepository:
             .values(soft_noted_usd=soft)
         )
         details = {"month": month.isoformat(), "soft_usd": str(soft)}
+        await MessageRepository(self._session, self._organisation_id).publish(
+            f"budget.soft_reached:{month.isoformat()}:{soft}", EventType.BUDGET_SOFT_REACHED, details
+        )
         trail = AuditTrail(self._session, self._organisation_id)
         await trail.record(Action.BUDGET_SOFT_REACHED, SYSTEM, details=details)

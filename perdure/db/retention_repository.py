@@ -32,6 +32,20 @@ _OLD_KEYS = text(
     )
     """
 )
+_OLD_MESSAGES = text(
+    """
+    DELETE FROM messages WHERE id IN (
+        SELECT id FROM messages WHERE id < :first_id AND status <> 'waiting' LIMIT :batch
+    )
+    """
+)
+_OLD_CALLS = text(
+    """
+    DELETE FROM ai_processing_logs WHERE id IN (
+        SELECT id FROM ai_processing_logs WHERE organisation_id = :organisation_id AND at < :before LIMIT :batch
+    )
+    """
+)
 _CHILDREN = ("operation_events", "operation_items", "operation_steps")
 _TRIM = text("SELECT trim_audit_events(:up_to, :batch)")
 _ORGANISATIONS = text("SELECT id FROM find_organisations(:after, :limit)")
@@ -96,6 +110,16 @@ class RetentionRepository:
     async def delete_keys(self, before: datetime) -> int:
         """Delete a batch of old idempotency keys; how many."""
         return await self._delete(_OLD_KEYS, before=before, batch=BATCH_ROWS)
+
+    async def delete_messages(self, before: datetime) -> int:
+        """Delete a batch of old messages that wait no more; how many."""
+        return await self._delete(_OLD_MESSAGES, first_id=first_id_at("msg", before), batch=BATCH_ROWS)
+
+    async def delete_calls(self, before: datetime) -> int:
+        """Delete a batch of old records of calls; how many."""
+        return await self._delete(
+            _OLD_CALLS, organisation_id=self._organisation_id, before=before, batch=BATCH_ROWS
+        )
 
     async def delete_operations(self, before: datetime, after: str) -> tuple[int, str | None]:
         """Delete a batch of operations that ended, with all that hangs on them; how many, and where the next begins.

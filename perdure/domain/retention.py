@@ -17,6 +17,8 @@ class DataKind(StrEnum):
     IDEMPOTENCY_KEYS = "idempotency_keys"
     EXPORTS = "exports"
     WORK_FILES = "work_files"
+    MESSAGES = "messages"
+    AI_PROCESSING_LOGS = "ai_processing_logs"
     AUDIT_EVENTS = "audit_events"
 
 
@@ -65,6 +67,12 @@ RETENTION: Mapping[DataKind, Retention] = {
     DataKind.EXPORTS: Retention(7, 1, 90, "Archives of exported data, from the day they are made."),
     DataKind.WORK_FILES: Retention(
         1, 1, 90, "Stored files that operations left behind when they were cut off."
+    ),
+    DataKind.MESSAGES: Retention(
+        90, 1, None, "Messages to people and programs that were sent or given up; the ledger of deliveries."
+    ),
+    DataKind.AI_PROCESSING_LOGS: Retention(
+        400, 30, None, "What each call of a model took. Budgets and totals of months stay without it."
     ),
     DataKind.AUDIT_EVENTS: Retention(
         None, 90, None, "Events of the audit trail; what is left can still be verified."

@@ -67,3 +67,35 @@ class RetentionReport(Contract):
         default_factory=list,
         description="Organisations whose audit trail is not sound: nothing of it was deleted. At most 100.",
     )
+
+
+class SweepJob(Contract):
+    """Look after organisations, after one."""
+
+    now: Instant
+    after: str = ""
+
+
+class SweepPage(Contract):
+    """What was found or taken away, by kind; `after` is where to go on, null at the end."""
+
+    counted: dict[str, int] = Field(default_factory=dict)
+    organisations: int = 0
+    after: str | None = None
+
+
+class SweepState(Contract):
+    """How far a round is; set when the workflow continues as new."""
+
+    now: Instant
+    after: str = ""
+    counted: dict[str, int] = Field(default_factory=dict)
+    organisations: int = 0
+
+
+class SweepReport(Contract):
+    """What a round came to."""
+
+    at: Instant
+    organisations: int = 0
+    counted: dict[str, int] = Field(default_factory=dict)

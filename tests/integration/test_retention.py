@@ -243,6 +243,8 @@ async def test_the_console_shows_and_changes_the_rules(product: FastAPI) -> None
             "idempotency_keys": "7",
             "exports": "7",
             "work_files": "1",
+            "messages": "90",
+            "ai_processing_logs": "400",
             "audit_events": "",
         }
         token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
