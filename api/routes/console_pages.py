@@ -68,6 +68,9 @@ NOTICES: dict[str, Notice] = {
     "version-made": Notice("Made. It is used as soon as you activate it.", "info"),
     "version-active": Notice("This version is used from now on."),
     "archived": Notice("Archived. Its results and its history stay."),
+    "workflow-version-made": Notice("Made. What is started from now on takes this version."),
+    "workflow-archived": Notice("Archived. What runs goes on, and its history stays."),
+    "execution-started": Notice("Started. Each document has an execution of its own."),
     "logged-out": Notice("You are logged out.", "info"),
 }
 

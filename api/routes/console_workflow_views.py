@@ -1,6 +1,7 @@
 """What the pages of document workflows show: a definition and its diagram, an execution and its steps."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,6 +66,8 @@ _DRAWN: Mapping[str, str] = {
     ExecutionStepState.WAITING_APPROVAL: "waiting",
     ExecutionStepState.COMPENSATED: "cancelled",
 }
+# For how many hours a link may be good.
+EXPIRIES = {24: "1 day", 72: "3 days", 168: "1 week", 720: "30 days", 2160: "90 days"}
 # Turns of a loop that a page lists; those that failed come first.
 MOST_TURNS = 50
 _MOST_JSON = 20_000
@@ -200,9 +203,10 @@ def _typed(kind: str, text: str) -> Any:
     if kind not in {ParameterType.NUMBER, ParameterType.INTEGER}:
         return text
     try:
-        return int(text) if kind == ParameterType.INTEGER or text.lstrip("-").isdigit() else float(text)
+        number = int(text) if kind == ParameterType.INTEGER or text.lstrip("-").isdigit() else float(text)
     except ValueError:
         return text
+    return number if math.isfinite(number) else text
 
 
 @dataclass(frozen=True)

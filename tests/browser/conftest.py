@@ -23,6 +23,7 @@ from tests.browser import (
     preview_memories,
     preview_privacy,
     preview_providers,
+    preview_workflows,
 )
 from tests.embedding import model_directory
 
@@ -36,6 +37,7 @@ PAGES = {
     **preview_privacy.PAGES,
     **preview_classification.PAGES,
     **preview_providers.PAGES,
+    **preview_workflows.PAGES,
 }
 WIDE = (1280, 850)
 NARROW = (360, 740)
