@@ -13,6 +13,7 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 from temporalio.client import Client
 
 from api import rate_limits, sessions
+from api.approvals import Approvals
 from api.authentication import Authenticator, Principal
 from api.content_links import ContentLinks
 from api.erasure_receipts import ErasureReceipts
@@ -40,6 +41,7 @@ from perdure.settings import Settings
 
 __all__ = [
     "AnchorsDependency",
+    "ApprovalsDependency",
     "Caller",
     "ContentLinksDependency",
     "DatabaseDependency",
@@ -212,6 +214,11 @@ async def _anchors(request: Request) -> AuditAnchors:
     return found
 
 
+async def _approvals(request: Request) -> Approvals:
+    found: Approvals = request.app.state.approvals
+    return found
+
+
 async def _content_links(request: Request) -> ContentLinks:
     found: ContentLinks = request.app.state.content_links
     return found
@@ -224,6 +231,7 @@ LabelSetsDependency = Annotated[LabelSets, Depends(_label_sets)]
 TemporalDependency = Annotated[Client, Depends(_temporal)]
 KeyringDependency = Annotated[Keyring, Depends(_keyring)]
 ReceiptsDependency = Annotated[ErasureReceipts, Depends(_receipts)]
+ApprovalsDependency = Annotated[Approvals, Depends(_approvals)]
 AnchorsDependency = Annotated[AuditAnchors, Depends(_anchors)]
 ContentLinksDependency = Annotated[ContentLinks, Depends(_content_links)]
 LoginsDependency = Annotated[Logins, Depends(sessions.logins)]

@@ -4,6 +4,7 @@ PerdureError
 ├── NotFoundError             404  not retried
 ├── ConflictError             409  not retried
 │   └── IdempotencyConflictError
+├── ApprovalRefusedError      409  not retried; 403, 404 or 422 by its reason
 ├── InvalidInputError         422  not retried (carries field pointers)
 │   ├── DocumentRejectedError      a typed reason why a document cannot be indexed
 │   └── ExpressionFailedError      an expression of a workflow has no value
@@ -56,6 +57,18 @@ class ConflictError(PerdureError):
     """The resource is in a state that does not allow this."""
 
     slug, title, status = "conflict", "Conflict with the current state", 409
+
+
+class ApprovalRefusedError(PerdureError):
+    """An approval does not do what it was told. `reason` is a stable code; the status says who, what, when or how."""
+
+    slug, title, status = "approval-refused", "Approval refused", 409
+
+    def __init__(self, reason: str, detail: str, status: int) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        # 403, 404, 409 or 422: one kind of problem, whose code says more than the status.
+        self.__dict__["status"] = status
 
 
 class IdempotencyConflictError(ConflictError):

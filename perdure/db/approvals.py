@@ -234,6 +234,11 @@ class ApprovalRepository:
         )
         return added is None
 
+    async def refused(self, approval_id: str, effect_id: str) -> bool:
+        """Whether this refusal is on record; from now on it is."""
+        digest = hashlib.sha256(effect_id.encode("utf-8", "surrogatepass")).hexdigest()
+        return await self.happened(approval_id, f"refused:{digest}")
+
     async def write(self, row: WorkflowApprovalRow, policy: ApprovalPolicy, state: ApprovalState) -> None:
         """Keep a state, and who is asked by it."""
         if row.document_id is not None and state.revision != row.revision:

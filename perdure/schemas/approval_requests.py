@@ -224,6 +224,10 @@ class ApprovalTold(Contract):
     origin: Teller | None = None
     proof: str = Field(default="", description="That we tell it: Temporal does not say who sends an update.")
 
+    def said(self) -> dict[str, Any]:
+        """What is proven."""
+        return self.model_dump(mode="json", exclude={"proof"})
+
 
 class ApprovalAnswered(Contract):
     """The answer; the same again for the same key."""

@@ -1,0 +1,324 @@
+"""Approvals for routes, console and CLI: asking for one, telling it what somebody does, and tokens for decisions."""
+
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.authentication import Principal
+from api.operations import Accepted, Operations
+from perdure.db.approval_effects import ApprovalEffects
+from perdure.db.approvals import CHANGED, ApprovalRepository, held_state
+from perdure.db.models import OperationRow, WorkflowApprovalRow
+from perdure.db.operation_repository import OperationRepository, workflow_id
+from perdure.db.session import Database
+from perdure.domain.approval_events import (
+    ApproverLeft,
+    Cancelled,
+    CancelReason,
+    Decision,
+    Event,
+    MembersChanged,
+    Revised,
+)
+from perdure.domain.approval_policies import parse_policy
+from perdure.domain.approval_proofs import ToldSigner
+from perdure.domain.approval_refusals import Refusal, status_of, words_of
+from perdure.domain.approval_state import Answer, ApprovalState
+from perdure.domain.approvals import advance, digest_of
+from perdure.domain.audit import SYSTEM, Action, Actor
+from perdure.domain.decision_tokens import LINK, DecisionClaims, DecisionTokens
+from perdure.domain.ids import new_id
+from perdure.errors import ApprovalRefusedError, ConflictError, InvalidInputError, NotFoundError
+from perdure.schemas.approval_requests import (
+    ApprovalAnswered,
+    ApprovalCreate,
+    ApprovalRead,
+    ApprovalTold,
+    OpenApproval,
+    Teller,
+)
+from perdure.schemas.approvals import event_json
+from workflows.request_approval import RequestApproval
+
+logger = structlog.get_logger("perdure.approvals")
+
+_RPC_TIMEOUT = timedelta(seconds=15)
+_PAGE = 200
+
+
+class Approvals:
+    """Approvals of the whole installation; each call is made for one organisation."""
+
+    def __init__(self, database: Database, client: Client, operations: Operations, secret: bytes) -> None:
+        self._database, self._client, self._operations = database, client, operations
+        self._tokens, self._signer = DecisionTokens(secret), ToldSigner(secret)
+
+    async def request(
+        self, caller: Principal, body: ApprovalCreate, key: str | None = None, request_sha256: str = ""
+    ) -> Accepted:
+        """Ask for an approval: an operation of the kind `request_approval`. A key is used once, as everywhere."""
+
+        async def build(session: AsyncSession, operation_id: str) -> OperationRow:
+            wanted = OpenApproval(
+                organisation_id=caller.organisation_id, actor_id=caller.actor_id, **dict(body)
+            )
+            approvals = ApprovalRepository(session, caller.organisation_id)
+            opened = await approvals.open(wanted, operation_id=operation_id)
+            row = await OperationRepository(session).get(opened.operation_id)
+            if row is None:
+                raise NotFoundError(f"operation {opened.operation_id} is gone")
+            return row
+
+        return await self._operations.accept(caller, key, request_sha256, build)
+
+    async def read(self, organisation_id: str, approval_id: str) -> ApprovalRead:
+        """One request; NotFoundError when the organisation has none of this id."""
+        async with self._database.transaction(organisation_id) as session:
+            found = await ApprovalRepository(session, organisation_id).read(approval_id)
+        if found is None:
+            raise _missing(approval_id)
+        return found
+
+    async def state(self, organisation_id: str, approval_id: str) -> ApprovalState | None:
+        """Where a request stands, as the engine has it; None before its workflow has begun."""
+        async with self._database.transaction(organisation_id) as session:
+            return held_state(await _row(session, organisation_id, approval_id))
+
+    async def tell(
+        self, organisation_id: str, approval_id: str, event: Event, origin: Actor
+    ) -> ApprovalAnswered:
+        """Tell a request what somebody does, and who it is; answered when it is kept.
+
+        Raises ApprovalRefusedError with the code of the refusal, which is then on record. The same key and content
+        are answered the same again, also when the request has ended.
+        """
+        async with self._database.transaction(organisation_id) as session:
+            row = await _row(session, organisation_id, approval_id)
+            operation = await OperationRepository(session).get(row.operation_id)
+        if operation is None:
+            raise _missing(approval_id)
+        if row.closed_at is not None:
+            return await self._tell_record(organisation_id, approval_id, event, origin)
+        if operation.run_id is None:
+            await self._operations.launch(operation)
+        told = ApprovalTold(event=event_json(event), origin=Teller.of(origin))
+        told = told.model_copy(update={"proof": self._signer.sign(approval_id, told.said())})
+        handle = self._client.get_workflow_handle(workflow_id(operation.id, operation.attempt))
+        try:
+            return await handle.execute_update(
+                RequestApproval.tell, told, id=digest_of(event), rpc_timeout=_RPC_TIMEOUT
+            )
+        except WorkflowUpdateFailedError as failure:
+            refused = _refusal_of(failure)
+            if refused is None:
+                # It ended while this was under way: its record says with what.
+                return await self._tell_record(organisation_id, approval_id, event, origin)
+            await self._record_refusal(organisation_id, approval_id, event, origin, *refused)
+            raise refused_error(*refused) from failure
+        except WorkflowUpdateRPCTimeoutOrCancelledError as failure:
+            raise RPCError("no answer in time", RPCStatusCode.DEADLINE_EXCEEDED, b"") from failure
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return await self._tell_record(organisation_id, approval_id, event, origin)
+
+    async def issue_token(
+        self,
+        organisation_id: str,
+        approval_id: str,
+        person: str,
+        purpose: str,
+        expires_in: timedelta,
+        *,
+        origin: Actor,
+        decision: Decision | None = None,
+        comment: str = "",
+        on_behalf_of: str | None = None,
+    ) -> tuple[str, DecisionClaims]:
+        """A token for one decision of a person's, on what is shown now; it is recorded that it was issued."""
+        async with self._database.transaction(organisation_id) as session:
+            row = await _row(session, organisation_id, approval_id)
+            if row.closed_at is not None:
+                raise refused_error(Refusal.STAGE_CLOSED)
+            claims = DecisionClaims(
+                id=new_id("dtk"),
+                organisation_id=organisation_id,
+                approval_id=approval_id,
+                person=person,
+                purpose=purpose,
+                revision=row.revision,
+                expires_at=datetime.now(UTC) + expires_in,
+                decision=decision,
+                comment=comment,
+                on_behalf_of=on_behalf_of,
+            )
+            effects = ApprovalEffects(session, organisation_id, row)
+            said = {"token_id": claims.id, "purpose": purpose, "by": person, "decision": decision}
+            effects.note(Action.APPROVAL_TOKEN_ISSUED, origin, said)
+            await effects.conclude()
+        return self._tokens.issue(claims), claims
+
+    async def claims_of(self, token: str, purpose: str = LINK) -> DecisionClaims:
+        """What a token says; TokenRefusal for whatever is none of ours, for this purpose, and still good."""
+        return self._tokens.read(token, purpose, datetime.now(UTC))
+
+    # What happens to people and documents
+
+    async def follow(self, after: str = "") -> str:
+        """Tell open requests what became of their documents and approvers; where to go on, empty at the end.
+
+        Whoever brought it about may have died before saying so: this looks at what is, and is called again and again.
+        """
+        async with self._database.transaction(None) as session:
+            rows = (await session.execute(CHANGED, {"after": after, "limit": _PAGE})).all()
+        for approval_id, organisation_id in rows:
+            await self.follow_one(organisation_id, approval_id)
+        return rows[-1][0] if len(rows) == _PAGE else ""
+
+    async def follow_one(self, organisation_id: str, approval_id: str) -> None:
+        """Tell one request what became of its document and of who is asked."""
+        async with self._database.transaction(organisation_id) as session:
+            approvals = ApprovalRepository(session, organisation_id)
+            row = await approvals.get(approval_id)
+            if row is None or row.closed_at is not None:
+                return
+            shown = await approvals.changed_document(row)
+            gone = await approvals.asked_and_gone(approval_id)
+        events: list[Event] = [ApproverLeft(key=f"left {row.sequence}", person=person) for person in gone]
+        if row.document_id is not None and shown is None:
+            events = [_document_deleted(row)]
+        elif shown is not None and shown.revision != row.revision:
+            key = f"revised {row.sequence} {shown.revision}"
+            events.append(Revised(key=key, by="system", revision=shown.revision))
+        for event in events:
+            await self._tell_quietly(organisation_id, approval_id, event)
+
+    async def members_changed(self, organisation_id: str, left: str | None = None) -> None:
+        """Tell the organisation's open requests who has which role now, and who has left."""
+        after = ""
+        while True:
+            async with self._database.transaction(organisation_id) as session:
+                approvals = ApprovalRepository(session, organisation_id)
+                roles = await approvals.roles()
+                ids = await approvals.open_ids(after, _PAGE)
+                states = {one: row for one in ids if (row := await approvals.get(one)) is not None}
+            for approval_id, row in states.items():
+                for event in _of_members(row, roles, left):
+                    await self._tell_quietly(organisation_id, approval_id, event)
+            if len(ids) < _PAGE:
+                return
+            after = ids[-1]
+
+    async def _tell_quietly(self, organisation_id: str, approval_id: str, event: Event) -> None:
+        """Tell what nobody waits for; what ended meanwhile need not know."""
+        try:
+            await self.tell(organisation_id, approval_id, event, SYSTEM)
+        except (ApprovalRefusedError, ConflictError, NotFoundError) as error:
+            logger.info("approval_not_told", approval_id=approval_id, kind=event.kind, reason=str(error))
+
+    # What the record answers
+
+    async def _tell_record(
+        self, organisation_id: str, approval_id: str, event: Event, origin: Actor
+    ) -> ApprovalAnswered:
+        """The answer of a request whose workflow has ended: what was accepted is answered again, the rest refused."""
+        async with self._database.transaction(organisation_id) as session:
+            row = await _row(session, organisation_id, approval_id)
+        state = held_state(row)
+        if state is None or row.closed_at is None:
+            detail = (
+                f"the workflow of approval {approval_id} is not running; "
+                f"see operation {row.operation_id}, and retry it where it has ended"
+            )
+            raise ConflictError(detail)
+        step = advance(parse_policy(row.policy), state, event, datetime.now(UTC))
+        if step.answer.accepted and step.answer.at is not None:
+            return _answered(approval_id, step.answer)
+        refusal, detail = step.answer.refusal or Refusal.STAGE_CLOSED, step.answer.detail
+        await self._record_refusal(organisation_id, approval_id, event, origin, refusal, detail)
+        raise refused_error(refusal, detail)
+
+    async def _record_refusal(
+        self,
+        organisation_id: str,
+        approval_id: str,
+        event: Event,
+        origin: Actor,
+        refusal: Refusal,
+        _detail: str,
+    ) -> None:
+        """Keep what was refused in the audit trail, once for each key and content."""
+        by = getattr(event, "by", None)
+        effect = f"refused {by or ''} {getattr(event, 'key', '')} {digest_of(event)[:16]}"
+        async with self._database.transaction(organisation_id) as session:
+            approvals = ApprovalRepository(session, organisation_id)
+            row = await _row(session, organisation_id, approval_id)
+            if await approvals.refused(approval_id, effect):
+                return
+            effects = ApprovalEffects(session, organisation_id, row)
+            seen = getattr(event, "revision", row.revision)
+            effects.refuse(
+                f"{event.kind}:{refusal}",
+                origin,
+                seen=seen,
+                by=by,
+                on_behalf_of=getattr(event, "on_behalf_of", None),
+            )
+            await effects.conclude()
+
+
+def refused_error(refusal: Refusal, detail: str = "") -> ApprovalRefusedError:
+    """A refusal as the problem that it is."""
+    return ApprovalRefusedError(refusal.value, detail or words_of(refusal), status_of(refusal))
+
+
+def _refusal_of(failure: WorkflowUpdateFailedError) -> tuple[Refusal, str] | None:
+    """The engine's refusal; None where it was something else that failed."""
+    cause = failure.cause
+    if not isinstance(cause, ApplicationError):
+        return None
+    if cause.type == InvalidInputError.slug:
+        raise InvalidInputError(cause.message) from failure
+    try:
+        return Refusal(cause.type or ""), cause.message
+    except ValueError:
+        return None
+
+
+def _answered(approval_id: str, answer: Answer) -> ApprovalAnswered:
+    return ApprovalAnswered(approval_id=approval_id, at=answer.at, stage=answer.stage, seat=answer.seat)
+
+
+def _document_deleted(row: WorkflowApprovalRow) -> Event:
+    reason = CancelReason.DOCUMENT_DELETED
+    return Cancelled(key=f"deleted {row.document_id}", by="system", reason=reason, administrator=True)
+
+
+def _of_members(row: WorkflowApprovalRow, roles: dict[str, tuple[str, ...]], left: str | None) -> list[Event]:
+    """What a request does not know yet of the members."""
+    state = held_state(row)
+    if state is None:
+        return []
+    events: list[Event] = []
+    for role, members in sorted(roles.items()):
+        if tuple(sorted(members)) != state.roles.get(role, ()):
+            key = f"members {state.sequence} {role}"
+            events.append(MembersChanged(key=key, role=role, members=tuple(sorted(members))))
+    if left is not None and left not in state.gone:
+        events.append(ApproverLeft(key=f"left {state.sequence}", person=left))
+    return events
+
+
+async def _row(session: AsyncSession, organisation_id: str, approval_id: str) -> WorkflowApprovalRow:
+    row = await ApprovalRepository(session, organisation_id).get(approval_id)
+    if row is None:
+        raise _missing(approval_id)
+    return row
+
+
+def _missing(approval_id: str) -> NotFoundError:
+    return NotFoundError(f"no approval {approval_id}: check the id, or list GET /api/v1/approvals")

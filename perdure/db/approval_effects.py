@@ -1,0 +1,138 @@
+"""What an approval wants done, in the transaction that keeps its state: the audit trail, and messages to people."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perdure.db.audit_trail import AuditTrail
+from perdure.db.messages import MessageRepository
+from perdure.db.models import WorkflowApprovalRow
+from perdure.domain.approval_effects import Notice
+from perdure.domain.audit import SYSTEM, Action, Actor
+from perdure.schemas.messages import Channel, EventType, LetterKind, MessageNew
+from perdure.schemas.operations import Subject
+
+_LETTERS = {
+    Notice.ASKED: LetterKind.APPROVAL_ASKED,
+    Notice.NO_LONGER_ASKED: LetterKind.APPROVAL_NO_LONGER_ASKED,
+    Notice.CHANGES_REQUESTED: LetterKind.APPROVAL_CHANGES_REQUESTED,
+    Notice.COMPLETED: LetterKind.APPROVAL_COMPLETED,
+    Notice.OVERDUE: LetterKind.APPROVAL_OVERDUE,
+    Notice.NEEDS_APPROVER: LetterKind.APPROVAL_NEEDS_APPROVER,
+}
+_EVENTS = {
+    "opened": EventType.APPROVAL_REQUESTED,
+    "decided": EventType.APPROVAL_DECIDED,
+    "completed": EventType.APPROVAL_COMPLETED,
+}
+_PEOPLE = ("by", "on_behalf_of")
+
+
+def traced(person: str) -> str:
+    """Somebody as the audit trail names them: a user by id, an address by what cannot be read from it."""
+    if person.startswith("email:"):
+        return f"email:{hashlib.sha256(person.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+    return person
+
+
+class ApprovalEffects:
+    """Carries effects of one approval out; the caller owns the transaction and the lock of the approval."""
+
+    def __init__(self, session: AsyncSession, organisation_id: str, row: WorkflowApprovalRow) -> None:
+        self._session, self._organisation_id, self._row = session, organisation_id, row
+        self._records: list[tuple[Action, Actor, Mapping[str, Any]]] = []
+
+    async def do(self, effect: Mapping[str, Any], origin: Actor | None) -> None:
+        """Note or do one effect. What goes into the audit trail is kept for `conclude`: its writers wait in line."""
+        match effect["kind"]:
+            case "record":
+                self._record(effect, origin)
+                await self._publish(effect)
+            case "notify":
+                letter = _LETTERS[Notice(effect["notice"])]
+                await self._write(letter, effect["id"], effect["people"], effect["stage"])
+            case "remind":
+                await self._write(
+                    LetterKind.APPROVAL_REMINDER, effect["id"], effect["people"], effect["stage"]
+                )
+            case "escalate":
+                await self._write(LetterKind.APPROVAL_ESCALATED, effect["id"], effect["to"], effect["stage"])
+
+    def refuse(self, code: str, origin: Actor | None, **details: str | None) -> None:
+        """Note that something was refused."""
+        self.note(Action.APPROVAL_REFUSED, origin, {"code": code, **details})
+
+    def note(self, action: Action, origin: Actor | None, details: Mapping[str, str | None]) -> None:
+        """Note something of our own; `by` and `on_behalf_of` are people."""
+        said = {name: traced(value) if name in _PEOPLE else value for name, value in details.items() if value}
+        self._records.append((action, origin or SYSTEM, {"revision": self._row.revision, **said}))
+
+    async def conclude(self) -> None:
+        """Write the audit trail, last of all."""
+        trail = AuditTrail(self._session, self._organisation_id)
+        for action, actor, details in self._records:
+            await trail.record(
+                action, actor, subject=Subject(type="approval", id=self._row.id), details=details
+            )
+        self._records.clear()
+
+    def _record(self, effect: Mapping[str, Any], origin: Actor | None) -> None:
+        row = self._row
+        details: dict[str, Any] = {"effect": effect["id"], "revision": effect["revision"]}
+        for name in ("stage", "seat", "code"):
+            if effect.get(name) is not None:
+                details[name] = effect[name]
+        for name in _PEOPLE:
+            if effect.get(name):
+                details[name] = traced(effect[name])
+        if effect.get("people"):
+            details["people"] = [traced(person) for person in effect["people"]]
+        if effect.get("comment"):
+            comment = effect["comment"].encode("utf-8", "surrogatepass")
+            details["comment_sha256"] = hashlib.sha256(comment).hexdigest()
+        shown = {
+            "document_id": row.document_id,
+            "document_version": row.document_version,
+            "execution_id": row.execution_id,
+            "step_id": row.step_id,
+        }
+        details |= {name: value for name, value in shown.items() if value is not None}
+        actor = origin if origin is not None and effect.get("by") else SYSTEM
+        self._records.append((Action(f"approval.{effect['entry']}"), actor, details))
+
+    async def _publish(self, effect: Mapping[str, Any]) -> None:
+        event = _EVENTS.get(effect["entry"])
+        if event is None:
+            return
+        row = self._row
+        said = {
+            "approval_id": row.id,
+            "operation_id": row.operation_id,
+            "execution_id": row.execution_id,
+            "document_id": row.document_id,
+            "stage": effect.get("stage"),
+            "by": traced(effect["by"]) if effect.get("by") else None,
+            "code": effect.get("code"),
+            "revision": effect["revision"],
+        }
+        await MessageRepository(self._session, self._organisation_id).publish(
+            f"{row.id}:{effect['id']}", event, said
+        )
+
+    async def _write(self, letter: LetterKind, effect_id: str, people: list[str], stage: str | None) -> None:
+        row = self._row
+        known = {"approval_id": row.id, "stage": stage, "document_id": row.document_id}
+        reference = {name: value for name, value in known.items() if value is not None}
+        messages = MessageRepository(self._session, self._organisation_id)
+        for person in people:
+            await messages.add(
+                MessageNew(
+                    effect=f"{row.id}:{effect_id}:{person}",
+                    channel=Channel.EMAIL,
+                    kind=letter.value,
+                    recipient=person,
+                    reference=reference,
+                )
+            )
