@@ -413,16 +413,20 @@ class _Reader:
     def _check_circles(self, steps: tuple[Step, ...], graph: Graph, place_of: Mapping[str, str]) -> set[str]:
         circling: set[str] = set()
         bounded = {step.id for step in steps if step.max_visits is not None}
+        free = tuple(edge for edge in graph.edges if not bounded & {edge.source, edge.target})
+        # A group may hold several ways around: none may be left when the steps with bounds are taken out.
+        unbounded = Graph(graph.steps, free).circles()
         for group in graph.circles():
             circling |= set(group)
             names = ", ".join(group)
             within = [edge for edge in graph.edges if edge.source in group and edge.target in group]
             if all(edge.needed for edge in within):
                 self.faults.add(f"{place_of[group[0]]}/needs", f"goes in a circle: {names} need each other")
-            elif not bounded & set(group):
-                self.faults.add(
-                    place_of[group[0]], f"is in a loop without bounds: {names}; give one of them max_visits"
-                )
+                continue
+            for loop in unbounded:
+                if set(loop) <= set(group):
+                    named = f"{', '.join(loop)}; give one of them max_visits"
+                    self.faults.add(place_of[loop[0]], f"is in a loop without bounds: {named}")
         return circling
 
     def _check_references(self, graph: Graph, place_of: Mapping[str, str], scope: _Scope) -> None:

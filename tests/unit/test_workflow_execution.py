@@ -1,0 +1,278 @@
+"""Which steps run when: branches, joins, errors, ways back, compensation; each on a small graph."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from perdure.domain.workflow_definitions import OnError, Step, StepType
+from perdure.domain.workflow_execution import (
+    TOO_MANY_VISITS,
+    Completed,
+    Course,
+    Ended,
+    Failed,
+    Failure,
+    Moved,
+    PassedOver,
+    RunState,
+    StepRun,
+    state_json,
+    state_of,
+    stopped,
+)
+from perdure.domain.workflow_reading import parse_definition
+from perdure.errors import InvalidInputError
+
+BROKEN = Failure("broken", "It broke.")
+Outcome = Callable[[str, int], Ended]
+
+
+def a(identifier: str, *needs: str, to: str = "", kind: StepType = StepType.JOIN, **more: Any) -> Step:
+    """A step; `to` are the names that it may lead to."""
+    sends = tuple(("", name) for name in to.split())
+    return Step(identifier, kind, needs=needs, sends=sends, **more)
+
+
+def handled(identifier: str, *needs: str, by: str) -> Step:
+    return Step(identifier, StepType.HTTP, needs=needs, on_error=OnError.GOTO, sends=(("on error", by),))
+
+
+def done(**leads: str) -> Outcome:
+    """Each step completes; those that are named lead there."""
+    return lambda step, visit: Completed(step, {"visit": visit}, tuple(leads.get(step, "").split()))
+
+
+class Played:
+    """A course that is played to its end, always ending what has run longest, or what is named first."""
+
+    def __init__(self, steps: Sequence[Step], outcome: Outcome, late: str = "") -> None:
+        self.course = Course(steps)
+        self.started: list[str] = []
+        self._late = late.split()
+        self.failed: str | None = None
+        self.state: Mapping[str, StepRun] = {}
+        self._play(self.course.begin(), outcome)
+
+    def _play(self, moved: Moved, outcome: Outcome) -> None:
+        running = list(moved.starts)
+        self.started += moved.starts
+        while running:
+            step = next((one for one in running if one not in self._late), running[0])
+            running.remove(step)
+            moved = self.course.advance(moved.state, outcome(step, moved.state[step].visit))
+            running += moved.starts
+            self.started += moved.starts
+            assert len(self.started) < 1_000
+            if moved.failed:
+                self.failed = moved.failed
+                break
+        assert self.failed or moved.finished
+        self.state = moved.state
+
+    def again(self, outcome: Outcome) -> None:
+        self.failed, self.started = None, []
+        self._play(self.course.again(stopped(self.state)), outcome)
+
+    def states(self) -> dict[str, str]:
+        return {identifier: run.state.value for identifier, run in self.state.items()}
+
+
+ROUTED = (
+    a("classify"),
+    a("kind", "classify", to="extract file"),
+    a("extract"),
+    a("dear", "extract", to="approve file"),
+    a("approve"),
+    a("book", "approve"),
+    a("file"),
+    a("end", "book", "file"),
+)
+
+
+def test_only_the_branch_that_was_chosen_runs() -> None:
+    played = Played(ROUTED, done(kind="file"))
+    assert played.started == ["classify", "kind", "file", "end"]
+    skipped = {step for step, state in played.states().items() if state == "skipped"}
+    assert skipped == {"extract", "dear", "approve", "book"}
+
+
+def test_a_join_does_not_wait_for_what_cannot_come() -> None:
+    played = Played(ROUTED, done(kind="extract", dear="approve"))
+    assert played.started == ["classify", "kind", "extract", "dear", "approve", "book", "end"]
+    assert played.states()["file"] == "skipped"
+
+
+def test_a_step_that_names_the_routing_among_its_needs_still_runs_only_when_chosen() -> None:
+    steps = (a("kind", to="left right"), a("left", "kind"), a("right", "kind"))
+    played = Played(steps, done(kind="right"))
+    assert played.started == ["kind", "right"]
+    assert played.states()["left"] == "skipped"
+
+
+def test_a_join_waits_for_all_branches_of_a_parallel() -> None:
+    steps = (
+        a("fork", to="left right"),
+        a("left"),
+        a("right"),
+        a("longer", "right"),
+        a("join", "left", "longer"),
+    )
+    for late in ("left", "right", "longer"):
+        played = Played(steps, done(fork="left right"), late)
+        assert played.started[-1] == "join"
+        assert played.started.count("join") == 1
+
+
+def test_a_join_of_any_goes_on_with_the_first_and_does_not_run_again_for_the_others() -> None:
+    first = a("first", "left", "right", settings={"mode": "any"})
+    steps = (a("fork", to="left right"), a("left"), a("right"), first, a("end", "first"))
+    played = Played(steps, done(fork="left right"), "right")
+    assert played.started == ["fork", "left", "right", "first", "end"]
+
+
+def test_a_way_back_runs_a_join_of_any_anew() -> None:
+    first = a("first", "left", "right", settings={"mode": "any"})
+    steps = (
+        a("fork", to="left right", max_visits=3),
+        *(a("left"), a("right"), first),
+        a("more", "first", to="fork end"),
+        a("end"),
+    )
+    visits = iter(["fork", "fork", "end"])
+    played = Played(
+        steps,
+        lambda step, visit: Completed(
+            step,
+            {},
+            {"fork": ("left", "right"), "more": (next(visits),) if step == "more" else ()}.get(step, ()),
+        ),
+    )
+    assert played.started.count("first") == 3
+    assert played.started[-1] == "end"
+
+
+def test_what_needs_a_step_that_was_passed_over_runs() -> None:
+    steps = (a("first"), a("second", "first"), a("third", "second"))
+    played = Played(steps, lambda step, _: PassedOver(step) if step == "second" else Completed(step))
+    assert played.states() == {"first": "completed", "second": "skipped", "third": "completed"}
+
+
+def test_a_condition_that_is_passed_over_leads_nowhere() -> None:
+    steps = (a("if", to="then"), a("then"), a("after", "then"), a("beside", "if"))
+    played = Played(steps, lambda step, _: PassedOver(step) if step == "if" else Completed(step))
+    assert played.started == ["if", "beside"]
+
+
+def test_a_failure_stops_and_is_tried_again_in_its_place() -> None:
+    steps = (a("fork", to="good bad"), a("good"), a("bad"), a("after", "bad"), a("end", "good", "after"))
+    fails = done(fork="good bad")
+    played = Played(steps, lambda step, n: Failed(step, BROKEN) if step == "bad" else fails(step, n), "bad")
+    assert (played.failed, played.states()["good"], played.states()["after"]) == (
+        "bad",
+        "completed",
+        "pending",
+    )
+    played.again(fails)
+    assert played.started == ["bad", "after", "end"]
+    assert played.state["bad"].visit == 1
+    assert played.state["end"].state is RunState.COMPLETED
+
+
+def test_what_was_stopped_beside_a_failure_starts_again_with_it() -> None:
+    steps = (a("fork", to="slow bad"), a("slow", kind=StepType.APPROVAL), a("bad"), a("end", "slow", "bad"))
+    whole = done(fork="slow bad")
+    played = Played(steps, lambda step, n: Failed(step, BROKEN) if step == "bad" else whole(step, n), "slow")
+    assert played.states()["slow"] == "running"
+    played.again(whole)
+    assert played.started == ["slow", "bad", "end"]
+    # Who was asked is asked anew; the step that failed keeps the id of its effect.
+    assert (played.state["slow"].visit, played.state["bad"].visit) == (2, 1)
+
+
+def test_a_failure_that_is_allowed_is_seen_by_those_after_it() -> None:
+    steps = (a("bad", on_error=OnError.CONTINUE), a("after", "bad"))
+    played = Played(steps, lambda step, n: Failed(step, BROKEN) if step == "bad" else done()(step, n))
+    assert played.states() == {"bad": "failed", "after": "completed"}
+    seen = played.state["bad"].seen()
+    assert (seen["failed"], seen["done"], seen["error"]) == (
+        True,
+        False,
+        {"type": "broken", "detail": "It broke."},
+    )
+
+
+def test_a_failure_with_a_handler_leads_there_and_nowhere_else() -> None:
+    steps = (handled("bad", by="rescue"), a("after", "bad"), a("rescue"), a("end", "after", "rescue"))
+    played = Played(steps, lambda step, n: Failed(step, BROKEN) if step == "bad" else done()(step, n))
+    assert played.started == ["bad", "rescue", "end"]
+    assert Played(steps, done()).started == ["bad", "after", "end"]
+
+
+def test_a_way_back_ends_where_its_bound_is() -> None:
+    steps = (a("ask", max_visits=3), a("check", "ask", to="ask end"), a("end"))
+    played = Played(steps, done(check="ask"))
+    assert played.started.count("ask") == 3
+    assert played.failed == "ask"
+    error = played.state["ask"].error
+    assert error is not None
+    assert error.type == TOO_MANY_VISITS
+    played.again(done(check="end"))
+    assert played.started == ["ask", "check", "end"]
+    assert played.state["ask"].visit == 4
+
+
+def test_what_was_led_to_twice_runs_twice() -> None:
+    steps = (a("fork", to="left right"), a("left", to="file"), a("right", to="file"), a("file"))
+    played = Played(steps, done(fork="left right", left="file", right="file"), "file")
+    assert played.started.count("file") == 2
+
+
+def test_steps_that_wait_for_each_other_do_not_wait_for_ever() -> None:
+    # Each join needs what comes after the other one; ways back make that possible.
+    steps = (
+        a("fork", to="left right"),
+        *(a("left"), a("right")),
+        a("one", "left", "back_two", to="back_one", max_visits=2),
+        a("two", "right", "back_one", to="back_two", max_visits=2),
+        *(a("back_one"), a("back_two")),
+    )
+    played = Played(steps, done(fork="left right", one="back_one", two="back_two"))
+    assert {"one", "two"} <= set(played.started)
+
+
+def test_the_last_that_was_done_is_compensated_first() -> None:
+    steps = (
+        Step("book", StepType.HTTP, compensate="cancel_booking", sends=(("compensate", "cancel_booking"),)),
+        Step("pay", StepType.HTTP, needs=("book",), compensate="refund", sends=(("compensate", "refund"),)),
+        Step("send", StepType.HTTP, needs=("pay",), compensate="recall", sends=(("compensate", "recall"),)),
+        *(a("cancel_booking"), a("refund"), a("recall")),
+    )
+    played = Played(steps, lambda step, n: Failed(step, BROKEN) if step == "send" else done()(step, n))
+    assert played.course.compensations(played.state) == [("refund", "pay"), ("cancel_booking", "book")]
+    assert played.states()["refund"] == "skipped"
+    assert Played(steps, done()).started == ["book", "pay", "send"]
+
+
+@pytest.mark.parametrize("route", ["file", "extract"])
+def test_a_state_is_the_same_after_json(route: str) -> None:
+    played = Played(ROUTED, done(kind=route, dear="approve"))
+    held = state_json(played.state)
+    assert state_of(played.course.steps, held) == played.state
+
+
+def test_a_loop_beside_one_with_bounds_is_refused() -> None:
+    steps = [
+        {"id": "ask", "type": "parallel", "max_visits": 3, "with": {"branches": ["check"]}},
+        {
+            "id": "check",
+            "type": "routing",
+            "with": {"branches": [{"when": "true", "goto": "ask"}], "default": "mend"},
+        },
+        {"id": "mend", "type": "parallel", "with": {"branches": ["check"]}},
+    ]
+    with pytest.raises(InvalidInputError) as refused:
+        parse_definition({"name": "Loops", "steps": steps})
+    assert [error.detail for error in refused.value.errors] == [
+        "is in a loop without bounds: check, mend; give one of them max_visits"
+    ]
