@@ -67,6 +67,11 @@ def parse_definition(
     return definition
 
 
+def draft(value: object) -> WorkflowDefinition:
+    """What can be read of a definition while somebody writes it, whatever is wrong with the rest: for a drawing."""
+    return _Reader(Faults(), None, None).definition(value, "")
+
+
 STEP_FIELDS = (
     *("id", "type", "name", "needs", "when", "retry", "timeout", "on_error", "compensate"),
     *("max_visits", "input", "with"),

@@ -131,7 +131,7 @@ def form(current: DocumentWorkflowRead | None, *faults: FieldError, **more: Any)
         most=1_000_000,
         faults=found,
         lines=excerpt(text, found),
-        drawing=None if faults else drawn(definition),
+        drawing=drawn(definition),
         step_count=9,
     ) | dict(more)
 

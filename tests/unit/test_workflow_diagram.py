@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from perdure.domain.workflow_diagram import StepView, diagram
 from perdure.domain.workflow_diff import Change, Difference, differences
-from perdure.domain.workflow_reading import parse_definition
+from perdure.domain.workflow_reading import draft, parse_definition
 from tests.workflow_definitions import INVOICES, large, step
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -139,3 +139,20 @@ def test_true_is_not_one() -> None:
 
 def test_lists_that_have_no_names_change_as_a_whole() -> None:
     assert differences({"a": [1, 2]}, {"a": [1, 3]}) == (Change(Difference.CHANGED, "/a", [1, 2], [1, 3]),)
+
+
+def test_what_can_be_read_of_a_definition_with_faults_is_drawn() -> None:
+    broken = {
+        "name": 7,
+        "steps": [
+            step("a"),
+            step("b", "a", "nobody", type="magic"),
+            {"id": "b"},
+            "x",
+            {"with": {"then": "a"}},
+        ],
+    }
+    drawn = diagram(draft(broken))
+    assert {"a", "b"} <= boxes(drawn).keys()
+    for value in (None, [], {"steps": {}}, {"steps": [[], None]}, "x"):
+        ElementTree.fromstring(diagram(draft(value)))  # noqa: S314  # it was just drawn
