@@ -12,6 +12,7 @@ from temporalio.client import Client
 from activities.language_models import RoutedLanguageModels
 from api import dependencies, problems
 from api.anchorer import Anchorer
+from api.approvals import Approvals
 from api.content_links import ContentLinks
 from api.erasure_receipts import ErasureReceipts
 from api.mcp import McpEndpoint
@@ -21,12 +22,17 @@ from api.operations import Operations
 from api.reconciler import Reconciler
 from api.routes import (
     api_keys,
+    approval_audit,
+    approval_decisions,
+    approvals,
     audit,
     auth,
     classification,
     classification_workflows,
     codec,
     console_accounts,
+    console_approval_policies,
+    console_approvals,
     console_audit,
     console_classification,
     console_classification_batches,
@@ -46,6 +52,7 @@ from api.routes import (
     console_settings,
     console_usage,
     console_webhooks,
+    decision_links,
     documents,
     encryption,
     evolution,
@@ -123,6 +130,11 @@ ROUTERS = (
     webhooks.router,
     classification_workflows.router,
     classification.router,
+    approvals.router,
+    approval_decisions.bulk,
+    approval_decisions.router,
+    approval_audit.router,
+    approval_audit.executions,
     health.router,
 )
 CONSOLE = (
@@ -135,6 +147,8 @@ CONSOLE = (
     console_profiles.router,
     console_evolution.router,
     console_memories.router,
+    console_approval_policies.router,
+    console_approvals.router,
     console_classification_workflows.router,
     console_classification_batches.router,
     console_classification.router,
@@ -147,6 +161,7 @@ CONSOLE = (
     console_webhooks.router,
     console_privacy.router,
     console_privacy.receipt,
+    decision_links.router,
 )
 
 
@@ -251,6 +266,7 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     state.search = SearchService(parts.database.transaction, state.embedders, settings)
     state.recall = RecallService(parts.database.transaction, state.embedders, settings)
     state.operations = Operations(parts.database, parts.temporal, settings, state.metrics)
+    state.approvals = Approvals(parts.database, parts.temporal, state.operations, load_secret_key(settings))
     state.client_figures = parts.client_figures
     parts.database.observe(state.metrics.count_outcome)
     state.observations = Observations(
