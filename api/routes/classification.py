@@ -29,6 +29,7 @@ from perdure.db.classification_workflows import ClassificationWorkflows, Reviews
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository
+from perdure.db.review_decisions import ReviewDecisions
 from perdure.db.session import Database
 from perdure.domain.audit import Action
 from perdure.domain.ids import ID_PATTERN
@@ -225,14 +226,9 @@ async def review_result(
                 f"result {result_id} is {row.status}: only an answer that is there can be reviewed"
             )
         labels = _checked(body.answer(), questions)
-        content = row.content
-        if content is None and row.document_id is not None:
-            texts = await ClassificationResults(session, caller.organisation_id).document_texts(
-                {row.document_id}
-            )
-            content = texts.get(row.document_id)
+        content = await ReviewDecisions(session, caller.organisation_id).text_of(row)
         await reviews.write(row, labels, body.comment, caller.actor_id)
-        await reviews.learn(row, labels, (content or "")[:MAX_EXAMPLE])
+        await reviews.learn(row, labels, content[:MAX_EXAMPLE])
         await AuditTrail(session, caller.organisation_id).record(
             Action.CLASSIFICATION_REVIEWED,
             actor,

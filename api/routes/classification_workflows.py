@@ -80,7 +80,9 @@ async def create_workflow(
 async def _created(
     session: AsyncSession, body: WorkflowCreate, caller: Principal, actor: Actor
 ) -> WorkflowDetail:
-    definition = Definition(stages=body.stages, region=body.region, language=body.language)
+    definition = Definition(
+        stages=body.stages, region=body.region, language=body.language, review=body.review
+    )
     workflows = ClassificationWorkflows(session, caller.organisation_id)
     if await workflows.named(body.name) is not None:
         detail = (
@@ -282,7 +284,7 @@ def _quality(database: Database, label_sets: LabelSets) -> ClassificationQuality
 def _changed(before: Definition, body: VersionCreate) -> Definition:
     given = {
         name: getattr(body, name)
-        for name in ("stages", "region", "language")
+        for name in ("stages", "region", "language", "review")
         if getattr(body, name) is not None
     }
     return before.model_copy(update=given)

@@ -78,7 +78,7 @@ class ApprovalRepository:
         policy = parse_policy(wanted.policy, "/body/policy", [role.value for role in Role])
         roles, people = await self._members()
         gone = [name for name in _named(policy) if name not in people]
-        if gone and not is_step:
+        if gone and not is_step and wanted.result_id is None:
             raise _unknown(gone)
         shown = await self._shown(wanted)
         requester = _USER + await self._person(wanted.actor_id)
@@ -114,6 +114,7 @@ class ApprovalRepository:
             execution_id=wanted.execution_id,
             step_id=wanted.step_id,
             visit=wanted.visit if is_step else None,
+            result_id=wanted.result_id,
             title=wanted.title,
             summary=wanted.summary,
             document_id=shown.document_id,

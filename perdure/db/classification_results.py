@@ -18,6 +18,7 @@ from perdure.db.models import (
     OperationRow,
 )
 from perdure.db.operation_repository import OperationRepository
+from perdure.db.review_requests import ReviewRequests
 from perdure.domain.deciding import decision_of
 from perdure.domain.ids import new_id
 from perdure.ports.models import Vectors
@@ -412,9 +413,10 @@ class ClassificationResults:
     async def ask_people(self, operation_id: str, ordinals: Sequence[int]) -> None:
         """Called once for answers that go to a person, in the transaction that makes them `open`.
 
-        They are in the review queue already: the results with `decision=human_review&status=open`. Whatever else is
-        to tell a person begins here.
+        They are in the review queue already: the results with `decision=human_review&status=open`. Where their
+        workflow names a policy, an approval is opened for each, too.
         """
+        await ReviewRequests(self._session, self._organisation_id).open(operation_id, ordinals)
 
     async def decide(self, operation_id: str, sure_from: float) -> None:
         """Decide the answers of a batch that waited for all of them."""

@@ -386,6 +386,7 @@ def version_read(row: ClassificationVersionRow, active: int) -> VersionRead:
         stages=definition.stages,
         region=definition.region,
         language=definition.language,
+        review=definition.review,
         note=row.note,
         learnt=row.learnt,
         comparison=Comparison.model_validate(row.comparison) if row.comparison else None,

@@ -1091,6 +1091,12 @@ class WorkflowApprovalRow(Tenant, Row):
             unique=True,
             postgresql_where=text("execution_id IS NOT NULL"),
         ),
+        Index(
+            "workflow_approvals_result",
+            "result_id",
+            unique=True,
+            postgresql_where=text("result_id IS NOT NULL"),
+        ),
         Index("workflow_approvals_list", "organisation_id", "id"),
         Index("workflow_approvals_document", "document_id", postgresql_where=text("document_id IS NOT NULL")),
         Index(
@@ -1107,6 +1113,9 @@ class WorkflowApprovalRow(Tenant, Row):
     execution_id: Mapped[str | None]
     step_id: Mapped[str | None]
     visit: Mapped[int | None] = mapped_column(Integer)
+    result_id: Mapped[str | None] = mapped_column(
+        ForeignKey("classification_results.id", ondelete="SET NULL")
+    )
     title: Mapped[str]
     summary: Mapped[str] = mapped_column(server_default=text("''"))
     document_id: Mapped[str | None]

@@ -257,6 +257,7 @@ class OpenApproval(Contract):
     execution_id: str | None = None
     step_id: str | None = None
     visit: int = 1
+    result_id: str | None = Field(default=None, description="The classification that a label is asked for.")
 
 
 class RequestApprovalInput(OperationInput):

@@ -8,7 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PlainSerializer, StringConstraints, field_validator, model_validator
 
+from perdure.domain.approval_policies import parse_policy
 from perdure.domain.deciding import Below, Decision, ResultStatus, Stage
+from perdure.domain.roles import Role
+from perdure.errors import InvalidInputError
 from perdure.schemas.base import Contract, Id, Instant, RequestBody
 from perdure.schemas.documents import ExternalId, LanguageTag
 from perdure.schemas.operations import OperationInput
@@ -158,6 +161,25 @@ class StageGiven(RequestBody):
         return self
 
 
+class ReviewGiven(RequestBody):
+    """Who is asked about what is not sure enough: for each such text an approval is opened.
+
+    Its stages ask for the label in their form; the label of one that passes becomes the result's, and an example.
+    """
+
+    policy: dict[str, Any] = Field(description="An approval policy, as `POST /api/v1/approvals` takes it.")
+
+    @field_validator("policy")
+    @classmethod
+    def _understood(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            parse_policy(value, "", [role.value for role in Role])
+        except InvalidInputError as error:
+            told = "; ".join(f"{fault.pointer} {fault.detail}" for fault in error.errors[:10])
+            raise ValueError(told or str(error)) from error
+        return value
+
+
 class Definition(Contract):
     """What a classification is made by: the stages of a workflow's version, or of a single request."""
 
@@ -165,6 +187,7 @@ class Definition(Contract):
     region: str | None = None
     language: str | None = None
     evidence: bool = True
+    review: ReviewGiven | None = None
 
     def category(self) -> StageGiven | None:
         """The first stage that gives labels."""
@@ -482,6 +505,7 @@ class VersionCreate(RequestBody):
     stages: list[StageGiven] | None = Field(default=None, min_length=1, max_length=10)
     region: Region | None = None
     language: LanguageTag | None = None
+    review: ReviewGiven | None = None
     learn: bool = Field(
         default=True, description="Add reviewers' answers, without those of the frozen set, to the examples."
     )
@@ -496,6 +520,10 @@ class WorkflowCreate(RequestBody):
     stages: list[StageGiven] = Field(min_length=1, max_length=10)
     region: Region | None = None
     language: LanguageTag | None = None
+    review: ReviewGiven | None = Field(
+        default=None,
+        description="Whom to ask by approvals; without it, what is not sure waits in the review queue.",
+    )
 
 
 class ActivateRequest(RequestBody):
@@ -524,6 +552,7 @@ class VersionRead(Contract):
     stages: list[StageGiven]
     region: str | None
     language: str | None
+    review: ReviewGiven | None = None
     note: str | None
     learnt: int = Field(description="Reviewers' answers among its examples.")
     comparison: Comparison | None
