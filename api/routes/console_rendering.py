@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from api.middleware import CONTENT_SECURITY_POLICY
+from api.routes import console_approval_views
 from api.routes.console_words import FILTERS
 
 API_FOLDER = Path(__file__).parent.parent
@@ -64,7 +65,7 @@ class Templates:
             lstrip_blocks=True,
         )
         version = static_version()
-        self._environment.filters.update(FILTERS)
+        self._environment.filters.update(FILTERS | console_approval_views.FILTERS)
         self._environment.globals["static"] = lambda path: f"/static/{path}?v={version}"
 
     def text(self, name: str, context: Mapping[str, Any]) -> str:
