@@ -53,6 +53,7 @@ from api.routes import (
     console_usage,
     console_webhooks,
     decision_links,
+    document_workflows,
     documents,
     encryption,
     evolution,
@@ -71,9 +72,13 @@ from api.routes import (
     secrets,
     usage,
     webhooks,
+    workflow_executions,
 )
 from api.routes.console_rendering import STATIC_FOLDER, VersionedStaticFiles
 from api.sweeper import Sweeper
+from api.workflow_executions import Executions
+from api.workflow_library import WorkflowLibrary
+from api.workflow_links import WorkflowLinks
 from perdure import __version__, tracing
 from perdure.audit_anchors import AuditAnchors
 from perdure.db.guard import check_app_role
@@ -130,6 +135,8 @@ ROUTERS = (
     webhooks.router,
     classification_workflows.router,
     classification.router,
+    workflow_executions.router,
+    document_workflows.router,
     approvals.router,
     approval_decisions.bulk,
     approval_decisions.router,
@@ -267,6 +274,10 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     state.recall = RecallService(parts.database.transaction, state.embedders, settings)
     state.operations = Operations(parts.database, parts.temporal, settings, state.metrics)
     state.approvals = Approvals(parts.database, parts.temporal, state.operations, load_secret_key(settings))
+    state.workflow_library = WorkflowLibrary(
+        parts.database, WorkflowLinks(load_secret_key(settings), settings.public_url)
+    )
+    state.executions = Executions(parts.database, state.operations, parts.temporal)
     state.client_figures = parts.client_figures
     parts.database.observe(state.metrics.count_outcome)
     state.observations = Observations(

@@ -23,11 +23,15 @@ def validate(model: type[Body], value: Any) -> Body:
 
 async def read_json(request: Request, model: type[Body]) -> Body:
     """The JSON body as a model."""
+    return validate(model, await read_json_value(request))
+
+
+async def read_json_value(request: Request) -> Any:
+    """The JSON body, whatever it says."""
     try:
-        value = json.loads(await request.body())
+        return json.loads(await request.body())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise MalformedRequestError(f"the body is not JSON in UTF-8: {error}") from error
-    return validate(model, value)
 
 
 def json_field(fields: dict[str, str], name: str) -> Any:

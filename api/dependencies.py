@@ -22,6 +22,8 @@ from api.metrics import Metrics
 from api.operations import Operations
 from api.rate_limiter import RateLimiter
 from api.rate_limits import RateLimits
+from api.workflow_executions import Executions
+from api.workflow_library import WorkflowLibrary
 from perdure.audit_anchors import AuditAnchors
 from perdure.db.keyring import Keyring
 from perdure.db.label_sets import LabelSets
@@ -46,6 +48,7 @@ __all__ = [
     "ContentLinksDependency",
     "DatabaseDependency",
     "EmbeddersDependency",
+    "ExecutionsDependency",
     "KeyringDependency",
     "LabelSetsDependency",
     "LoginsDependency",
@@ -54,6 +57,7 @@ __all__ = [
     "Principal",
     "ReceiptsDependency",
     "TemporalDependency",
+    "WorkflowLibraryDependency",
     "install",
     "require",
 ]
@@ -224,6 +228,18 @@ async def _content_links(request: Request) -> ContentLinks:
     return found
 
 
+async def _workflow_library(request: Request) -> WorkflowLibrary:
+    found: WorkflowLibrary = request.app.state.workflow_library
+    return found
+
+
+async def _executions(request: Request) -> Executions:
+    found: Executions = request.app.state.executions
+    return found
+
+
+WorkflowLibraryDependency = Annotated[WorkflowLibrary, Depends(_workflow_library)]
+ExecutionsDependency = Annotated[Executions, Depends(_executions)]
 OperationsDependency = Annotated[Operations, Depends(_operations)]
 ObjectsDependency = Annotated[ObjectStore, Depends(_objects)]
 EmbeddersDependency = Annotated[Embedders, Depends(_embedders)]

@@ -9,6 +9,7 @@ from sqlalchemy import Row, Select, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.arrays import any_of
 from perdure.db.models import (
     DocumentRow,
     DocumentWorkflowRow,
@@ -217,6 +218,7 @@ class WorkflowExecutions:
             (execution.workflow_id, wanted.workflow_id),
             (execution.document_id, wanted.document_id),
             (execution.batch_id, wanted.batch_id),
+            (execution.operation_id, wanted.operation_id),
             (OperationRow.status, wanted.status.value if wanted.status else None),
         ):
             if value is not None:
@@ -236,6 +238,11 @@ class WorkflowExecutions:
             )
         )
         return [StepRecordRead.model_validate(one) for one in await self._session.scalars(statement)]
+
+    async def documents(self, document_ids: Sequence[str]) -> dict[str, DocumentRow]:
+        """Those of these documents that are there."""
+        statement = select(DocumentRow).where(DocumentRow.id == any_of(document_ids))
+        return {row.id: row for row in await self._session.scalars(statement)}
 
     # What the workflow says
 

@@ -21,6 +21,36 @@ MAX_ALIASES = 100
 MAX_VALUES = 100_000
 _ESCAPED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 _NO_BLOCK = re.compile(r"[ \t]\n|[ \t]$|^\s|\t")
+_ORDER = (
+    *(
+        "name",
+        "title",
+        "description",
+        "parameters",
+        "id",
+        "type",
+        "properties",
+        "needs",
+        "when",
+        "if",
+        "goto",
+    ),
+    *(
+        "then",
+        "else",
+        "task",
+        "method",
+        "url",
+        "channel",
+        "to",
+        "subject",
+        "items",
+        "max_items",
+        "concurrency",
+    ),
+    *("with", "input", "retry", "timeout", "on_error", "compensate", "max_visits", "steps", "stages"),
+    *("approvers", "rule"),
+)
 _STRING = "tag:yaml.org,2002:str"
 _CORE = (
     ("tag:yaml.org,2002:null", re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
@@ -67,6 +97,19 @@ def write_yaml(value: Mapping[str, Any]) -> str:
     import yaml  # noqa: PLC0415  # only where YAML goes out
 
     return yaml.dump(value, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=100)
+
+
+def in_reading_order(value: Any) -> Any:
+    """A definition as people read it: what a step is called and does before what becomes of it. Stores keep no order.
+
+    What the author named, such as the fields of a schema, stays as it is.
+    """
+    if isinstance(value, list):
+        return [in_reading_order(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    known = {name: value[name] for name in _ORDER if name in value}
+    return {name: in_reading_order(inner) for name, inner in {**known, **value}.items()}
 
 
 def _check(events: Any) -> None:

@@ -149,6 +149,12 @@ class WorkflowImport(RequestBody):
     name: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)] | None = (
         Field(default=None, description="Default: the name that it has.")
     )
+    replace: dict[str, Any] = Field(
+        default_factory=dict,
+        max_length=200,
+        description="What is to stand elsewhere than where it came from: JSON pointers into the definition, with "
+        'values, such as `{"/steps/2/with/policy/stages/0/approvers/0": {"role": "approver"}}`.',
+    )
 
     @model_validator(mode="after")
     def _one(self) -> "WorkflowImport":
@@ -217,6 +223,7 @@ class ExecutionFilter(Contract):
     workflow_id: str | None = None
     document_id: str | None = None
     batch_id: str | None = None
+    operation_id: str | None = None
     status: OperationStatus | None = None
 
 
