@@ -288,7 +288,9 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     anchorer = Anchorer(parts.database, state.audit_anchors, settings.audit_anchor_interval_s)
     background = [
         asyncio.create_task(anchorer.run()),
-        asyncio.create_task(Reconciler(parts.database, parts.temporal, state.operations, settings).run()),
+        asyncio.create_task(
+            Reconciler(parts.database, parts.temporal, state.operations, settings, state.approvals).run()
+        ),
         asyncio.create_task(Sweeper(parts.database, parts.objects, parts.temporal).run()),
     ]
 

@@ -217,7 +217,7 @@ class Approvals:
         """Tell what nobody waits for; what ended meanwhile need not know."""
         try:
             await self.tell(organisation_id, approval_id, event, SYSTEM)
-        except (ApprovalRefusedError, ConflictError, NotFoundError) as error:
+        except (ApprovalRefusedError, ConflictError, NotFoundError, RPCError) as error:
             logger.info("approval_not_told", approval_id=approval_id, kind=event.kind, reason=str(error))
 
     # What the record answers

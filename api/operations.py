@@ -15,6 +15,7 @@ from api.authentication import Principal
 from api.idempotency import claim
 from api.metrics import Metrics
 from perdure import tracing
+from perdure.db.approval_ending import end_approval
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.classification_results import ClassificationResults
 from perdure.db.document_repository import DocumentRepository
@@ -193,6 +194,7 @@ class Operations:
             await documents.settle_all(row.id, Reason.INTERNAL_ERROR, str(error))
             results = ClassificationResults(session, row.organisation_id)
             await results.settle(row.id, Reason.INTERNAL_ERROR.value, str(error))
+            await end_approval(session, row.organisation_id, row.id)
 
     @staticmethod
     async def _record_trace(session: AsyncSession, row: OperationRow, trace_parent: str | None) -> None:

@@ -15,8 +15,11 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.starting import ORGANISATION
+from api.approvals import Approvals
 from api.message_starter import MessageStarter
 from api.operations import Operations
+from perdure.db.approval_ending import end_approval
+from perdure.db.approvals import CHILD
 from perdure.db.classification_results import ClassificationResults
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
@@ -34,6 +37,8 @@ logger = structlog.get_logger("perdure.reconciler")
 OVERLAP = timedelta(seconds=3)
 UNSTARTED_AFTER = timedelta(seconds=2)
 DEEP_CHECK_EVERY = timedelta(seconds=15)
+# How soon open requests for approval hear of what nobody told them.
+FOLLOW_EVERY = timedelta(seconds=3)
 SILENT_FOR = timedelta(seconds=10)
 POISONED_FOR = timedelta(minutes=1)
 PAGE = 200
@@ -67,14 +72,20 @@ class Reconciler:
     """A loop in the background of the API."""
 
     def __init__(
-        self, database: Database, client: Client, operations: Operations, settings: Settings
+        self,
+        database: Database,
+        client: Client,
+        operations: Operations,
+        settings: Settings,
+        approvals: Approvals | None = None,
     ) -> None:
         self._database, self._client, self._operations = database, client, operations
         self._messages = MessageStarter(database, client)
+        self._approvals, self._followed = approvals, ""
         self._interval = settings.reconcile_interval_s
         self._seen: dict[str, datetime] = {}
         self._not_before: dict[str, datetime] = {}
-        self._deep_check_at = datetime.min.replace(tzinfo=UTC)
+        self._deep_check_at = self._follow_at = datetime.min.replace(tzinfo=UTC)
 
     async def run(self) -> None:
         """Until cancelled. An outage of Temporal or the database is waited for."""
@@ -107,9 +118,17 @@ class Reconciler:
         await self._messages.tick()
         await self._look_at_recent()
         now = datetime.now(UTC)
+        if self._approvals is not None and now >= self._follow_at:
+            self._follow_at = now + FOLLOW_EVERY
+            await self._by_itself("approvals", self._follow_approvals)
         if now >= self._deep_check_at:
             self._deep_check_at = now + DEEP_CHECK_EVERY
             await self._look_at_silent(now)
+
+    async def _follow_approvals(self) -> None:
+        """What became of documents and approvers of open requests, a page at a time."""
+        if self._approvals is not None:
+            self._followed = await self._approvals.follow(self._followed)
 
     async def _start_unstarted(self) -> None:
         async with self._database.transaction(None) as session:
@@ -175,9 +194,22 @@ class Reconciler:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
+            if row.run_id.startswith(CHILD):
+                await self._look_at_child(row)
+                return
             logger.warning("workflow_lost_starting_again", operation_id=operation_id)
             async with self._database.transaction(organisation_id) as session:
                 await OperationRepository(session).forget_run(operation_id, row.run_id)
+
+    async def _look_at_child(self, row: OperationRow) -> None:
+        """What another workflow has not started yet ends with that one."""
+        parent_id = (row.run_id or "").removeprefix(CHILD)
+        async with self._database.transaction(row.organisation_id) as session:
+            parent = await OperationRepository(session).get(parent_id)
+        if parent is None or parent.closed_at is not None:
+            error = OperationError(type=Reason.CANCELLED.value, detail="What asked for it has ended.")
+            status, reason = OperationStatus.CANCELLED, Reason.CANCELLED
+            await self._write(row.organisation_id, row.id, "", status, error=error, reason=reason)
 
     async def _compare(self, execution: WorkflowExecution, row: OperationRow) -> None:
         """Bring the record in line with one run, if that run is the operation's present one."""
@@ -259,3 +291,4 @@ class Reconciler:
             await documents.settle_all(operation_id, reason, error.detail)
             results = ClassificationResults(session, organisation_id)
             await results.settle(operation_id, reason.value, error.detail)
+            await end_approval(session, organisation_id, operation_id)

@@ -2,12 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Response, status
+from fastapi import APIRouter, BackgroundTasks, Response, status
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse
 
 from api.actors import ActorDependency
-from api.dependencies import AuthenticatorDependency, DatabaseDependency, Principal, require
+from api.dependencies import (
+    ApprovalsDependency,
+    AuthenticatorDependency,
+    DatabaseDependency,
+    Principal,
+    require,
+)
 from api.idempotency import IdempotentRequest
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
@@ -96,6 +102,8 @@ async def add_member(
     database: DatabaseDependency,
     idempotency: IdempotentRequest,
     actor: ActorDependency,
+    approvals: ApprovalsDependency,
+    afterwards: BackgroundTasks,
 ) -> MemberRead | JSONResponse:
     """Add a person who has an account, by e-mail."""
     _check_grant(caller, body.role)
@@ -119,6 +127,7 @@ async def add_member(
         await AuditTrail(session, caller.organisation_id).record(
             Action.MEMBER_ADDED, actor, subject=_subject(user.id), details={"role": body.role.value}
         )
+    afterwards.add_task(approvals.members_changed, caller.organisation_id)
     return read
 
 
@@ -130,6 +139,8 @@ async def update_member(
     database: DatabaseDependency,
     authenticator: AuthenticatorDependency,
     actor: ActorDependency,
+    approvals: ApprovalsDependency,
+    afterwards: BackgroundTasks,
 ) -> MemberRead:
     """Change a role. API keys that the member made and that can do more than the new role are revoked."""
     _check_grant(caller, body.role)
@@ -146,6 +157,7 @@ async def update_member(
             details={"from": before.role.value, "to": body.role.value},
         )
     authenticator.forget(user_id)
+    afterwards.add_task(approvals.members_changed, caller.organisation_id)
     if member is None:
         raise NotFoundError(f"The organisation has no member {user_id}.")
     return _read(member)
@@ -163,6 +175,8 @@ async def remove_member(
     database: DatabaseDependency,
     authenticator: AuthenticatorDependency,
     actor: ActorDependency,
+    approvals: ApprovalsDependency,
+    afterwards: BackgroundTasks,
 ) -> Response:
     """Remove a member; their log-ins to this organisation end and the API keys they made are revoked."""
     async with database.transaction(caller.organisation_id) as session:
@@ -174,4 +188,5 @@ async def remove_member(
             Action.MEMBER_REMOVED, actor, subject=_subject(user_id)
         )
     authenticator.forget(user_id)
+    afterwards.add_task(approvals.members_changed, caller.organisation_id, f"user:{user_id}")
     return Response(status_code=status.HTTP_204_NO_CONTENT)
