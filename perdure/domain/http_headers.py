@@ -25,7 +25,7 @@ def checked_headers(given: Mapping[str, object], pointer: str) -> dict[str, str]
     faults = [
         FieldError(f"{pointer}/{str(name)[:100]}", fault)
         for name, value in given.items()
-        if (fault := _fault(str(name), value))
+        if (fault := header_fault(str(name), value))
     ]
     if len(given) > MAX_HEADERS:
         faults.append(FieldError(pointer, f"are {len(given)}; at most {MAX_HEADERS} are sent"))
@@ -35,7 +35,8 @@ def checked_headers(given: Mapping[str, object], pointer: str) -> dict[str, str]
     return {str(name): str(value) for name, value in given.items()}
 
 
-def _fault(name: str, value: object) -> str | None:
+def header_fault(name: str, value: object) -> str | None:
+    """What is wrong with one header."""
     if not _NAME.fullmatch(name):
         return "is no name of a header"
     if name.lower() in _OURS:

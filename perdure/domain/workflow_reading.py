@@ -7,7 +7,8 @@ from typing import Any
 from perdure.domain.approval_policies import read_policy
 from perdure.domain.business_calendar import parse_span
 from perdure.domain.extraction_schemas import check_extraction_schema
-from perdure.domain.json_objects import Faults, ObjectReader
+from perdure.domain.http_headers import MAX_HEADERS, header_fault
+from perdure.domain.json_objects import Faults, ObjectReader, escaped
 from perdure.domain.workflow_definitions import (
     SETTINGS,
     SPAN_WORDS,
@@ -31,6 +32,7 @@ MAX_BRANCHES = 50
 MAX_VISITS = 1_000
 MAX_ATTEMPTS = 100
 MAX_PARAMETERS = 100
+_MOST_LABELS = 1_000
 _ID = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _SECONDS = re.compile(r"([1-9][0-9]{0,5}) seconds?")
 _NAMELESS = "?"
@@ -271,6 +273,42 @@ class _Reader:
             needed = "to" if part.get("channel") == "email" else "url"
             if not part.has(needed):
                 part.fault(needed, f"is missing: a notification by {part.get('channel')} needs it")
+        if kind is StepType.CLASSIFICATION:
+            self._check_labels(part)
+        if kind is StepType.HTTP:
+            self._check_request(part)
+
+    def _check_labels(self, part: ObjectReader) -> None:
+        labels = part.get("labels")
+        if not isinstance(labels, list) or not labels:
+            return
+        seen: set[str] = set()
+        for index, label in enumerate(labels[:_MOST_LABELS]):
+            name = label.get("name") if isinstance(label, Mapping) else label
+            if not isinstance(name, str) or not name.strip():
+                self.faults.add(
+                    f"{part.at('labels')}/{index}", 'must be a name, or an object such as {"name": "invoice"}'
+                )
+            elif name.strip().casefold() in seen:
+                self.faults.add(f"{part.at('labels')}/{index}", f"{name[:60]!r} is given twice")
+            else:
+                seen.add(name.strip().casefold())
+        if len(labels) == 1 and part.get("multi_label") is not True:
+            part.fault("labels", "must be two or more, to choose between")
+
+    def _check_request(self, part: ObjectReader) -> None:
+        """What is wrong before anything is filled in."""
+        url, headers = part.get("url"), part.get("headers")
+        if isinstance(url, str) and url and not url.startswith(("http://", "https://", "${")):
+            part.fault("url", "must begin with https:// or http://")
+        if not isinstance(headers, Mapping):
+            return
+        if len(headers) > MAX_HEADERS:
+            part.fault("headers", f"are {len(headers)}; at most {MAX_HEADERS} are sent")
+        for name, value in list(headers.items())[:MAX_HEADERS]:
+            filled_in = isinstance(value, str) and "${" in value
+            if fault := header_fault(str(name), "" if filled_in else value):
+                self.faults.add(f"{part.at('headers')}/{escaped(str(name))}", fault)
 
     def _checked(self, part: ObjectReader, name: str, setting: Setting, step: str, scope: _Scope) -> None:
         if setting.kind == "expression":

@@ -67,6 +67,12 @@ SETTINGS: list[tuple[str, Any, str]] = [
     ("remember", {"text": "x", "colour": "red"}, "with/colour"),
     ("compress", {"mode": "magic"}, "with/mode"),
     ("compress", {"mode": "adaptive"}, "type"),
+    ("classification", {"labels": ["one"]}, "with/labels"),
+    ("classification", {"labels": ["one", "ONE"]}, "with/labels/1"),
+    ("classification", {"labels": ["one", {"title": "two"}]}, "with/labels/1"),
+    ("http", {"url": "ftp://example.org"}, "with/url"),
+    ("http", {"url": "https://example.org", "headers": {"Host": "a"}}, "with/headers/Host"),
+    ("http", {"url": "https://example.org", "headers": {"X-A": "a\r\nb: c"}}, "with/headers/X-A"),
     ("analysis", {"task": "extraction", "schema": {"type": "array"}}, "with/schema/type"),
     ("analysis", {"task": "extraction", "schema": {"$ref": "file:///etc/passwd"}}, "with/schema/$ref"),
 ]
