@@ -69,6 +69,7 @@ NOTICES: dict[str, Notice] = {
     "version-active": Notice("This version is used from now on."),
     "archived": Notice("Archived. Its results and its history stay."),
     "workflow-version-made": Notice("Made. What is started from now on takes this version."),
+    "workflow-unchanged": Notice("It says the same as the newest version: none was made.", "info"),
     "workflow-archived": Notice("Archived. What runs goes on, and its history stays."),
     "execution-started": Notice("Started. Each document has an execution of its own."),
     "asked": Notice("Asked. Those who decide are told."),

@@ -9,19 +9,13 @@ from typing import Any
 
 from api.middleware import is_deeper_than
 from perdure.domain.json_objects import escaped
-from perdure.domain.workflow_yaml import MAX_CHARACTERS, MAX_DEPTH, read_yaml, write_yaml
+from perdure.domain.workflow_yaml import MAX_CHARACTERS, MAX_DEPTH, in_reading_order, read_yaml, write_yaml
 from perdure.errors import FieldError, MalformedRequestError, PayloadTooLargeError
 
 _LINE = re.compile(r"\bline (\d+)")
 _MAX_PLACES = 50_000
 # Lines that are shown above and below one with a fault.
 _AROUND = 2
-
-# As people read a definition: what it is called and does before what becomes of it. Stores keep no order.
-_ORDER = (
-    *("name", "description", "parameters", "id", "type", "needs", "when", "with", "input"),
-    *("retry", "timeout", "on_error", "compensate", "max_visits", "steps"),
-)
 
 
 class TextFormat(StrEnum):
@@ -52,7 +46,7 @@ class Line:
 
 def written(definition: Mapping[str, Any], format_: TextFormat) -> str:
     """A definition as text, in the order in which people read it."""
-    ordered = _ordered(definition)
+    ordered = in_reading_order(dict(definition))
     if format_ is TextFormat.JSON:
         return json.dumps(ordered, indent=2, ensure_ascii=False) + "\n"
     return write_yaml(ordered)
@@ -89,19 +83,6 @@ def _read_json(text: str) -> Any:
 
 def _no_constant(name: str) -> Any:
     raise MalformedRequestError(f"the text has {name}, which JSON cannot hold")
-
-
-def _ordered(value: Any) -> Any:
-    """The same value; names that no definition has follow each other as they did."""
-    if isinstance(value, Mapping):
-        return {name: _ordered(value[name]) for name in sorted(value, key=_place)}
-    if isinstance(value, list):
-        return [_ordered(one) for one in value]
-    return value
-
-
-def _place(name: str) -> int:
-    return _ORDER.index(name) if name in _ORDER else _ORDER.index("with")
 
 
 def places_of(text: str) -> dict[str, int]:

@@ -184,14 +184,15 @@ def _given(value: Any) -> str:
 
 
 def parameters_given(
-    parameters: Iterable[ParameterRead], given: Mapping[str, str]
+    parameters: Iterable[ParameterRead], given: Mapping[str, str], error: Exception | None = None
 ) -> tuple[dict[str, Any], list[ParameterField]]:
-    """What a form says, as values of their types, and its fields; what cannot be read is left as text."""
+    """What a form says, as values of their types, and its fields with what is wrong; what is no number stays text."""
+    faults = {one.pointer.rpartition("/")[2]: one.detail for one in getattr(error, "errors", ())}
     values: dict[str, Any] = {}
     fields: list[ParameterField] = []
     for parameter in parameters:
         text = given.get(f"parameter-{parameter.name}", "").strip()
-        fields.append(ParameterField(parameter, text))
+        fields.append(ParameterField(parameter, text, faults.get(parameter.name, "")))
         if parameter.type == ParameterType.BOOLEAN:
             values[parameter.name] = text == "true"
         elif text:
