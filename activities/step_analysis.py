@@ -8,7 +8,7 @@ from typing import Any
 
 from activities.category_prompts import CLOSE, OPEN, READ_CHARACTERS, marked_text
 from activities.language_models import Answered, ModelCall, RoutedLanguageModels
-from activities.step_classification import MOST_ENTITIES
+from activities.step_classification import MOST_ENTITIES, told_outline
 from activities.step_texts import StepText, settled, step_text
 from perdure.db.search_service import SearchService
 from perdure.db.session import Transaction
@@ -53,7 +53,7 @@ class StepAnalysis:
         read = await step_text(self._transaction, job)
         match job.settings.get("task"):
             case "summary":
-                return StepOutput(output=await asyncio.to_thread(_outlined, read.text))
+                return StepOutput(output=told_outline(asdict(await asyncio.to_thread(outline, read.text))))
             case "entities":
                 found = await asyncio.to_thread(self._entities, read)
                 told = [_named(one) for one in found[:MOST_ENTITIES]]
@@ -256,13 +256,6 @@ def _schema(job: StepJob) -> Mapping[str, Any]:
     check_extraction_schema(schema, "/with/schema", faults)
     faults.raise_for(f"schema of step {job.step_id}")
     return schema if isinstance(schema, Mapping) else {}
-
-
-def _outlined(text: str) -> dict[str, Any]:
-    found = asdict(outline(text))
-    items = [one for name in ("topics", "decisions", "actions") for one in found[name]]
-    said = dict.fromkeys(one["text"] for one in sorted(items, key=lambda one: int(one["start"])))
-    return {"summary": {"kind": "outline", **found, "text": "\n".join(said)}}
 
 
 def _named(one: EntityFound) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Classification as a step of a document workflow: labels of its own, or those of a classification workflow."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from activities.classification import PURPOSE, Conversation
@@ -18,6 +19,9 @@ from perdure.schemas.workflow_executions import StepJob, StepOutput
 
 # More of what a text names is not told to the steps after.
 MOST_ENTITIES = 500
+# A summary is inserted into titles, letters and memories.
+MOST_SUMMARY = 4_000
+_PARTS = ("topics", "decisions", "actions")
 _SETTINGS = ("labels", "workflow_id", "stages", "multi_label", "threshold")
 
 
@@ -103,7 +107,22 @@ def _output(outcome: Outcome, questions: Questions) -> StepOutput:
     }
     if questions.workflow_id is not None:
         told |= {"workflow_id": questions.workflow_id, "version": questions.version}
-    told |= {name: stages[name] for name in ("sentiment", "summary") if name in stages}
+    if "sentiment" in stages:
+        told["sentiment"] = stages["sentiment"]
+    if "summary" in stages:
+        told |= told_outline(stages["summary"])
     if "entities" in stages:
         told["entities"] = stages["entities"][:MOST_ENTITIES]
     return StepOutput(output=told)
+
+
+def told_outline(found: Mapping[str, Any]) -> dict[str, Any]:
+    """An outline as expressions see it: its sentences as one text, in their order, and its parts."""
+    parts = {name: found[name] for name in _PARTS}
+    items = sorted((one for part in parts.values() for one in part), key=lambda one: int(one["start"]))
+    said = ""
+    for sentence in dict.fromkeys(one["text"] for one in items):
+        if len(said) + len(sentence) >= MOST_SUMMARY:
+            break
+        said += f"{sentence}\n"
+    return {"summary": said.rstrip("\n"), "outline": parts}
