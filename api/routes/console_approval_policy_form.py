@@ -594,10 +594,16 @@ def placed(faults: Faults | Sequence[FieldError], places: Sequence[str]) -> dict
         pointer = fault.pointer
         while pointer and pointer not in found:
             pointer = pointer.rpartition("/")[0]
-        below = fault.pointer.removeprefix(pointer).strip("/")
-        said = fault.detail if not below or below.isdigit() else f"{below.replace('/', ' ')} {fault.detail}"
-        found.setdefault(pointer, []).append(said[:1].upper() + said[1:] + ".")
+        found.setdefault(pointer, []).append(_fault_words(fault.pointer[len(pointer) :], fault.detail))
     return found
+
+
+def _fault_words(below: str, detail: str) -> str:
+    """A fault as a sentence. `below`: how far it lies below the place where it is shown."""
+    parts = [part for part in below.split("/") if part]
+    number = f"no. {int(parts.pop(0)) + 1}: " if parts and parts[0].isdigit() else ""
+    said = f"{number}{' '.join([*parts, detail])}"
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def place_id(pointer: str) -> str:
