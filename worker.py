@@ -26,6 +26,7 @@ from activities.document_steps import DocumentStepActivities, DocumentTextStepAc
 from activities.encryption import EncryptionActivities
 from activities.erasure import ErasureActivities
 from activities.evolution import EvolutionActivities
+from activities.execution_batches import ExecutionBatchActivities
 from activities.exports import ExportActivities
 from activities.fact_extraction import FactActivities
 from activities.indexing import IndexActivities
@@ -155,6 +156,7 @@ class Dependencies:
             caller,
             StepMemories(self.database.transaction, self.embedders.default),
         )
+        executions = ExecutionBatchActivities(self.database.transaction)
         exports = ExportActivities(self.database.transaction, self.objects, self.keyring)
         classification = ClassificationActivities(self.database.transaction, self.models)
         anchors = AuditAnchors.of(self.settings, self.objects)
@@ -200,6 +202,9 @@ class Dependencies:
             classification.conclude_text,
             classification.summarise_classification,
             classification.settle_classification,
+            executions.open_executions,
+            executions.end_executions,
+            executions.summarise_executions,
             steps.ask_model_step,
             steps.http_step,
             steps.remember_step,

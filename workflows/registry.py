@@ -5,6 +5,7 @@ from typing import Any
 
 from perdure.schemas.approval_requests import RequestApprovalInput
 from perdure.schemas.classification import ClassifyBatchInput, ClassifyDocumentInput
+from perdure.schemas.document_workflows import RunWorkflowBatchInput
 from perdure.schemas.documents import (
     DeleteDocumentInput,
     IngestBatchInput,
@@ -34,6 +35,7 @@ from workflows.reembed_space import ReembedSpace
 from workflows.remember import Remember
 from workflows.request_approval import RequestApproval
 from workflows.rotate_keys import RotateKeys
+from workflows.run_workflow_batch import RunWorkflowBatch
 from workflows.write_memories import WriteMemories
 
 
@@ -63,6 +65,7 @@ KINDS = {
         Kind("export_user_data", ExportUserData, ExportUserDataInput),
         Kind("classify_document", ClassifyDocument, ClassifyDocumentInput),
         Kind("classify_batch", ClassifyBatch, ClassifyBatchInput),
+        Kind("run_workflow_batch", RunWorkflowBatch, RunWorkflowBatchInput),
         Kind("request_approval", RequestApproval, RequestApprovalInput),
     )
 }

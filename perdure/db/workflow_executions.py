@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, text
+from sqlalchemy import Row, Select, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,10 +19,11 @@ from perdure.db.models import (
     WorkflowExecutionRow,
     WorkflowExecutionStepRow,
 )
-from perdure.db.operation_repository import OperationRepository, input_fields
+from perdure.db.operation_repository import OperationRepository, input_fields, workflow_id
 from perdure.domain.ids import new_id
 from perdure.schemas.base import rfc3339
 from perdure.schemas.document_workflows import (
+    BatchEnd,
     ExecutionFilter,
     ExecutionStart,
     Window,
@@ -31,8 +32,8 @@ from perdure.schemas.document_workflows import (
     WorkflowExecutionRead,
 )
 from perdure.schemas.documents import DocumentStatus
-from perdure.schemas.operations import OperationError, OperationStatus, Progress, Subject
-from perdure.schemas.workflow_executions import StepRecordRead, StepsRecord
+from perdure.schemas.operations import OperationError, OperationStatus, Progress, StatusChange, Subject
+from perdure.schemas.workflow_executions import RunDocumentWorkflowInput, StepRecordRead, StepsRecord
 
 KIND = "run_document_workflow"
 BATCH_KIND = "run_workflow_batch"
@@ -325,20 +326,43 @@ class WorkflowExecutions:
         await self._settle(batch_id)
         return await self._counts(batch_id)
 
-    async def open_operations(self, batch_id: str, *, after: str = "", limit: int = 500) -> Sequence[str]:
-        """The operations of a batch that have not ended, by id."""
-        statement = (
-            select(OperationRow.id)
-            .join(WorkflowExecutionRow, WorkflowExecutionRow.operation_id == OperationRow.id)
+    async def end_batch(self, end: BatchEnd) -> Sequence[str]:
+        """Settle what was not started; the workflows of what was, and has not ended, to be cancelled."""
+        await self._settle(end.operation_id)
+        await self._session.execute(
+            update(OperationItemRow)
             .where(
-                WorkflowExecutionRow.batch_id == batch_id,
-                OperationRow.closed_at.is_(None),
-                OperationRow.id > after,
+                OperationItemRow.operation_id == end.operation_id,
+                OperationItemRow.status == DocumentStatus.QUEUED.value,
             )
-            .order_by(OperationRow.id)
-            .limit(limit)
+            .values(
+                status=DocumentStatus.FAILED.value,
+                reason=end.reason,
+                detail=end.detail,
+                updated_at=func.now(),
+            )
         )
-        return (await self._session.scalars(statement)).all()
+        statement = (
+            select(OperationRow)
+            .join(WorkflowExecutionRow, WorkflowExecutionRow.operation_id == OperationRow.id)
+            .where(WorkflowExecutionRow.batch_id == end.operation_id, OperationRow.closed_at.is_(None))
+            .order_by(OperationRow.id)
+        )
+        rows = (await self._session.scalars(statement)).all()
+        operations = OperationRepository(self._session)
+        for row in rows:
+            if row.run_id is None:
+                # The outbox would start it; if it was started just now, its own run says how it ends.
+                await operations.record_status(
+                    StatusChange(
+                        organisation_id=row.organisation_id,
+                        operation_id=row.id,
+                        run_id="",
+                        status=OperationStatus.CANCELLED,
+                        error=OperationError(type=end.reason, detail=end.detail),
+                    )
+                )
+        return [workflow_id(row.id, row.attempt) for row in rows]
 
     async def _settle(self, batch_id: str) -> None:
         await self._session.execute(_SETTLE, {"batch_id": batch_id})
@@ -410,17 +434,10 @@ class WorkflowExecutions:
 
 
 def _start(operation: OperationRow) -> ExecutionStart:
-    fields = input_fields(operation)
-    subject: Subject | None = fields["subject"]
     return ExecutionStart(
-        operation_id=operation.id,
-        subject_id=operation.subject_id,
+        workflow_id=workflow_id(operation.id, operation.attempt),
         summary=operation.summary,
-        input={
-            **fields,
-            "subject": subject.model_dump() if subject else None,
-            "created_at": rfc3339(operation.created_at),
-        },
+        job=RunDocumentWorkflowInput.model_validate(input_fields(operation)),
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from perdure.schemas.base import Contract, Id, Instant, RequestBody
 from perdure.schemas.operations import OperationError, OperationInput, OperationStatus, Progress
-from perdure.schemas.workflow_executions import StepRecordRead
+from perdure.schemas.workflow_executions import RunDocumentWorkflowInput, StepRecordRead
 
 MAX_DOCUMENTS = 10_000
 MAX_INPUT_BYTES = 64 * 1024
@@ -242,6 +242,7 @@ class RunWorkflowBatchInput(OperationInput):
     total: int = Field(ge=1, le=MAX_DOCUMENTS)
     concurrency: int = Field(default=10, ge=1, le=100)
     look_every: timedelta = timedelta(seconds=2)
+    look_at_least_every: timedelta = timedelta(minutes=1)
     starts_in_run: int = Field(
         default=400, ge=1, description="Executions after which it goes on as a new run."
     )
@@ -266,10 +267,24 @@ class WindowJob(Contract):
 class ExecutionStart(Contract):
     """An execution that was accepted and is to be started."""
 
-    operation_id: str
-    subject_id: str | None = None
+    workflow_id: str = Field(description="Under which it runs.")
     summary: str
-    input: dict[str, Any]
+    job: RunDocumentWorkflowInput
+
+
+class BatchEnd(Contract):
+    """A batch that ends before all is done, and why."""
+
+    organisation_id: str
+    operation_id: str
+    reason: str
+    detail: str
+
+
+class OpenExecutions(Contract):
+    """Workflows of a batch that run, to be cancelled."""
+
+    workflow_ids: list[str] = Field(default_factory=list)
 
 
 class Window(Contract):
