@@ -34,7 +34,7 @@ from tests.recording import MASTER_KEYS
 from workflows.client import connect
 from workflows.evolve_memory import proposals_id
 from workflows.payload_codec import PayloadCipher, workflow_of
-from workflows.schedules import RETENTION
+from workflows.schedules import CLEAN_UP, MONITORING, RETENTION
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "replay" / "histories"
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -291,15 +291,33 @@ class Recording:
             await recording.post(f"/operations/{operation['id']}/pause")
             return await recording.ended(await recording.post(f"/operations/{operation['id']}/cancel"))
 
-    async def retention(self) -> dict[str, Any]:
-        """A round of retention, as the schedule starts it."""
-        await self._client.get_schedule_handle(RETENTION).trigger()
+    async def scheduled(self, schedule: str) -> dict[str, Any]:
+        """A round through all organisations, as the schedule starts it."""
+        await self._client.get_schedule_handle(schedule).trigger()
+        kind = schedule.replace("-", "_")
         while True:
             async for run in self._client.list_workflows(
-                'PerdureKind = "apply_retention" AND ExecutionStatus = "Completed"'
+                f'PerdureKind = "{kind}" AND ExecutionStatus = "Completed"'
             ):
                 return {"workflow_id": run.id, "run_id": run.run_id, "status": "completed"}
             await asyncio.sleep(0.2)
+
+    async def delivery(self) -> dict[str, Any]:
+        """A message that fails, waits, is wanted at once, and is given up because its endpoint is gone."""
+        given = {"name": "R", "url": "https://hooks.perdure.invalid/", "events": ["test"]}
+        path = f"/webhooks/endpoints/{(await self.post('/webhooks/endpoints', json=given))['id']}"
+        message = await self.post(f"{path}/test")
+        replayed = False
+        while message["status"] != "dead":
+            await asyncio.sleep(0.2)
+            delivery = f"/webhooks/deliveries/{message['id']}"
+            message = (await self._http.get(f"/api/v1{delivery}")).json()
+            if message["attempts"] and not replayed:
+                (await self._http.delete(f"/api/v1{path}")).raise_for_status()
+                await self.post(f"{delivery}/replay")
+                replayed = True
+        described = await self._client.get_workflow_handle(message["id"]).describe()
+        return {"workflow_id": message["id"], "run_id": described.run_id, "status": message["status"]}
 
     async def erased_member(self) -> dict[str, Any]:
         """A member whose data went."""
@@ -354,7 +372,10 @@ def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[st
         "export_user_data-organisation": recording.exported_organisation,
         "export_user_data-user": recording.exported_member,
         "export_user_data-cancelled": recording.cancelled_export,
-        "apply_retention": recording.retention,
+        "apply_retention": lambda: recording.scheduled(RETENTION),
+        "monitor_ai_processing": lambda: recording.scheduled(MONITORING),
+        "cleanup_expired_workflows": lambda: recording.scheduled(CLEAN_UP),
+        "deliver_message": recording.delivery,
         "delete_user_data-user": recording.erased_member,
         "delete_user_data-organisation": recording.erased_organisation,
     }

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.execution_events import publish_end
 from perdure.db.models import OperationEventRow, OperationItemRow, OperationRow, OperationStepRow
 from perdure.db.outcomes import OperationEnded, note
 from perdure.domain.ids import new_id
@@ -345,6 +346,7 @@ class OperationRepository:
             await self._end_steps(change)
             reason = change.error.type if change.error else ""
             note(self._session, OperationEnded(row.kind, row.status, reason))
+            await publish_end(self._session, row)
         return row
 
     async def _end_steps(self, change: StatusChange) -> None:
