@@ -1,6 +1,7 @@
 """The history of an approval on its page: what the audit trail has about it, as lines."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from api.routes.console_approval_people import People
@@ -9,7 +10,7 @@ from api.routes.console_words import words
 from perdure.db.approval_effects import traced
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.session import Database
-from perdure.domain.audit import AuditEvent
+from perdure.domain.audit import AuditEvent, instant_of
 from perdure.schemas.approval_requests import ApprovalRead
 
 # More is in the export.
@@ -40,7 +41,7 @@ def happening_of(event: AuditEvent, known: dict[str, str]) -> Happening:
     people = details.get("people")
     return Happening(
         event.action.removeprefix(_PREFIX),
-        event.at,
+        instant_of(event.at_us) or datetime.max.replace(tzinfo=UTC),
         by,
         person("on_behalf_of"),
         _text(details.get("stage")),

@@ -273,13 +273,14 @@ class ApprovalView(ApprovalRow):
     def holders(self) -> list[tuple[str, str]]:
         """For whom this person may decide, who has no seat of their own or besides it."""
         lent = {seat for standing, seat in self._mine if standing == "delegate"}
+        lenders = {one.by for one in self.read.delegations}
         stage = self.open_stage
         people = [
             person
             for seat in (stage.stage.seats if stage else ())
             if seat.id in lent
             for person in seat.people
-            if person not in self.me
+            if person in lenders and person not in self.me
         ]
         return [(person, self.people.name(person)) for person in dict.fromkeys(people)]
 
