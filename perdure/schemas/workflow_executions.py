@@ -1,6 +1,5 @@
 """What the workflow that carries out document workflows is told, and what its steps give and get."""
 
-from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -89,6 +88,23 @@ class StepsRecord(Contract):
     run_id: str
     sequence: int = Field(description="Grows with each record of an execution; an older one changes nothing.")
     steps: list[StepRecordRead] = Field(default_factory=list)
+    state: dict[str, Any] | None = Field(
+        default=None, description="What the next attempt goes on from; null while it needs none."
+    )
+
+
+class OpenSubWorkflow(Contract):
+    """An execution that a step asks for. It is opened once for each `operation_id`."""
+
+    organisation_id: str
+    actor_id: str
+    parent_operation_id: str
+    operation_id: str = Field(description="What the operation of the new execution is to be called.")
+    workflow_id: str
+    version: int | None = None
+    document_id: str | None = None
+    input: dict[str, Any] = Field(default_factory=dict)
+    depth: int = 1
 
 
 class RunDocumentWorkflowInput(OperationInput):
@@ -107,7 +123,6 @@ class RunDocumentWorkflowInput(OperationInput):
     depth: int = Field(default=0, description="How many workflows are around this one.")
     state: dict[str, Any] | None = Field(default=None, description="Where a run before left off.")
     steps_in_run: int = Field(default=300, description="Visits after which it goes on as a new run.")
-    compensation_timeout: timedelta = timedelta(minutes=10)
 
 
 class RunDocumentWorkflowResult(Contract):
@@ -115,9 +130,3 @@ class RunDocumentWorkflowResult(Contract):
 
     outputs: dict[str, Any] = Field(default_factory=dict)
     steps: dict[str, str] = Field(default_factory=dict)
-
-
-class RetryStep(Contract):
-    """Try a step that failed again, without the others."""
-
-    step_id: str
