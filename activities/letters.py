@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.deliveries import DeliveryRepository
-from perdure.db.models import DocumentRow, MessageRow, WorkflowApprovalRow
+from perdure.db.models import ApprovalAssigneeRow, DocumentRow, MessageRow, WorkflowApprovalRow
 from perdure.domain.decision_tokens import LINK, DecisionClaims, DecisionTokens
 from perdure.domain.letters import ApprovalFacts, Letter, approval_letter, plain_letter
 from perdure.schemas.messages import LetterKind
@@ -58,6 +58,8 @@ class LetterWriter:
             raise NotWantedError("The request that it is about has ended meanwhile.")
         link, until = f"{self._public_url}/approvals/{approval.id}", None
         if kind in _DECIDING:
+            if not await _is_asked(session, approval.id, message.recipient or ""):
+                raise NotWantedError("Whom it is for has answered, or is not asked any more.")
             until = _link_until(approval.due_at)
             claims = DecisionClaims(
                 # Each attempt's link is the same one, and used once.
@@ -86,6 +88,13 @@ class LetterWriter:
             outcome=approval.outcome or "",
         )
         return approval_letter(kind, facts)
+
+
+async def _is_asked(session: AsyncSession, approval_id: str, person: str) -> bool:
+    statement = select(ApprovalAssigneeRow.person).where(
+        ApprovalAssigneeRow.approval_id == approval_id, ApprovalAssigneeRow.person == person
+    )
+    return (await session.scalars(statement.limit(1))).first() is not None
 
 
 def _link_until(due_at: datetime | None) -> datetime:

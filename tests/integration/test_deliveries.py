@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 
 import pytest
@@ -14,16 +15,18 @@ from activities.messages import MessageActivities
 from perdure.db.keyring import Keyring
 from perdure.db.session import Database
 from perdure.db.webhook_endpoints import WebhookEndpointRepository
+from perdure.domain.decision_tokens import LINK
 from perdure.domain.ids import new_id
 from perdure.domain.standard_webhooks import new_secret
 from perdure.errors import ConfigurationError
 from perdure.master_keys import load_master_keys
 from perdure.providers.smtp_sender import SmtpSender
 from perdure.providers.webhook_poster import WebhookPoster
-from perdure.schemas.messages import Channel, Delivered, EventType, MessageNew, MessageStatus
+from perdure.schemas.messages import Channel, Delivered, EventType, LetterKind, MessageNew, MessageStatus
 from perdure.settings import Settings
-from tests.delivering import Outbox, delivering
+from tests.delivering import PUBLIC_URL, TOKENS, Outbox, delivering
 from tests.receivers import Mailbox, Receiver
+from tests.row_factory import RowFactory, table
 
 
 @pytest.fixture
@@ -260,3 +263,45 @@ async def test_a_receiver_that_hangs_is_given_up_on() -> None:
     await poster.aclose()
     server.close()
     await server.wait_closed()
+
+
+async def test_a_letter_about_an_approval_is_written_from_what_is_true_when_it_is_sent(
+    database: Database, keyring: Keyring, outbox: Outbox
+) -> None:
+    person, mailbox = "email:ada@example.org", Mailbox()
+    async with database.transaction(outbox.organisation_id) as session:
+        factory = RowFactory(session, outbox.organisation_id)
+        approval = await factory.new_row(
+            table("workflow_approvals"), title="Invoice 7", status="pending", closed_at=None
+        )
+        asked = table("approval_assignees")
+        await factory.new_row(asked, approval_id=approval["id"], person=person)
+    letters = [
+        await outbox.add(
+            MessageNew(
+                effect=f"asked:{number}",
+                channel=Channel.EMAIL,
+                kind=LetterKind.APPROVAL_ASKED.value,
+                recipient=person,
+                reference={"approval_id": approval["id"]},
+            )
+        )
+        for number in range(2)
+    ]
+    async with mailbox.up(), delivering(database, keyring, smtp_url=mailbox.url) as messages:
+        assert (await deliver(messages, outbox, letters[0])).status is MessageStatus.SENT
+        async with database.transaction(outbox.organisation_id) as session:
+            await session.execute(asked.delete())
+        assert (await deliver(messages, outbox, letters[1])).status is MessageStatus.DEAD
+    assert "not asked any more" in ((await outbox.row(letters[1])).last_error or "")
+    (letter,) = mailbox.letters
+    assert letter["Subject"] == "Your decision is needed: Invoice 7"
+    body = letter.get_body(("plain",))
+    assert body is not None
+    link = re.search(rf"{PUBLIC_URL}/decide/(\S+)", body.get_content())
+    assert link is not None
+    claims = TOKENS.read(link[1], LINK, datetime.now(UTC))
+    assert (claims.id, claims.person, claims.approval_id) == (letters[0], person, approval["id"])
+    assert claims.organisation_id == outbox.organisation_id
+    row = await outbox.row(letters[0])
+    assert link[1] not in str(vars(row))
