@@ -50,9 +50,11 @@ _OUTCOMES = {
     "forget": ("/memories/forget/{}", "check-circle", "Receipt"),
     "import_memories": ("/memories/browse", "bookmark", "Browse memories"),
     "remember": ("/memories/browse", "bookmark", "Browse memories"),
-    "run_document_workflow": ("/workflows/executions/of/{}", "workflow", "What its steps did"),
+    "run_document_workflow": ("/workflows/executions/of/{}", "workflow", "Its steps"),
     "run_workflow_batch": ("/workflows/executions?batch_id={}", "workflow", "The executions"),
 }
+# Whose pages show how far they are, too.
+_SEEN_AT_WORK = frozenset({"run_document_workflow", "run_workflow_batch"})
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,8 @@ class OperationView:
     @property
     def outcome(self) -> tuple[str, str, str] | None:
         """The page of what came of it, where that is more than figures: address, icon and words."""
-        if self.operation.status is not OperationStatus.COMPLETED:
+        is_there = self.operation.status is OperationStatus.COMPLETED or self.operation.kind in _SEEN_AT_WORK
+        if not is_there:
             return None
         found = _OUTCOMES.get(self.operation.kind)
         return (found[0].format(self.operation.id), *found[1:]) if found else None

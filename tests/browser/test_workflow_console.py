@@ -22,12 +22,12 @@ steps:
   needs: [sort]
   with: {for: 2 days}
 """
-REFUSED = """name: Calls
+LACKING = """name: Sums
 steps:
-- id: call
-  type: http
-  retry: {attempts: 1}
-  with: {method: GET, url: "http://127.0.0.1:9/"}
+- id: sum
+  type: transform
+  with:
+    set: {total: input.net + 1}
 """
 ENDED = 60_000
 
@@ -128,11 +128,11 @@ async def test_a_failed_step_says_why_and_can_be_tried_again(
 ) -> None:
     async with visit() as page:
         await register(page, url)
-        await create(page, url, REFUSED)
+        await create(page, url, LACKING)
         await page.get_by_role("link", name="Execute", exact=True).click()
         await page.get_by_role("button", name="Execute it").click()
         await page.wait_for_url(re.compile(r"/workflows/executions/exe_"))
-        step = page.locator("#step-call")
+        step = page.locator("#step-sum")
         await expect(step.locator(".badge")).to_have_text("Failed", timeout=ENDED)
         await expect(step.get_by_role("alert")).to_be_visible()
         await picture(page, pictures, "stack-execution-failed")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -129,6 +130,24 @@ def test_progress_reads_100_percent_only_when_all_is_done() -> None:
 def test_only_an_ended_operation_has_a_duration() -> None:
     assert an_operation(OperationStatus.COMPLETED).duration == "1 min 15 s"
     assert an_operation(OperationStatus.RUNNING).duration is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "running", "completed"),
+    [
+        ("ingest_document", False, False),
+        ("classify_batch", False, True),
+        ("run_document_workflow", True, True),
+        ("run_workflow_batch", True, True),
+    ],
+)
+def test_what_came_of_it_has_a_page_as_soon_as_that_shows_something(
+    kind: str, running: bool, completed: bool
+) -> None:
+    for status, is_there in ((OperationStatus.RUNNING, running), (OperationStatus.COMPLETED, completed)):
+        view = an_operation(status)
+        named = replace(view, operation=view.operation.model_copy(update={"kind": kind}))
+        assert (named.outcome is not None) is is_there
 
 
 @pytest.mark.parametrize(
