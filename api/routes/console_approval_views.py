@@ -256,6 +256,11 @@ class ApprovalView(ApprovalRow):
         return self.read.status is not Status.CLOSED
 
     @property
+    def is_opening(self) -> bool:
+        """Whether its workflow has not begun: nobody is asked yet."""
+        return self.is_open and self.read.status is Status.PENDING and self.open_stage is None
+
+    @property
     def takes_decisions(self) -> bool:
         """Whether anybody can decide now."""
         return self.read.status is Status.PENDING

@@ -365,13 +365,25 @@ def _allows(rules: object, name: str, *, default: bool = True) -> bool:
 
 @router.get("/{approval_id}/live")
 async def show_live(
-    approval_id: ApprovalId, request: Request, pages: Shown, caller: Reader, approvals: ApprovalsDependency
+    approval_id: ApprovalId,
+    request: Request,
+    pages: Shown,
+    caller: Reader,
+    approvals: ApprovalsDependency,
+    opening: Annotated[bool, Query()] = False,
 ) -> Response:
     """What changes while somebody reads: who has decided, and the history. What they have typed stays."""
-    view = await _view(pages, caller, approvals, approval_id)
-    shown = _view_digest(view)
+    read = await approvals.read(caller.organisation_id, approval_id)
+    bare = ApprovalView(read, People(), now_utc())
+    shown = _view_digest(bare)
     if request.headers.get("X-Digest") == shown:
         return Response(status_code=204)
+    if opening and not bare.is_opening:
+        # Nobody has typed anything yet: there was no form.
+        return Response(status_code=204, headers={"HX-Refresh": "true"})
+    people = await people_of(pages.database, caller.organisation_id)
+    history = await history_of(pages.database, caller.organisation_id, read, people)
+    view = ApprovalView(read, people, now_utc(), history=history)
     return await pages.inside(
         "partials/approval_live.html", caller, "approvals", view=view, digest=shown, is_stale=True
     )

@@ -18,6 +18,7 @@ from perdure.embedded.supervisor import Stack
 from perdure.settings import Settings, home_directory
 from tests.browser import (
     preview,
+    preview_approvals,
     preview_classification,
     preview_evolution,
     preview_memories,
@@ -37,6 +38,7 @@ PAGES = {
     **preview_privacy.PAGES,
     **preview_classification.PAGES,
     **preview_providers.PAGES,
+    **preview_approvals.PAGES,
     **preview_workflows.PAGES,
 }
 WIDE = (1280, 850)
