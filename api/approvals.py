@@ -32,7 +32,13 @@ from perdure.domain.approvals import advance, digest_of
 from perdure.domain.audit import SYSTEM, Action, Actor
 from perdure.domain.decision_tokens import LINK, DecisionClaims, DecisionTokens
 from perdure.domain.ids import new_id
-from perdure.errors import ApprovalRefusedError, ConflictError, InvalidInputError, NotFoundError
+from perdure.errors import (
+    ApprovalRefusedError,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+)
 from perdure.schemas.approval_requests import (
     ApprovalAnswered,
     ApprovalCreate,
@@ -120,7 +126,10 @@ class Approvals:
             await self._record_refusal(organisation_id, approval_id, event, origin, *refused)
             raise refused_error(*refused) from failure
         except WorkflowUpdateRPCTimeoutOrCancelledError as failure:
-            raise RPCError("no answer in time", RPCStatusCode.DEADLINE_EXCEEDED, b"") from failure
+            detail = (
+                "No worker answered in time, and it may still count: send the same again with the same key."
+            )
+            raise UnavailableError(detail) from failure
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
@@ -217,7 +226,7 @@ class Approvals:
         """Tell what nobody waits for; what ended meanwhile need not know."""
         try:
             await self.tell(organisation_id, approval_id, event, SYSTEM)
-        except (ApprovalRefusedError, ConflictError, NotFoundError, RPCError) as error:
+        except (ApprovalRefusedError, ConflictError, NotFoundError, UnavailableError, RPCError) as error:
             logger.info("approval_not_told", approval_id=approval_id, kind=event.kind, reason=str(error))
 
     # What the record answers

@@ -39,12 +39,14 @@ UNSTARTED_AFTER = timedelta(seconds=2)
 DEEP_CHECK_EVERY = timedelta(seconds=15)
 # How soon open requests for approval hear of what nobody told them.
 FOLLOW_EVERY = timedelta(seconds=3)
+# Of these checks, every so many also look at what waits for people.
+LOOKED_AT_EVERY = 20
 SILENT_FOR = timedelta(seconds=10)
 POISONED_FOR = timedelta(minutes=1)
 PAGE = 200
 
 _UNSTARTED = text("SELECT id, organisation_id FROM find_unstarted_operations(:age, :limit)")
-_OPEN = text("SELECT id, organisation_id, updated_at FROM find_open_operations(:after, :limit)")
+_OPEN = text("SELECT id, organisation_id, status, updated_at FROM find_open_operations(:after, :limit)")
 
 _ENDS = {
     WorkflowExecutionStatus.TERMINATED: (
@@ -84,6 +86,7 @@ class Reconciler:
         self._approvals, self._followed = approvals, ""
         self._interval = settings.reconcile_interval_s
         self._seen: dict[str, datetime] = {}
+        self._deep_checks = 0
         self._not_before: dict[str, datetime] = {}
         self._deep_check_at = self._follow_at = datetime.min.replace(tzinfo=UTC)
 
@@ -123,6 +126,7 @@ class Reconciler:
             await self._by_itself("approvals", self._follow_approvals)
         if now >= self._deep_check_at:
             self._deep_check_at = now + DEEP_CHECK_EVERY
+            self._deep_checks += 1
             await self._look_at_silent(now)
 
     async def _follow_approvals(self) -> None:
@@ -176,8 +180,10 @@ class Reconciler:
         while True:
             async with self._database.transaction(None) as session:
                 rows = (await session.execute(_OPEN, {"after": after, "limit": PAGE})).all()
-            for operation_id, organisation_id, updated_at in rows:
-                if updated_at < now - SILENT_FOR:
+            for operation_id, organisation_id, status, updated_at in rows:
+                # People take days, and what ends meanwhile is seen as it does.
+                waits = status == OperationStatus.WAITING_APPROVAL.value
+                if updated_at < now - SILENT_FOR and (not waits or self._deep_checks % LOOKED_AT_EVERY == 1):
                     await self._by_itself(operation_id, partial(self._look_at, operation_id, organisation_id))
             if len(rows) < PAGE:
                 return

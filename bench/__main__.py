@@ -33,6 +33,7 @@ GROUPS = {
     "pause": "bench.pause",
     "providers": "bench.providers",
     "classification": "bench.classification",
+    "approvals": "bench.approvals",
     "codec": "bench.codec",
     "backup": "bench.backup",
     "text_analysis": "bench.text_analysis",

@@ -259,6 +259,55 @@ class Recording:
         async with self._model(*["Invoice"] * 4) as (recording, workflow_id):
             return await recording.ended(await recording.texts(4, workflow_id=workflow_id))
 
+    async def _asked(self, *stages: str) -> dict[str, Any]:
+        """A request for approval, once people are asked."""
+        asked = [
+            {
+                "id": stage,
+                "approvers": [{"role": "owner"}],
+                "rule": "any",
+                "due_in": "2 days",
+                "reminders": [0.5],
+            }
+            for stage in stages
+        ]
+        policy = {"stages": asked, "separation_of_duties": {"requester": False}}
+        operation = await self.post("/approvals", json={"title": "A lease", "policy": policy})
+        path = f"/api/v1/approvals/{operation['subject']['id']}"
+        while not (await self._http.get(path)).json()["sequence"]:  # noqa: ASYNC110  # another process tells
+            await asyncio.sleep(0.1)
+        return operation
+
+    async def approved(self) -> dict[str, Any]:
+        """A request that was decided on in two stages, with a refusal, a comment and the same decision twice."""
+        operation = await self._asked("first", "second")
+        path = f"/approvals/{operation['subject']['id']}"
+        for stage in ("first", "second"):
+            for _ in range(2):
+                decision = {"decision": "approve", "stage": stage}
+                await self._http.post(
+                    f"/api/v1{path}/decision", json=decision, headers={"Idempotency-Key": f"{path}{stage}"}
+                )
+        return await self.ended(operation)
+
+    async def approved_by_signal(self) -> dict[str, Any]:
+        """A request with signals that are no decisions, and one that is."""
+        operation = await self._asked("first")
+        handle = self._client.get_workflow_handle(operation["workflow_id"])
+        await handle.signal("decide", "approve")
+        await handle.signal("no_such_signal", args=[1, "two"])
+        path = f"/approvals/{operation['subject']['id']}/decision-token"
+        answer = await self.post(path, json={"decision": "reject", "comment": "Too dear."})
+        await handle.signal("decide", answer["token"])
+        return await self.ended(operation)
+
+    async def cancelled_approval(self) -> dict[str, Any]:
+        """A request that was paused, resumed and cancelled."""
+        operation = await self._asked("first")
+        for verb in ("pause", "resume", "cancel"):
+            await self.post(f"/operations/{operation['id']}/{verb}")
+        return await self.ended(operation)
+
     @asynccontextmanager
     async def somebody(self) -> AsyncIterator[tuple["Recording", dict[str, Any]]]:
         """Someone else, with a text of their own in an organisation of their own, and what registering answered."""
@@ -369,6 +418,9 @@ def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[st
         "classify_batch-cancelled": recording.cancelled_classification,
         "classify_batch-continued": recording.continued_classification,
         "classify_batch-models": recording.batch_by_model,
+        "request_approval": recording.approved,
+        "request_approval-signals": recording.approved_by_signal,
+        "request_approval-cancelled": recording.cancelled_approval,
         "export_user_data-organisation": recording.exported_organisation,
         "export_user_data-user": recording.exported_member,
         "export_user_data-cancelled": recording.cancelled_export,

@@ -1,0 +1,207 @@
+"""Approvals over HTTP: how soon a decision has its effect, and whether many at once come out right.
+
+*Effect*: from sending the decision until the workflow of the request has ended, by Temporal's own clock: that is what
+whoever asked for the approval goes on with. *Many at once*: ten people decide on each of a hundred requests; every
+outcome, the audit trail and the messages are then read from the record. *Duplicates*: one decision, a hundred times.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import numpy as np
+from sqlalchemy import text
+
+from bench import product
+from bench.report import Figure, Options, Target
+from perdure.db.session import Database
+
+GROUP = "approvals"
+PEOPLE = 10
+AT_ONCE = 100
+DUPLICATES = 100
+PASSWORD = "a fine password"  # noqa: S105  # of people who are made for a measurement
+_PATIENCE_S = 120
+
+_AUDITED = text(
+    "SELECT subject_id, action, count(*) FROM audit_events WHERE subject_id = ANY(:ids) GROUP BY 1, 2"
+)
+_SAID = text("SELECT count(*), count(DISTINCT effect) FROM messages WHERE effect LIKE 'apr_%'")
+
+
+@dataclass(frozen=True)
+class Voter:
+    """Somebody who decides."""
+
+    http: httpx.AsyncClient
+    user_id: str
+
+    async def decide(self, approval_id: str, key: str) -> httpx.Response:
+        """Approve; what is not answered in time is sent again under the same key, as a client would."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                answer = await self.http.post(
+                    f"/api/v1/approvals/{approval_id}/decision",
+                    json={"decision": "approve"},
+                    headers={"Idempotency-Key": key},
+                )
+                if answer.status_code not in {429, 502, 503}:
+                    return answer
+                await asyncio.sleep(0.2)
+
+
+@dataclass(frozen=True)
+class Office:
+    """An organisation of its own: the owner asks, the others decide."""
+
+    running: product.Product
+    owner: httpx.AsyncClient
+    organisation_id: str
+    voters: Sequence[Voter]
+
+    async def ask(self, voters: Sequence[Voter], rule: str) -> str:
+        """Ask for an approval; its id, once people are asked."""
+        approvers = [{"user": voter.user_id} for voter in voters]
+        body = {"title": "A lease", "policy": {"stages": [{"id": "s", "approvers": approvers, "rule": rule}]}}
+        answer = (await self.owner.post("/api/v1/approvals", json=body)).raise_for_status()
+        approval_id: str = answer.json()["subject"]["id"]
+        await self.until(approval_id, lambda approval: approval["sequence"] > 0)
+        return approval_id
+
+    async def until(self, approval_id: str, holds: Any) -> dict[str, Any]:
+        """The request once something holds of it."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                answer = (await self.owner.get(f"/api/v1/approvals/{approval_id}")).raise_for_status()
+                approval: dict[str, Any] = answer.json()
+                if holds(approval):
+                    return approval
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def office(running: product.Product) -> AsyncIterator[Office]:
+    """Register everybody."""
+    async with AsyncExitStack() as stack:
+
+        async def person(name: str) -> tuple[httpx.AsyncClient, dict[str, Any]]:
+            http = await stack.enter_async_context(
+                httpx.AsyncClient(base_url=running.stack.url, timeout=60, trust_env=False)
+            )
+            given = {"email": f"{name}@example.org", "password": PASSWORD, "name": name, "organisation": name}
+            grant = (await http.post("/api/v1/auth/register", json=given)).raise_for_status().json()
+            http.headers["Authorization"] = f"Bearer {grant['access_token']}"
+            return http, grant
+
+        owner, grant = await person("owner")
+        organisation_id = grant["organisation"]["id"]
+        voters = []
+        for number in range(PEOPLE):
+            http, own = await person(f"voter{number}")
+            email = own["user"]["email"]
+            (
+                await owner.post("/api/v1/members", json={"email": email, "role": "approver"})
+            ).raise_for_status()
+            login = {"email": email, "password": PASSWORD, "organisation_id": organisation_id}
+            inside = (await http.post("/api/v1/auth/login", json=login)).raise_for_status().json()
+            http.headers["Authorization"] = f"Bearer {inside['access_token']}"
+            voters.append(Voter(http, own["user"]["id"]))
+        yield Office(running, owner, organisation_id, voters)
+
+
+async def run(options: Options) -> list[Figure]:
+    """Effects one after the other, then many at once, then duplicates."""
+    async with product.running() as running, office(running) as people:
+        options.say("one decision after the other")
+        figures = await _effects(people, options.repeats(60, 5))
+        options.say("many decisions at once")
+        figures += await _at_once(people, options.repeats(AT_ONCE, 5))
+        options.say("duplicates")
+        figures += await _duplicates(people, options.repeats(DUPLICATES, 10))
+    return figures
+
+
+async def _effects(people: Office, runs: int) -> list[Figure]:
+    answered, ended = [], []
+    warm_up = 5
+    for number in range(warm_up + runs):
+        approval_id = await people.ask(people.voters[:1], "any")
+        await asyncio.sleep(0.1)
+        started, sent = time.time(), time.perf_counter()
+        (await people.voters[0].decide(approval_id, f"effect-{number}")).raise_for_status()
+        took = product.since(sent)
+        approval = await people.until(approval_id, lambda one: one["status"] == "closed")
+        operation = (await people.owner.get(f"/api/v1/operations/{approval['operation_id']}")).json()
+        handle = people.running.temporal.get_workflow_handle(operation["workflow_id"])
+        await handle.result()
+        timeline = await people.running.timeline(operation["workflow_id"])
+        if number >= warm_up:
+            answered.append(took)
+            ended.append((timeline.closed - started) * 1000)
+    return [
+        Figure(
+            GROUP, "decision over HTTP → its request has ended, p95", "ms", float(np.percentile(ended, 95)),
+            target=Target("value", "at most", 60), note=f"median {np.median(ended):.1f} ms, of {runs}",
+        ),
+        Figure(
+            GROUP, "decision over HTTP → answered, p95", "ms", float(np.percentile(answered, 95)),
+            note=f"median {np.median(answered):.1f} ms",
+        ),
+    ]  # fmt: skip
+
+
+async def _at_once(people: Office, requests: int) -> list[Figure]:
+    ids = await asyncio.gather(*(people.ask(people.voters, "all") for _ in range(requests)))
+    started = time.perf_counter()
+    answers = await asyncio.gather(
+        *(voter.decide(one, f"once-{one}-{voter.user_id}") for one in ids for voter in people.voters)
+    )
+    took_s = time.perf_counter() - started
+    closed = await asyncio.gather(*(people.until(one, lambda it: it["status"] == "closed") for one in ids))
+    right = sum(one["outcome"] == "approved" for one in closed)
+    expected = {"approval.opened": 1, "approval.decided": PEOPLE, "approval.completed": 1}
+    database = Database(people.running.settings.database_url)
+    try:
+        async with database.transaction(people.organisation_id) as session:
+            rows = (await session.execute(_AUDITED, {"ids": list(ids)})).all()
+            messages, effects = (await session.execute(_SAID)).one()
+    finally:
+        await database.aclose()
+    found = Counter({(row[0], row[1]): row[2] for row in rows})
+    wrong = sum(found[one, action] != count for one in ids for action, count in expected.items())
+    count = requests * PEOPLE
+    lost = count - sum(answer.is_success for answer in answers)
+    exact = Target("value", "at most", 0)
+    return [
+        Figure(
+            GROUP, f"{count} decisions at once on {requests} requests: lost, doubled or wrong", "",
+            float(lost + wrong + (requests - right) + (messages - effects)), target=exact,
+            note=f"{right} of {requests} outcomes right, {messages} messages",
+        ),
+        Figure(GROUP, f"{count} decisions at once", "decisions/s", count / took_s),
+    ]  # fmt: skip
+
+
+async def _duplicates(people: Office, copies: int) -> list[Figure]:
+    approval_id = await people.ask(people.voters[:2], "all")
+    answers = await asyncio.gather(*(people.voters[0].decide(approval_id, "same") for _ in range(copies)))
+    different = len({answer.text for answer in answers if answer.is_success})
+    database = Database(people.running.settings.database_url)
+    try:
+        async with database.transaction(people.organisation_id) as session:
+            rows = (await session.execute(_AUDITED, {"ids": [approval_id]})).all()
+    finally:
+        await database.aclose()
+    recorded = {row[1]: row[2] for row in rows}.get("approval.decided", 0)
+    equal = sum(answer.is_success for answer in answers) if different == 1 else 0
+    return [
+        Figure(
+            GROUP, f"{copies} duplicates of a decision: equal answers", "", float(equal),
+            target=Target("value", "at least", copies), note=f"{recorded} recorded",
+        )
+    ]  # fmt: skip
