@@ -24,6 +24,7 @@ from tests.browser import (
     preview_memories,
     preview_privacy,
     preview_providers,
+    preview_webhooks,
     preview_workflows,
 )
 from tests.embedding import model_directory
@@ -40,6 +41,7 @@ PAGES = {
     **preview_providers.PAGES,
     **preview_approvals.PAGES,
     **preview_workflows.PAGES,
+    **preview_webhooks.PAGES,
 }
 WIDE = (1280, 850)
 NARROW = (360, 740)
