@@ -20,6 +20,7 @@ from perdure.cli import (
     quotas,
     up,
     usage,
+    workflows,
 )
 
 app = typer.Typer(
@@ -51,5 +52,6 @@ app.add_typer(memories.app, name="memory")
 app.add_typer(backup.app, name="backup")
 app.add_typer(operations.app, name="ops")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(workflows.app, name="workflows")
 app.add_typer(providers.app, name="providers")
 app.add_typer(keys.master_key, name="master-key")
