@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, func, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.models import MembershipRow, MessageRow, OrganisationRow, UserRow
@@ -67,24 +66,26 @@ class DeliveryRepository:
         self, message_id: str, attempt: Attempt, at: datetime, latency_ms: float, retry_in: timedelta | None
     ) -> MessageStatus:
         """Write down how an attempt went; what becomes of the message by it."""
+        row = await self._session.scalar(
+            select(MessageRow)
+            .where(self._is(message_id), MessageRow.status == MessageStatus.WAITING)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        if row is None:
+            return MessageStatus.DEAD
         status = MessageStatus.WAITING if retry_in is not None else MessageStatus.DEAD
         if attempt.ok:
             status = MessageStatus.SENT
+        now: datetime = (await self._session.execute(select(func.now()))).scalar_one()
         detail = attempt.detail[:_DETAIL_CHARACTERS]
         one = DeliveryTry(at=at, ok=attempt.ok, detail=detail, latency_ms=round(latency_ms, 1))
-        kept = func.jsonb_path_query_array(MessageRow.tries, f"$[last - {_TRIES_KEPT - 2} to last]")
-        await self._session.execute(
-            update(MessageRow)
-            .where(self._is(message_id), MessageRow.status == MessageStatus.WAITING)
-            .values(
-                status=status.value,
-                attempts=MessageRow.attempts + 1,
-                tries=kept.concat(func.cast([one.model_dump(mode="json")], JSONB)),
-                next_at=func.now() + retry_in if status is MessageStatus.WAITING and retry_in else None,
-                last_error=None if attempt.ok else detail,
-                sent_at=func.now() if attempt.ok else None,
-            )
-        )
+        row.status, row.attempts = status.value, row.attempts + 1
+        row.tries = [*row.tries, one.model_dump(mode="json")][-_TRIES_KEPT:]
+        row.next_at = now + retry_in if status is MessageStatus.WAITING and retry_in else None
+        row.last_error = None if attempt.ok else detail
+        row.sent_at = now if attempt.ok else None
+        await self._session.flush()
         return status
 
     async def postpone(self, message_id: str, detail: str, wait: timedelta) -> None:
