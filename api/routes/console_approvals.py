@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
@@ -37,14 +37,17 @@ from api.routes.console_views import digest
 from perdure.db.approval_inbox import InboxFilter
 from perdure.db.classification_results import ClassificationResults
 from perdure.db.document_repository import DocumentRepository
+from perdure.db.operation_repository import OperationRepository
 from perdure.domain.approval_answers import answers_of
 from perdure.domain.approval_events import Decision
 from perdure.domain.approval_state import Status
+from perdure.domain.ids import ID_PATTERN
 from perdure.domain.roles import Scope
 from perdure.errors import (
     ApprovalRefusedError,
     FieldError,
     InvalidInputError,
+    NotFoundError,
     PermissionDeniedError,
 )
 from perdure.schemas.approval_commands import (
@@ -274,6 +277,18 @@ async def ask(request: Request, pages: Shown, caller: Asker, approvals: Approval
 
 
 # One request
+
+
+@router.get("/of/{operation_id}")
+async def show_approval_of(
+    operation_id: Annotated[str, Path(pattern=ID_PATTERN)], pages: Shown, caller: Reader
+) -> Response:
+    """The request of an operation, which knows it as its subject."""
+    async with pages.database.transaction(caller.organisation_id) as session:
+        operation = await OperationRepository(session).get(operation_id)
+    if operation is None or operation.subject_type != "approval" or operation.subject_id is None:
+        raise NotFoundError("There is no such request in this organisation; go back to the list.")
+    return pages.redirect(f"/approvals/{operation.subject_id}")
 
 
 async def _view(

@@ -70,10 +70,12 @@ async def _titles(session: AsyncSession, rows: Sequence[OperationRow]) -> dict[s
     """What people call the operations: their subject by name, or what they said of themselves at the start."""
     names = ConsoleRepository(session)
     of_type = {
-        kind: [row.subject_id for row in rows if row.subject_type == kind] for kind in ("document", "space")
+        kind: [row.subject_id for row in rows if row.subject_type == kind]
+        for kind in ("approval", "document", "space")
     }
     known = {
         **await names.document_titles(filter(None, of_type["document"])),
+        **await names.approval_titles(filter(None, of_type["approval"])),
         **{
             key: f"Space “{name}”"
             for key, name in (await names.space_names(filter(None, of_type["space"]))).items()

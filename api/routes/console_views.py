@@ -50,11 +50,12 @@ _OUTCOMES = {
     "forget": ("/memories/forget/{}", "check-circle", "Receipt"),
     "import_memories": ("/memories/browse", "bookmark", "Browse memories"),
     "remember": ("/memories/browse", "bookmark", "Browse memories"),
+    "request_approval": ("/approvals/of/{}", "hand", "The request"),
     "run_document_workflow": ("/workflows/executions/of/{}", "workflow", "Its steps"),
     "run_workflow_batch": ("/workflows/executions?batch_id={}", "workflow", "The executions"),
 }
 # Whose pages show how far they are, too.
-_SEEN_AT_WORK = frozenset({"run_document_workflow", "run_workflow_batch"})
+_SEEN_AT_WORK = frozenset({"request_approval", "run_document_workflow", "run_workflow_batch"})
 
 
 @dataclass(frozen=True)

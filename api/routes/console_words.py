@@ -88,6 +88,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "evolve_memory": ("Evolve memory", "refresh"),
     "classify_document": ("Classify text", "tag"),
     "classify_batch": ("Classify batch", "tag"),
+    "request_approval": ("Approval", "hand"),
     "run_document_workflow": ("Execute workflow", "workflow"),
     "run_workflow_batch": ("Execute workflow on many", "workflow"),
 }

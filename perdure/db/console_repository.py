@@ -7,7 +7,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from perdure.db.models import ChunkRow, DocumentRow, MemoryPersonRow, MemoryRow, SpaceRow
+from perdure.db.models import ChunkRow, DocumentRow, MemoryPersonRow, MemoryRow, SpaceRow, WorkflowApprovalRow
 
 # Names that a form offers; whoever is not among them can be typed.
 _MOST_PEOPLE = 200
@@ -40,6 +40,13 @@ class ConsoleRepository:
     async def document_titles(self, ids: Iterable[str]) -> dict[str, str]:
         """Titles by id; documents that are gone are left out."""
         statement = select(DocumentRow.id, DocumentRow.title).where(DocumentRow.id.in_(list(ids)))
+        return {row.id: row.title for row in await self._session.execute(statement)}
+
+    async def approval_titles(self, ids: Iterable[str]) -> dict[str, str]:
+        """Titles of requests for approval by id."""
+        statement = select(WorkflowApprovalRow.id, WorkflowApprovalRow.title).where(
+            WorkflowApprovalRow.id.in_(list(ids))
+        )
         return {row.id: row.title for row in await self._session.execute(statement)}
 
     async def space_names(self, ids: Iterable[str]) -> dict[str, str]:
