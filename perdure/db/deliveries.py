@@ -13,6 +13,7 @@ from perdure.schemas.messages import DeliveryTry, MessageStatus
 
 # Whoever was handed a message and has not come back so long after its time, is gone.
 SILENT_FOR = timedelta(minutes=10)
+_HANDED_JUST_NOW = timedelta(seconds=30)
 _DETAIL_CHARACTERS = 500
 _TRIES_KEPT = 40
 _DUE = text("SELECT id, organisation_id FROM find_due_messages(:silent_for, :limit)")
@@ -59,7 +60,9 @@ class DeliveryRepository:
     async def hand_over(self, message_ids: Sequence[str]) -> None:
         """Note that workflows were started for them."""
         await self._session.execute(
-            update(MessageRow).where(MessageRow.id.in_(message_ids)).values(handed_at=func.now())
+            update(MessageRow)
+            .where(MessageRow.id.in_(message_ids), MessageRow.next_at <= func.now())
+            .values(handed_at=func.now())
         )
 
     async def note(
@@ -99,11 +102,13 @@ class DeliveryRepository:
     async def replay(self, message_id: str) -> MessageRow:
         """Send it again, from the first attempt on: the same id and the same bytes. ConflictError while it waits."""
         row = await self.get(message_id)
-        if row.status == MessageStatus.WAITING and row.handed_at is not None and row.attempts == 0:
+        now: datetime = (await self._session.execute(select(func.now()))).scalar_one()
+        is_handed = row.handed_at is not None and row.handed_at > now - _HANDED_JUST_NOW
+        if row.status == MessageStatus.WAITING and is_handed and row.attempts == 0:
             raise ConflictError("It is being sent right now; look again in a moment.")
         row.status, row.attempts = MessageStatus.WAITING.value, 0
         row.handed_at = row.sent_at = None
-        row.next_at = (await self._session.execute(select(func.now()))).scalar_one()
+        row.next_at = now
         await self._session.flush()
         return row
 
