@@ -45,13 +45,17 @@ RESOURCES = {
     "result_id": ("classification_results", "id"),
     "version": ("classification_versions", "version"),
     "key_id": ("provider_keys", "id"),
+    "approval_id": ("workflow_approvals", "id"),
+    "execution_id": ("workflow_executions", "id"),
+    "document_workflow_id": ("document_workflows", "id"),
+    "number": ("document_workflow_versions", "version"),
     "endpoint_id": ("webhook_endpoints", "id"),
     "message_id": ("messages", "id"),
 }
 # Query parameters without which a route looks elsewhere.
 QUERIES = {"GET /api/v1/profiles/{subject:path}": {"space": ("spaces", "name")}}
 # Path parameters that name no resource of an organisation.
-WORDS = {"verb": "pause"}
+WORDS = {"verb": "pause", "template": "invoice-approval"}
 
 # Who needs no log-in, and why.
 PUBLIC = {
@@ -62,6 +66,8 @@ PUBLIC = {
     "GET /api/v1/content/{token}": "the signed link is the credential",
     "GET /api/v1/erasures/{token}": "the token is the credential: whoever was erased cannot log in",
     "GET /receipt": "the token in the query is the credential: whoever was erased cannot log in",
+    "GET /decide/{token}": "the sealed link is the credential: an approver may have no account",
+    "POST /decide/{token}": "the sealed link is the credential: an approver may have no account",
     "GET /problems/{slug}": "documentation",
     "GET /docs": "documentation",
     "GET /openapi.json": "documentation",
@@ -85,6 +91,16 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/ai/classification/results/{result_id}/review": {"label": "positive"},
     "POST /api/v1/ai/classification/workflows": {"name": "x", "stages": [{"task": "sentiment"}]},
 }
+BODIES |= {
+    f"POST /api/v1/approvals/{{approval_id}}/{verb}": {field: "email:someone@example.com"}
+    for verb, field in {
+        "delegate": "to",
+        "end-delegation": "to",
+        "reassign": "to",
+        "add-approver": "person",
+    }.items()
+}
+BODIES["POST /api/v1/approvals/{approval_id}/remove-approver"] = {"seat": "first/1"}
 VALUES = {"email": "someone@example.com", "role": "viewer", "password": "a fine password"}
 
 _ENDLESS_S = 3.0
