@@ -108,6 +108,9 @@ _EXAMPLES: dict[str, Any] = {
     "memory_recalls.mode": "hybrid",
     "memory_recalls.outcome": "found",
     "workflow_approvals.status": "closed",
+    "workflow_approvals.policy": {
+        "stages": [{"id": "first", "approvers": [{"role": "approver"}], "rule": "any"}]
+    },
     "workflow_approvals.closed_at": datetime.now(UTC),
     "workflow_approvals.evidence": [],
     "workflow_approvals.revision": "0" * 64,

@@ -229,9 +229,9 @@ async def _opened(token: str, approvals: Approvals, database: Database) -> Link:
         row = await repository.get(claims.approval_id)
         approval = await repository.read(claims.approval_id)
         organisation = await identities.organisation(claims.organisation_id)
+        if row is None or approval is None or organisation is None:
+            raise NotFoundError("What this link leads to was deleted.")
         await _check_person(identities, claims)
-    if row is None or approval is None or organisation is None:
-        raise NotFoundError("What this link leads to was deleted.")
     return Link(
         claims, approval, organisation.name, parse_policy(row.policy), held_state(row), datetime.now(UTC)
     )

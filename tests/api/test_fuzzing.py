@@ -30,6 +30,7 @@ from schemathesis.specs.openapi.checks import (
 
 from perdure.domain.routing import BUILT_IN_MODEL
 from tests.accounts import Account, registered
+from tests.approving import requested
 from tests.integration.test_evolution_insights import BOATS
 from tests.served import served
 
@@ -83,6 +84,27 @@ BODIES: dict[str, dict[str, Any]] = {
     f"{CLASSIFICATION}/workflows/{{workflow_id}}/versions": SENTIMENT,
     f"{CLASSIFICATION}/results/{{result_id}}/review": {"label": "positive"},
     NEW_KEY: {"provider": "anthropic", "name": "Made up", "value": "sk-ant-0123456789abcdef"},
+}
+APPROVALS = "POST /api/v1/approvals"
+APPROVAL_VERBS = f"{APPROVALS}/{{approval_id}}/"
+# Who asks may decide here, and one vote leaves it open.
+POLICY = {
+    "stages": [
+        {
+            "id": "first",
+            "approvers": [{"role": "owner"}, {"email": "ada@elsewhere.example"}],
+            "rule": "all",
+        }
+    ],
+    "separation_of_duties": {"requester": False},
+}
+BODIES |= {
+    APPROVALS: {"title": "Made up", "policy": POLICY},
+    f"{APPROVALS}/simulate": {"policy": POLICY},
+    f"{APPROVAL_VERBS}decision": {"decision": "approve"},
+    f"{APPROVAL_VERBS}remove-approver": {"seat": "first/1"},
+    f"{APPROVAL_VERBS}add-approver": {"person": "email:eve@elsewhere.example"},
+    f"{APPROVAL_VERBS}reassign": {"to": "email:eve@elsewhere.example"},
 }
 # Nobody can say anything after it.
 LAST = "POST /api/v1/organisation/erasure"
@@ -169,6 +191,7 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
     me = await account.get("/auth/me")
     gone = await _member(account, leaver)
     erasure = await account.post(f"/users/{gone}/erasure")
+    approval = await requested(account, POLICY, title)
     export = await account.ended(await account.post("/organisation/export"))
     return Tenant(
         account,
@@ -187,6 +210,7 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
             "space": "default",
             "export_id": export["id"],
             "memory_id": remembered["result"]["memory_ids"][0],
+            "approval_id": approval,
             "session_id": title,
             "subject": title,
             f"{EVOLUTION} operation_id": evolution,
@@ -231,6 +255,8 @@ def _operations(product: FastAPI, url: str) -> list[Any]:
 
 async def _body(tenant: Tenant, label: str) -> dict[str, Any] | None:
     """What a route takes that no chance brings about."""
+    if label in {f"{APPROVAL_VERBS}delegate", f"{APPROVAL_VERBS}end-delegation"}:
+        return {"to": f"user:{tenant.ids['user_id']}"}
     if label != LAST:
         return BODIES.get(label)
     return {"confirm": (await tenant.account.get("/organisation"))["name"]}  # others have renamed it
@@ -244,12 +270,25 @@ async def _renew(tenant: Tenant, label: str) -> None:
         said = {"content": f"The valve of {tenant.name} was closed.", "subject": f"valve of {tenant.name}"}
         remembered = await tenant.account.post("/memories?wait=true", 200, json=said)
         tenant.ids[f"{label} memory_id"] = remembered["result"]["memory_ids"][0]
+    elif label.startswith(APPROVAL_VERBS):
+        tenant.ids["approval_id"] = await _asked(tenant, label.removeprefix(APPROVAL_VERBS))
     elif label == UNDO or label in DECISIONS:
         evolution = await _evolved(tenant.account, f"{label} of {tenant.name}")
         changes = await tenant.account.get("/memories/changes", operation_id=evolution)
         tenant.ids["change_id"] = changes["items"][0]["id"]
         proposals = await tenant.account.get("/memories/proposals", status="open")
         tenant.ids["proposal_id"] = proposals["items"][0]["id"]
+
+
+async def _asked(tenant: Tenant, verb: str) -> str:
+    """A request for approval about which there is something to be done."""
+    approval_id = await requested(tenant.account, POLICY, tenant.name)
+    if verb == "revoke":
+        await tenant.account.post(f"/approvals/{approval_id}/decision", 200, json={"decision": "approve"})
+    elif verb == "end-delegation":
+        delegate = {"to": f"user:{tenant.ids['user_id']}"}
+        await tenant.account.post(f"/approvals/{approval_id}/delegate", 200, json=delegate)
+    return approval_id
 
 
 def _fuzz(
