@@ -97,6 +97,14 @@ async def show_inbox(request: Request, pages: Shown, caller: Reader, cursor: Cur
     return await _list_page(request, pages, caller, "inbox", cursor=cursor)
 
 
+@router.get("/next")
+async def show_next(pages: Shown, caller: Reader) -> Response:
+    """What waits next for who looks; the empty inbox when nothing does."""
+    listing = Listing(pages.database, caller, InboxFilter(), assignee=ME)
+    found = await listing.page(PageParameters(limit=1))
+    return pages.redirect(f"/approvals/{found.items[0].id}" if found.items else "/approvals")
+
+
 @router.get("/all")
 async def show_all(
     *,
@@ -352,6 +360,7 @@ async def _approval_page(
 ) -> Response:
     complete = view.given.decision == Decision.APPROVE if view.given.decision else None
     policy = view.read.policy
+    has_decided = pages.request.query_params.get("notice", "").startswith("decided")
     return await pages.inside(
         "approval.html",
         caller,
@@ -359,6 +368,7 @@ async def _approval_page(
         http_status=422 if fault else 200,
         view=view,
         fields=view.fields(complete=complete),
+        has_decided=has_decided,
         key=key or _new_key(),
         digest=_view_digest(view),
         is_stale=False,

@@ -213,6 +213,7 @@ def approval_page(shown: ApprovalView, *, fault: str | None = None) -> dict[str,
     return common("approvals") | {
         "view": shown,
         "fields": shown.fields(complete=complete),
+        "has_decided": not shown.is_asked,
         "key": "console-1",
         "digest": "0",
         "is_stale": False,
