@@ -1,0 +1,122 @@
+"""`perdure approve`, `perdure approvals` and the examples of the guide, against a product on a port."""
+
+import asyncio
+import json
+import os
+import re
+import stat
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from perdure.domain.approval_refusals import Refusal, status_of, words_of
+from tests.approving import Office, office, policy, requested, users
+from tests.served import commands_reach, perdure, served
+
+GUIDE = Path(__file__).parents[2] / "docs" / "approvals.md"
+SCOPES = ("approvals:read", "approvals:write", "approvals:request")
+_BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_ROW = re.compile(r"^\| `(\w+)` \| (\d{3}) \| (.+) \|$", re.MULTILINE)
+FORM = {
+    "type": "object",
+    "properties": {"amount": {"type": "number"}, "paid": {"type": "boolean"}},
+    "required": ["amount"],
+}
+
+
+@pytest.fixture
+async def people(product: FastAPI) -> AsyncIterator[Office]:
+    async with office(product) as made:
+        yield made
+
+
+async def test_an_approver_lists_shows_and_decides(
+    product: FastAPI, people: Office, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one = await requested(people.owner, policy(users(people.ada), form=FORM), "Twelve pumps")
+    asked, played = tmp_path / "asked.json", tmp_path / "played.json"
+    rules = policy([{"role": "viewer"}, *users(people.ben)])
+    asked.write_text(json.dumps({"title": "By the command line", "policy": rules}))
+    played.write_text(json.dumps({"policy": policy([{"user": "ada"}], due_in="2 days")}))
+    async with commands_reach(product, people.ada, monkeypatch, *SCOPES):
+        assert "Twelve pumps" in (await perdure("approvals", "list")).stdout
+        shown = await perdure("approvals", "show", one)
+        assert people.ada.person in shown.stdout
+        unknown = await perdure("approve", one, "--field", "price=3")
+        assert (unknown.exit_code, "amount" in unknown.output) == (1, True)
+        silent = await perdure("approve", one, "--decision", "reject")
+        assert (silent.exit_code, "needs a comment" in silent.output) == (1, True)
+        signal = await perdure("approve", one, "--signal")
+        assert signal.stdout.startswith("temporal workflow signal ")
+        done = await perdure("approve", one, "--field", "amount=12.5", "--field", "paid=true", "--json")
+        assert json.loads(done.stdout)["accepted"] is True, done.output
+        assert one not in (await perdure("approvals", "list")).stdout
+        made = (await perdure("approvals", "request", str(asked))).stdout.strip()
+        assert made in (await perdure("approvals", "list", "--all")).stdout
+        simulated = await perdure("approvals", "simulate", str(played))
+        assert "rejected" in simulated.stdout
+    closed = await people.owner.get(f"/approvals/{one}")
+    (seat,) = closed["stages"][0]["seats"]
+    assert (closed["outcome"], seat["vote"]["form"]) == ("approved", {"amount": 12.5, "paid": True})
+
+
+def test_the_guide_lists_every_refusal() -> None:
+    listed = {(code, int(status), words) for code, status, words in _ROW.findall(GUIDE.read_text())}
+    assert listed == {(each.value, status_of(each), words_of(each)) for each in Refusal}
+
+
+def _values(printed: str) -> list[Any]:
+    """The JSON values that stand one after the other, before what is for people."""
+    decoder, at, found = json.JSONDecoder(), 0, []
+    while printed[at : at + 1] == "{":
+        value, at = decoder.raw_decode(printed, at)
+        found.append(value)
+        at += len(printed[at:]) - len(printed[at:].lstrip())
+    return found
+
+
+async def _key(account: Any, *scopes: str) -> str:
+    return str((await account.post("/api-keys", 201, json={"name": "guide", "scopes": list(scopes)}))["key"])
+
+
+async def test_every_example_does_what_the_guide_says(
+    product: FastAPI, people: Office, tmp_path: Path
+) -> None:
+    command = tmp_path / "perdure"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m perdure.cli "$@"\n')
+    command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    await people.owner.http.delete(f"/api/v1/members/{people.ben.user_id}")
+    async with served(product) as address:
+        shell = await asyncio.create_subprocess_exec(
+            "bash",
+            *("-euo", "pipefail", "-c", "\n".join(_BLOCK.findall(GUIDE.read_text()))),
+            cwd=tmp_path,
+            env={
+                "PERDURE_URL": address,
+                "PERDURE_API_KEY": await _key(people.owner, *SCOPES),
+                "APPROVER_API_KEY": await _key(people.ada, *SCOPES[:2]),
+                "PATH": f"{tmp_path}:/usr/local/bin:/usr/bin:/bin",
+                "PYTHONPATH": str(GUIDE.parents[1]),
+                "HOME": os.environ.get("HOME", str(tmp_path)),
+                "COLUMNS": "200",
+            },
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        printed, complaints = await shell.communicate()
+    assert shell.returncode == 0, (printed.decode()[-500:], complaints.decode()[-2000:])
+    approval, first, again, *_ = _values(printed.decode())
+    assert (approval["title"], approval["stages"][0]["form"]["required"]) == ("Invoice 17", ["cost_centre"])
+    assert first == again
+    assert first["accepted"] is True
+    played = json.loads((tmp_path / "played.json").read_text())
+    assert (played["outcome"], played["reason"]) == ("rejected", "deadline")
+    token = json.loads((tmp_path / "token.json").read_text())
+    assert token["command"].startswith("temporal workflow signal ")
+    lines = [json.loads(line) for line in (tmp_path / "trail.jsonl").read_text().splitlines()]
+    assert {line["subject_id"] for line in lines} == {approval["id"]}
+    assert "approval.completed" in {line["action"] for line in lines}
