@@ -37,6 +37,7 @@ GROUPS = {
     "codec": "bench.codec",
     "backup": "bench.backup",
     "text_analysis": "bench.text_analysis",
+    "definitions": "bench.definitions",
     "capacity": "bench.capacity",
 }
 # A quarter of an hour and more: only when they are named.
