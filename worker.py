@@ -46,6 +46,7 @@ from activities.step_memories import StepMemories
 from activities.steps import StepRecorder
 from activities.text_stages import TextStages
 from activities.texts import TextActivities
+from activities.workflow_executions import WorkflowExecutionActivities
 from perdure import log, tracing
 from perdure.audit_anchors import AuditAnchors
 from perdure.db.candidates import REMEMBERED
@@ -156,7 +157,7 @@ class Dependencies:
             caller,
             StepMemories(self.database.transaction, self.embedders.default),
         )
-        executions = ExecutionBatchActivities(self.database.transaction)
+        execution_batches = ExecutionBatchActivities(self.database.transaction)
         exports = ExportActivities(self.database.transaction, self.objects, self.keyring)
         classification = ClassificationActivities(self.database.transaction, self.models)
         anchors = AuditAnchors.of(self.settings, self.objects)
@@ -166,6 +167,7 @@ class Dependencies:
         secret = load_secret_key(self.settings)
         signer = receipt_signer(secret)
         approvals = ApprovalActivities(self.database.transaction, secret)
+        executions = WorkflowExecutionActivities(self.database.transaction)
         erasure = ErasureActivities(self.database.transaction, self.objects, signer)
         return [
             operations.record_status,
@@ -202,13 +204,15 @@ class Dependencies:
             classification.conclude_text,
             classification.summarise_classification,
             classification.settle_classification,
-            executions.open_executions,
-            executions.end_executions,
-            executions.summarise_executions,
+            execution_batches.open_executions,
+            execution_batches.end_executions,
+            execution_batches.summarise_executions,
             steps.ask_model_step,
             steps.http_step,
             steps.remember_step,
             steps.notify_step,
+            executions.record_steps,
+            executions.open_sub_workflow,
             exports.plan_export,
             exports.export_rows,
             exports.assemble_archive,

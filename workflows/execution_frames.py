@@ -28,6 +28,7 @@ class Frame:
         self.scope: Mapping[str, Any] = {**(outer.scope if outer else {}), **(scope or {})}
         self.failure: Failure | None = None
         self.failed_step = ""
+        self.is_halted = False
         self.over = asyncio.Event()
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.waits: dict[str, str] = {}

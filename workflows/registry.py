@@ -17,6 +17,7 @@ from perdure.schemas.evolution import EvolveMemoryInput
 from perdure.schemas.memories import ForgetInput, ImportMemoriesInput, RememberInput
 from perdure.schemas.operations import OperationInput
 from perdure.schemas.privacy import DeleteUserDataInput, ExportUserDataInput
+from perdure.schemas.workflow_executions import RunDocumentWorkflowInput
 from workflows import queues
 from workflows.apply_retention import ApplyRetention
 from workflows.classify_batch import ClassifyBatch
@@ -35,6 +36,7 @@ from workflows.reembed_space import ReembedSpace
 from workflows.remember import Remember
 from workflows.request_approval import RequestApproval
 from workflows.rotate_keys import RotateKeys
+from workflows.run_document_workflow import RunDocumentWorkflow
 from workflows.run_workflow_batch import RunWorkflowBatch
 from workflows.write_memories import WriteMemories
 
@@ -67,6 +69,7 @@ KINDS = {
         Kind("classify_batch", ClassifyBatch, ClassifyBatchInput),
         Kind("run_workflow_batch", RunWorkflowBatch, RunWorkflowBatchInput),
         Kind("request_approval", RequestApproval, RequestApprovalInput),
+        Kind("run_document_workflow", RunDocumentWorkflow, RunDocumentWorkflowInput),
     )
 }
 # The last ones are no operations: they serve many.
