@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,11 +72,17 @@ EXPIRIES = {24: "1 day", 72: "3 days", 168: "1 week", 720: "30 days", 2160: "90 
 # Turns of a loop that a page lists; those that failed come first.
 MOST_TURNS = 50
 _MOST_JSON = 20_000
+# The widest drawing that can be read when it is made to fit a column.
+_FITTING = 560
 
 
 def drawn(definition: WorkflowDefinition, views: Mapping[str, StepView] | None = None) -> Markup:
-    """The diagram as part of a page, which has the colours."""
-    return Markup(diagram(definition, views, styled=False))  # noqa: S704  # it escapes all texts
+    """The diagram as part of a page, which has the colours; one that is not wide may be made smaller to fit."""
+    drawing = diagram(definition, views, styled=False)
+    width = re.search(r' width="(\d+)"', drawing)
+    if width and int(width[1]) <= _FITTING:
+        drawing = drawing.replace("<svg ", '<svg class="fits" ', 1)
+    return Markup(drawing)  # noqa: S704  # it escapes all texts
 
 
 def shown_json(value: Any) -> str:
