@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import any_, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -45,7 +45,7 @@ class MessageRepository:
                 WebhookEndpointRow.organisation_id == self._organisation_id,
                 WebhookEndpointRow.removed_at.is_(None),
                 WebhookEndpointRow.is_active,
-                WebhookEndpointRow.events.any(event.value),
+                literal(event.value) == any_(WebhookEndpointRow.events),
             )
             .order_by(WebhookEndpointRow.id)
         )

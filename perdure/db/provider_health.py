@@ -1,6 +1,6 @@
 """Finds providers that are not well, and says so once in a while; the caller owns the transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -101,6 +101,6 @@ class ProviderHealth:
         return {row.provider: Calls(row.calls, row.failed, row.p95_ms, Decimal(row.cost_usd)) for row in rows}
 
 
-def _spelt(details: dict[str, object]) -> dict[str, object]:
+def _spelt(details: Mapping[str, object]) -> dict[str, object]:
     """The trail hashes what it holds: numbers are spelt out."""
     return {name: str(value) for name, value in details.items()}

@@ -67,7 +67,7 @@ async def test_one_refused_address_keeps_no_letter_from_the_others(
     assert isinstance(plain, EmailMessage)
     assert isinstance(html, EmailMessage)
     assert (plain.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")
-    assert plain.get_content().startswith("Grüße,\n\nA & B\n")
+    assert plain.get_content().startswith("Grüße,\r\n\r\nA & B\r\n")
     assert "A &amp; B" in html.get_content()
 
 
@@ -274,6 +274,7 @@ async def test_a_letter_about_an_approval_is_written_from_what_is_true_when_it_i
         approval = await factory.new_row(
             table("workflow_approvals"), title="Invoice 7", status="pending", closed_at=None
         )
+        factory.made["workflow_approvals"] = approval
         asked = table("approval_assignees")
         await factory.new_row(asked, approval_id=approval["id"], person=person)
     letters = [
