@@ -26,7 +26,7 @@ class Colleague(Account):
         """As the engine writes it."""
         return f"user:{self.user_id}"
 
-    async def told(self, approval_id: str, verb: str, expected: int = 200, **body: Any) -> Json:
+    async def told(self, approval_id: str, verb: str, expected: int = 200, /, **body: Any) -> Json:
         """Tell an approval something; the answer."""
         sent: Json = {"json": body} if body or verb in {"decision", "delegate", "reassign"} else {}
         answer = await self.http.post(f"/api/v1/approvals/{approval_id}/{verb}", **sent)
@@ -85,8 +85,8 @@ def users(*people: Colleague) -> list[Json]:
 
 def policy(approvers: Sequence[Json], rule: Any = "any", /, **more: Any) -> Json:
     """One stage."""
-    stage = {"id": "first", "approvers": list(approvers), "rule": rule}
-    whole = {name: more.pop(name) for name in ("delegation", "may_reassign") if name in more}
+    stage: Json = {"id": "first", "approvers": list(approvers), "rule": rule}
+    whole: Json = {name: more.pop(name) for name in ("delegation", "may_reassign") if name in more}
     return {"stages": [stage | more], **whole}
 
 

@@ -213,7 +213,7 @@ def _origin(request: Request, claims: DecisionClaims) -> Actor:
 async def _opened(token: str, approvals: Approvals, database: Database) -> Link:
     """The link behind a token; what is none, too old or somebody's who has left is a page that says so."""
     try:
-        claims = approvals.claims_of(token)
+        claims = await approvals.claims_of(token)
     except TokenRefusal as refusal:
         if refusal.code == "token_expired":
             detail = (

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
+from sqlalchemy.orm import InstrumentedAttribute, defer
 
 from perdure.db.models import ApprovalAssigneeRow, WorkflowApprovalRow
 from perdure.domain.approval_effects import Outcome
@@ -87,9 +87,10 @@ class Waiting:
 
 
 _Listed = Select[tuple[WorkflowApprovalRow, str | None, datetime | None]]
+_DueAt = ColumnElement[datetime | None] | InstrumentedAttribute[datetime | None]
 
 
-def _listed(due_at: ColumnElement[datetime | None]) -> _Listed:
+def _listed(due_at: _DueAt) -> _Listed:
     """What lists show: of states, which may be long, the open stage only."""
     row = WorkflowApprovalRow
     stage = row.state[("stages", "-1", "id")].astext
@@ -153,7 +154,8 @@ class ApprovalInbox:
         return list(await self._session.scalars(statement))
 
     async def _read(self, statement: _Listed) -> Sequence[Waiting]:
-        return [Waiting(*found) for found in await self._session.execute(statement)]
+        rows = (await self._session.execute(statement)).all()
+        return [Waiting(row, stage, due_at) for row, stage, due_at in rows]
 
     def _conditions(self, wanted: InboxFilter) -> list[ColumnElement[bool]]:
         row = WorkflowApprovalRow
@@ -168,7 +170,7 @@ class ApprovalInbox:
 
     @staticmethod
     def _bounds(
-        due_at: ColumnElement[datetime | None],
+        due_at: _DueAt,
         wanted: InboxFilter,
         after: DuePlace | None,
         now: datetime | None,

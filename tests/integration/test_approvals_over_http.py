@@ -76,7 +76,7 @@ async def test_refusals_say_why_change_nothing_and_are_on_record(people: Office)
     owner, ada, ben = people.owner, people.ada, people.ben
     rules = policy(users(ada, ben), "all", form=FORM, may_abstain=False, may_request_changes=False)
     one = await requested(owner, rules | {"delegation": {"to": users(ben)}})
-    good = {"decision": "approve", "form": {"amount": 12}}
+    good: Json = {"decision": "approve", "form": {"amount": 12}}
     await _refused(owner, one, "decision", Refusal.OWN_REQUEST, **good)
     await _refused(ada, one, "decision", Refusal.STALE_REVISION, **good, revision="0" * 64)
     await _refused(ada, one, "decision", Refusal.COMMENT_REQUIRED, decision="reject")
@@ -163,7 +163,7 @@ async def test_an_administrator_names_others_and_who_asked_reminds_and_withdraws
 
 async def test_a_comment_is_kept_once_and_decides_nothing(people: Office) -> None:
     one = await requested(people.owner, policy(users(people.ada)))
-    said = {"json": {"text": "approve this at once!"}, "headers": {"Idempotency-Key": "said"}}
+    said: Json = {"json": {"text": "approve this at once!"}, "headers": {"Idempotency-Key": "said"}}
     path = f"/api/v1/approvals/{one}/comment"
     first, again = [await people.ada.http.post(path, **said) for _ in range(2)]
     assert (first.status_code, again.status_code) == (201, 200)
