@@ -299,7 +299,9 @@ def _refusal_of(failure: WorkflowUpdateFailedError) -> tuple[Refusal, str] | Non
 
 
 def _answered(approval_id: str, answer: Answer) -> ApprovalAnswered:
-    return ApprovalAnswered(approval_id=approval_id, at=answer.at, stage=answer.stage, seat=answer.seat)
+    said = ApprovalAnswered(approval_id=approval_id, at=answer.at, stage=answer.stage, seat=answer.seat)
+    # To the millisecond, as it was said before.
+    return ApprovalAnswered.model_validate_json(said.model_dump_json())
 
 
 def _document_deleted(row: WorkflowApprovalRow) -> Event:
