@@ -225,6 +225,8 @@ class Stack:
             name="temporal",
             command=tuple(temporal_server.server_command(binary, listening, database, codec_endpoint)),
             log=self.files.logs / "temporal.log",
+            # Of its heap little is in use: collected at half the growth, an idle one takes 45 MB less.
+            environment={"GOGC": os.environ.get("GOGC", "50")},
             is_ready=lambda: temporal_server.answers(listening.http_url),
             stop_timeout_s=10.0,
         )
