@@ -195,13 +195,18 @@ class WorkflowExecutions:
 
     async def definition(self, execution_id: str) -> dict[str, Any] | None:
         """What an execution was told to do."""
+        version = DocumentWorkflowVersionRow
         statement = (
-            select(OperationRow.input)
-            .join(WorkflowExecutionRow, WorkflowExecutionRow.operation_id == OperationRow.id)
+            select(version.definition)
+            .join(
+                WorkflowExecutionRow,
+                (WorkflowExecutionRow.workflow_id == version.workflow_id)
+                & (WorkflowExecutionRow.version == version.version),
+            )
             .where(WorkflowExecutionRow.id == execution_id)
         )
-        given = await self._session.scalar(statement)
-        return None if given is None else given.get("definition", {})
+        found: dict[str, Any] | None = await self._session.scalar(statement)
+        return found
 
     async def operation_of(self, execution_id: str) -> str | None:
         """The operation of an execution."""
