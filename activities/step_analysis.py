@@ -157,12 +157,12 @@ async def ask_about_text(transaction: Transaction, models: RoutedLanguageModels,
         return StepOutput(output=told | _by(answered))
     sources: Sequence[Mapping[str, Any]] = job.held["sources"]
     if not sources:
-        return StepOutput(output=_NOTHING_FOUND)
+        return StepOutput(output=dict(_NOTHING_FOUND))
     answered = await models.generate(call, _question_prompt(_question(job), sources))
     return StepOutput(output=_answer(answered, sources, job.document_id) | _by(answered))
 
 
-_NOTHING_FOUND = {
+_NOTHING_FOUND: Mapping[str, Any] = {
     "answer": None,
     "found": False,
     "supported": False,

@@ -87,7 +87,7 @@ async def _written(row: OperationRow) -> RememberResult:
         activity.logger.debug("%s runs already", row.id)
     handle = client.get_workflow_handle(workflow_id(row.id, row.attempt), result_type=RememberResult)
     try:
-        return await handle.result()
+        result: RememberResult = await handle.result()
     except WorkflowFailureError as error:
         cause = error.cause
         said = cause if isinstance(cause, ApplicationError) else None
@@ -96,3 +96,4 @@ async def _written(row: OperationRow) -> RememberResult:
             type=said.type if said and said.type else "internal-error",
             non_retryable=True,
         ) from error
+    return result

@@ -36,6 +36,7 @@ def answers_of(definition: Definition) -> list[str]:
 def with_labels(policy: dict[str, Any], definition: Definition, suggested: str | None) -> dict[str, Any]:
     """The policy whose stages ask for the label, each beside what they ask for already."""
     names, category = answers_of(definition), definition.category()
+    field: dict[str, Any]
     if category is not None and category.multi_label and len(names) <= MAX_CHOICES:
         name, field = LABELS, {"type": "array", "items": {"type": "string", "enum": names}}
     else:

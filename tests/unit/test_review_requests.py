@@ -1,6 +1,7 @@
 """What reviewers are asked beside what a policy asks, and ids of what something else causes."""
 
 import re
+from typing import Any
 
 from perdure.db.review_requests import with_labels
 from perdure.domain.approval_forms import MAX_CHOICES
@@ -18,7 +19,7 @@ def definition(count: int, *, multi_label: bool = False) -> Definition:
 
 def test_each_stage_asks_for_the_label_and_what_it_asked_before() -> None:
     form = {"type": "object", "properties": {"why": {"type": "string"}}, "required": ["why"]}
-    given = {"stages": [STAGE, STAGE | {"id": "second", "form": form}]}
+    given: dict[str, Any] = {"stages": [STAGE, STAGE | {"id": "second", "form": form}]}
     policy = with_labels(given, definition(3), "label 1")
     parse_policy(policy)
     first, second = (stage["form"] for stage in policy["stages"])
