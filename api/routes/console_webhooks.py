@@ -35,6 +35,7 @@ Writer = Annotated[Principal, require("webhooks:write")]
 _ALL = PageParameters(limit=MAX_LIMIT)
 _LATEST = PageParameters(limit=PAGE_SIZE)
 EVENTS = [event.value for event in EventType if event is not EventType.TEST]
+NOTHING: dict[str, Any] = {"kind": "webhook", "name": "", "url": "", "events": []}
 _LOOKS = {
     MessageStatus.WAITING: Look("Waiting", "clock", "info"),
     MessageStatus.SENT: Look("Sent", "check-circle", "success"),
@@ -76,7 +77,7 @@ class DeliveryView:
 async def _page(
     pages: Pages, caller: Principal, *, status: MessageStatus | None = None, **context: Any
 ) -> Response:
-    shown: dict[str, Any] = {"fault": None, "given": {}, "created": None, **context}
+    shown: dict[str, Any] = {"fault": None, "given": NOTHING, "created": None, **context}
     keyring = pages.request.app.state.keyring
     endpoints = (await webhooks.list_endpoints(_ALL, caller, pages.database, keyring)).items
     listed = await webhooks.list_deliveries(_LATEST, caller, pages.database, status, None)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.routes.console_webhooks import EVENTS, DeliveryView, EndpointView
+from api.routes.console_webhooks import EVENTS, NOTHING, DeliveryView, EndpointView
 from perdure.domain.ids import new_id
 from perdure.schemas.messages import (
     Channel,
@@ -97,7 +97,7 @@ def webhooks(**more: Any) -> dict[str, Any]:
         "may_change": True,
         "has_mail": True,
         "fault": None,
-        "given": {},
+        "given": NOTHING,
         "created": None,
         **more,
     }
@@ -109,7 +109,7 @@ def made() -> dict[str, Any]:
 
 
 def nothing() -> dict[str, Any]:
-    given = {"name": "x", "url": "http://localhost/", "events": ["test"]}
+    given = {"kind": "slack", "name": "x", "url": "http://localhost/", "events": ["test"]}
     fault = "The address cannot be used: localhost is a name of a local network, not of the internet."
     return webhooks(endpoints=[], deliveries=[], has_mail=False, fault=fault, given=given)
 
