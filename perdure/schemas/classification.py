@@ -363,7 +363,9 @@ class EvidenceRead(Contract):
 class CategoryRead(Contract):
     """The label, how sure it is (calibrated), the runners-up, and what speaks for it."""
 
-    label: str | None = Field(description="Null where several labels are possible and none applies.")
+    label: str | None = Field(
+        default=None, description="Null where several labels are possible and none applies."
+    )
     confidence: float
     labels: list[Alternative] = Field(
         default_factory=list, description="With `multi_label`: all that apply, the surest first."

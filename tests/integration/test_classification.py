@@ -97,6 +97,8 @@ async def test_what_is_not_sure_enough_goes_to_a_person(caller: Account) -> None
 async def test_several_labels_and_a_hierarchy(caller: Account) -> None:
     several = await classified(caller, text=INVOICE, labels=LABELS, multi_label=True)
     assert set(several["labels"]) == {one["label"] for one in several["stages"]["category"]["labels"]}
+    none = await classified(caller, text="Well, who knows.", labels=LABELS, multi_label=True)
+    assert (none["label"], none["labels"], none["stages"]["category"]["label"]) == (None, [], None)
     nested = [{"name": "Money"}, *({**one, "parent": "Money"} for one in LABELS[:1]), *LABELS[1:]]
     answer = await classified(caller, text=INVOICE, labels=nested)
     assert answer["label"] == "Invoice"
