@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -101,7 +102,7 @@ async def test_refusals_say_why_change_nothing_and_are_on_record(people: Office)
     await _refused(owner, one, "withdraw", Refusal.STAGE_CLOSED)
     trail = await owner.get(f"/approvals/{one}/audit", limit=200)
     refused = [event for event in trail["items"] if event["action"] == "approval.refused"]
-    assert len(refused) == 16
+    assert len(refused) == 17
     assert {event["actor"]["id"] for event in refused} == {owner.user_id, ada.user_id, ben.user_id}
 
 
@@ -185,7 +186,7 @@ async def test_decisions_on_many_requests_stand_or_fall_by_themselves(people: Of
             {"approval_id": first, "decision": "approve"},
             {"approval_id": second, "decision": "reject"},
             {"approval_id": foreign, "decision": "approve"},
-            {"approval_id": "apr_none", "decision": "approve"},
+            {"approval_id": f"apr_{0:026}", "decision": "approve"},
         ]
     }
     headers = {"Idempotency-Key": "many"}
@@ -264,9 +265,11 @@ async def test_the_inbox_tells_of_changes(people: Office, product: FastAPI) -> N
     ada = people.ada
     one = await requested(people.owner, policy(users(ada)))
     async with served(product) as url, asyncio.timeout(60):
-        headers = {"Accept": "text/event-stream"}
-        stream = ada.http.stream("GET", f"{url}/api/v1/approvals?assignee=me", headers=headers)
-        async with stream as answer:
+        headers = {"Accept": "text/event-stream", "Authorization": ada.http.headers["Authorization"]}
+        async with (
+            httpx.AsyncClient(headers=headers, trust_env=False, timeout=60) as http,
+            http.stream("GET", f"{url}/api/v1/approvals?assignee=me") as answer,
+        ):
             assert answer.headers["content-type"].startswith("text/event-stream")
             pages = _events(answer)
             event_id, page = await anext(pages)
