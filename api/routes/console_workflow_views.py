@@ -415,7 +415,7 @@ def step_views(
             turns.setdefault(loop, []).append(StepRecordView(record, bodies.get(last)))
     found = [
         StepRecordView(
-            by_id.pop(step.step.id, None) or _not_begun(step.step),
+            by_id.pop(step.step.id, _not_begun(step.step)),
             step,
             tuple(_first(turns.pop(step.step.id, []))),
         )

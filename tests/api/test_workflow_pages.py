@@ -64,14 +64,14 @@ async def created(browser: httpx.AsyncClient, given: dict[str, object]) -> str:
 
 
 async def test_a_text_with_faults_is_shown_again_with_each_at_its_line(browser: httpx.AsyncClient) -> None:
-    broken = definition(step("keep"), step("more", "nobody"), {"id": "call", "type": "http"})
+    broken = definition(step("keep"), step("more", "keep", "nobody"), step("call", "keep", type="http"))
     form = text_of(broken)
     lines = form["text"].splitlines()
     for path, status in (("/workflows/preview", 200), ("/workflows/new", 422)):
         answer = await browser.post(path, data=form)
         assert answer.status_code == status
         shown = unescape(answer.text)
-        assert "3 faults" in shown
+        assert "/steps/2/with/url</code> is missing: a http step needs it" in shown
         assert "'nobody' is no step" in shown
         assert f'data-line="{1 + lines.index("  - nobody")}"' in shown
         assert "<svg" in shown
@@ -157,8 +157,8 @@ async def test_a_shared_version_is_copied_by_another_organisation_and_what_is_no
     assert "is no document workflow that is in use here" in unescape(answer.text)
     assert "id: part" in answer.text
     assert "Copied" in (await there.get("/workflows")).text
-    for link_text in ("", "https://elsewhere.example/?link=x"):
-        refused = await there.post("/workflows/import", data={"link": link_text})
+    for foreign in ("", "https://elsewhere.example/?link=x"):
+        refused = await there.post("/workflows/import", data={"link": foreign})
         assert refused.status_code == 422
 
 
@@ -184,8 +184,7 @@ async def test_a_template_asks_for_its_values_and_says_which_do_not_fit(browser:
     }
     made = await browser.post(path, data=form)
     assert made.status_code == 303, made.text
-    page = unescape((await browser.get(made.headers["location"])).text)
-    assert "bills@example.com" in page
+    assert "bills@example.com" in (await browser.get(made.headers["location"])).text
     assert (await browser.get("/workflows/templates/nothing")).status_code == 404
 
 
