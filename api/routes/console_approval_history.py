@@ -1,5 +1,6 @@
 """The history of an approval on its page: what the audit trail has about it, as lines."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -31,7 +32,7 @@ async def history_of(
 
 def happening_of(event: AuditEvent, known: dict[str, str]) -> Happening:
     """An event of the trail. `known`: people by what the trail calls them, which addresses cannot be read from."""
-    details = event.details
+    details = json.loads(event.details)
 
     def person(name: str) -> str | None:
         traced_as = details.get(name)

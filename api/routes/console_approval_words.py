@@ -194,7 +194,8 @@ def _sentence(one: Happening, people: People, stages: dict[str, str]) -> str:
         hold=HOLDS.get(code, "It waits for an administrator."),
         refusal=words_of(refused) if refused else f"{words(reason)}.",
     )
-    return said[:1].upper() + said[1:]
+    # An address stays as it is written.
+    return said if "@" in said.partition(" ")[0] else said[:1].upper() + said[1:]
 
 
 def rule_words(rule: Rule) -> str:

@@ -486,6 +486,7 @@ def app(pages: Mapping[str, Page]) -> Starlette:
             Mount("/static", VersionedStaticFiles(directory=STATIC_FOLDER)),
             Route("/preview/{name}", show),
             Route("/api/v1/operations/{id}/events", events),
+            Route("/api/v1/approvals", events),
             Route("/{path:path}", nothing_new),
         ]
     )
