@@ -117,8 +117,9 @@ async def show_all(
     cursor: CursorField = "",
 ) -> Response:
     """All requests of the organisation, or those that who looks has made."""
-    given = {"status": status if status in set(Status) else "", "overdue": overdue, "cursor": cursor}
-    return await _list_page(request, pages, caller, "mine" if requester == ME else "all", **given)
+    tab = "mine" if requester == ME else "all"
+    known = status if status in set(Status) else ""
+    return await _list_page(request, pages, caller, tab, status=known, overdue=overdue, cursor=cursor)
 
 
 async def _list_page(
