@@ -20,6 +20,7 @@ from perdure.domain.ids import new_id
 from perdure.domain.roles import Role, scopes_of
 from perdure.schemas.approval_requests import ApprovalAnswered, ApprovalCreate, ApprovalRead
 from perdure.schemas.operations import OperationRead
+from tests.accounts import Account
 
 Found = TypeVar("Found")
 
@@ -63,6 +64,17 @@ class Team:
                 await identities.add_member(organisation_id, user.id, role)
                 people.append(f"user:{user.id}")
         return cls(approvals, database, organisation_id, people[0], people[1:])
+
+    @classmethod
+    async def around(cls, approvals: Approvals, database: Database, account: Account) -> "Team":
+        """The organisation of an account, whose user asks, with somebody else who decides."""
+        owner = (await account.get("/auth/me"))["user"]["id"]
+        async with database.transaction(account.organisation_id) as session:
+            identities = IdentityRepository(session)
+            user = await identities.create_user(f"{new_id('usr')}@example.org", "Ben", "-")
+            assert user is not None
+            await identities.add_member(account.organisation_id, user.id, Role.APPROVER)
+        return cls(approvals, database, account.organisation_id, f"user:{owner}", [f"user:{user.id}"])
 
     def caller(self) -> Principal:
         """The owner."""

@@ -21,6 +21,7 @@ from perdure.domain.decision_tokens import SIGNAL
 from perdure.errors import ApprovalRefusedError, InvalidInputError
 from perdure.schemas.approval_requests import ApprovalRead, ApprovalResult, ApprovalTold, OpenApproval
 from perdure.schemas.approvals import event_json
+from tests.accounts import Account
 from tests.approval_service import Team, eventually, policy_for
 from workflows.request_approval import RequestApproval
 
@@ -341,3 +342,40 @@ async def test_it_goes_on_afresh_before_its_history_is_full(
     assert len(runs) >= 2 or (await handle.describe()).run_id != handle.first_execution_run_id
     trail = await team.trail(approval.id)
     assert trail.count(("approval.decided", "approve")) == 6
+
+
+async def test_a_new_version_is_asked_about_anew_and_a_deleted_document_ends_it(
+    product: FastAPI, database: Database, caller: Account
+) -> None:
+    team = await Team.around(product.state.approvals, database, caller)
+    document = await caller.ingested(json={"text": "The rent is 900 euros.", "external_id": "lease"})
+    approval = await team.asked(document_id=document["id"])
+    assert (approval.revision, approval.document_version) == (document["sha256"], 1)
+
+    await caller.ingested(json={"text": "The rent is 950 euros.", "external_id": "lease"})
+    await team.approvals.follow_one(team.organisation_id, approval.id)
+    revised = await team.until(approval.id, lambda one: one.round == 2)
+    assert revised.document_version == 2
+    with pytest.raises(ApprovalRefusedError) as refused:
+        await team.decide(approval, team.people[0])
+    assert (refused.value.reason, refused.value.status) == ("stale_revision", 409)
+
+    answer = await caller.http.delete(f"/api/v1/documents/{document['id']}")
+    await caller.ended(answer.json())
+    await team.approvals.follow_one(team.organisation_id, approval.id)
+    ended = await team.until(approval.id, closed)
+    assert (ended.outcome, ended.closed_by) == (Outcome.CANCELLED, Closing.DOCUMENT_DELETED)
+    assert ended.document_id == document["id"]
+    trail = await team.trail(approval.id)
+    assert trail.count(("approval.revised", None)) == 1
+
+
+async def test_what_is_terminated_from_outside_ends_as_cancelled(team: Team, temporal: Client) -> None:
+    approval = await team.asked()
+    await temporal.get_workflow_handle(approval.operation_id).terminate()
+    ended = await team.until(approval.id, closed)
+    assert ended.outcome is Outcome.CANCELLED
+    assert await team.inbox(team.people[0]) == []
+    with pytest.raises(ApprovalRefusedError) as refused:
+        await team.decide(approval, team.people[0])
+    assert refused.value.reason == "stage_closed"
