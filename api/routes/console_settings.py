@@ -3,12 +3,18 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, BackgroundTasks, Form
 from pydantic import ValidationError
 from starlette.responses import Response
 
 from api.actors import ActorDependency
-from api.dependencies import AuthenticatorDependency, DatabaseDependency, Principal, require
+from api.dependencies import (
+    ApprovalsDependency,
+    AuthenticatorDependency,
+    DatabaseDependency,
+    Principal,
+    require,
+)
 from api.idempotency import IdempotentRequest
 from api.pagination import MAX_LIMIT, PageParameters
 from api.routes import api_keys, members
@@ -69,13 +75,15 @@ async def add_member(
     database: DatabaseDependency,
     idempotency: IdempotentRequest,
     actor: ActorDependency,
+    approvals: ApprovalsDependency,
+    afterwards: BackgroundTasks,
     role: Annotated[Role, Form()],
     email: Annotated[str, Form()] = "",
 ) -> Response:
     """Add someone who has an account."""
     try:
         body = MemberCreate(email=email, role=role)
-        await members.add_member(body, caller, database, idempotency, actor)
+        await members.add_member(body, caller, database, idempotency, actor, approvals, afterwards)
     except ValidationError:
         fault = "Enter a complete e-mail address, like ada@example.org."
         return await _members_page(pages, caller, fault=fault, email=email)
@@ -93,11 +101,16 @@ async def change_role(
     database: DatabaseDependency,
     authenticator: AuthenticatorDependency,
     actor: ActorDependency,
+    approvals: ApprovalsDependency,
+    afterwards: BackgroundTasks,
     role: Annotated[Role, Form()],
 ) -> Response:
     """Change what a member may do."""
     try:
-        await members.update_member(user_id, MemberUpdate(role=role), caller, database, authenticator, actor)
+        body = MemberUpdate(role=role)
+        await members.update_member(
+            user_id, body, caller, database, authenticator, actor, approvals, afterwards
+        )
     except PerdureError as error:
         return await _members_page(pages, caller, fault=str(error))
     return pages.redirect("/settings/members", "role-changed")
@@ -111,10 +124,12 @@ async def remove_member(
     database: DatabaseDependency,
     authenticator: AuthenticatorDependency,
     actor: ActorDependency,
+    approvals: ApprovalsDependency,
+    afterwards: BackgroundTasks,
 ) -> Response:
     """Remove a member."""
     try:
-        await members.remove_member(user_id, caller, database, authenticator, actor)
+        await members.remove_member(user_id, caller, database, authenticator, actor, approvals, afterwards)
     except PerdureError as error:
         return await _members_page(pages, caller, fault=str(error))
     return pages.redirect("/settings/members", "member-removed")
