@@ -18,7 +18,7 @@ def approval_request(job: StepJob, name: str) -> OpenApproval:
     if not isinstance(policy, Mapping):
         msg = f"policy is {str(policy)[:60]!r}: no policy is stored under a name; write it into the step"
         raise InvalidInputError(msg)
-    title = as_text(job.settings.get("title") or name).strip() or name
+    title = as_text(job.settings.get("title")).strip() or name
     return OpenApproval(
         organisation_id=job.organisation_id,
         actor_id=job.actor_id,

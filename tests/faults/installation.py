@@ -22,6 +22,7 @@ from perdure.embedded.processes import alive
 from perdure.embedded.supervisor import WORKER_QUEUES
 from perdure.settings import Settings, home_directory
 from tests.embedding import model_directory
+from tests.receivers import Mailbox, Receiver
 
 ROOT = Path(__file__).parents[2]
 READY_S = 150.0  # seconds on an idle machine; a busy one takes its time
@@ -62,6 +63,8 @@ class Installation:
             if shared.is_dir():
                 (home / shared.name).symlink_to(shared.resolve())
         self._api, self._temporal, self._ui = ports.unused(3)
+        # Who is told of things; down unless a test has them up.
+        self.receiver, self.mailbox = Receiver(), Mailbox()
         self._process: subprocess.Popen[bytes] | None = None
         self.output = home / "up.log"
 
@@ -80,6 +83,9 @@ class Installation:
             "PERDURE_PARSE_TIMEOUT_S": "12",
             # Providers are servers of the tests.
             "PERDURE_PROVIDER_PRIVATE_URLS": "true",
+            "PERDURE_WEBHOOK_ALLOW_HOSTS": self.receiver.host,
+            "PERDURE_SMTP_URL": self.mailbox.url,
+            "PERDURE_MAIL_FROM": "perdure@example.org",
             "TMPDIR": str(self.temporary),
         }
 
