@@ -35,9 +35,9 @@ from api.routes.console_classification_forms import FormError
 from api.routes.console_pages import PAGE_SIZE, ConsoleRoute, Pages, Shown, is_partial, query_string
 from api.routes.console_views import digest
 from perdure.db.approval_inbox import InboxFilter
+from perdure.db.approvals import ApprovalRepository
 from perdure.db.classification_results import ClassificationResults
 from perdure.db.document_repository import DocumentRepository
-from perdure.db.operation_repository import OperationRepository
 from perdure.domain.approval_answers import answers_of
 from perdure.domain.approval_events import Decision
 from perdure.domain.approval_state import Status
@@ -292,12 +292,12 @@ async def ask(request: Request, pages: Shown, caller: Asker, approvals: Approval
 async def show_approval_of(
     operation_id: Annotated[str, Path(pattern=ID_PATTERN)], pages: Shown, caller: Reader
 ) -> Response:
-    """The request of an operation, which knows it as its subject."""
+    """The request of an operation."""
     async with pages.database.transaction(caller.organisation_id) as session:
-        operation = await OperationRepository(session).get(operation_id)
-    if operation is None or operation.subject_type != "approval" or operation.subject_id is None:
+        row = await ApprovalRepository(session, caller.organisation_id).of_operation(operation_id)
+    if row is None:
         raise NotFoundError("There is no such request in this organisation; go back to the list.")
-    return pages.redirect(f"/approvals/{operation.subject_id}")
+    return pages.redirect(f"/approvals/{row.id}")
 
 
 async def _view(
