@@ -80,7 +80,7 @@ class Timeline:
 
 def simulation_fields(given: Mapping[str, str]) -> SimulationFields:
     """What stands in the form."""
-    events = []
+    events: list[EventFields] = []
     while len(events) < MOST_EVENTS and f"events-{len(events)}-after" in given:
         at = f"events-{len(events)}"
         events.append(
