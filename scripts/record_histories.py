@@ -308,6 +308,146 @@ class Recording:
             await self.post(f"/operations/{operation['id']}/{verb}")
         return await self.ended(operation)
 
+    async def executed(self, *steps: dict[str, Any], **asked: Any) -> dict[str, Any]:
+        """An execution of a document workflow that was just made."""
+        made = await self.post("/ai/workflows", json={"name": new_id("dwf"), "steps": steps})
+        return await self.post(f"/ai/workflows/{made['id']}/execute", json=asked)
+
+    async def executed_workflow(self) -> dict[str, Any]:
+        """An execution with branches, a loop, a wait and a workflow within."""
+        inner = [{"id": "double", "type": "transform", "with": {"set": {"n": "input.n * 2"}}}]
+        within = await self.post("/ai/workflows", json={"name": "Double", "steps": inner})
+        uploaded = await self.text("Payable within thirty days.")
+        return await self.ended(
+            await self.executed(
+                {"id": "label", "type": "classification", "with": {"labels": LABELS}},
+                {
+                    "id": "kind",
+                    "type": "routing",
+                    "needs": ["label"],
+                    "with": {
+                        "branches": [{"when": 'steps.label.label == "none"', "goto": "keep"}],
+                        "default": "fork",
+                    },
+                },
+                {"id": "fork", "type": "parallel", "with": {"branches": ["each", "pause", "sub"]}},
+                {
+                    "id": "each",
+                    "type": "for_each",
+                    "with": {
+                        "items": "input.lines",
+                        "max_items": 9,
+                        "concurrency": 2,
+                        "steps": [
+                            {"id": "keep_line", "type": "remember", "with": {"text": "${item} by ${index}"}}
+                        ],
+                    },
+                },
+                {"id": "pause", "type": "wait", "with": {"for": "2 seconds"}},
+                {
+                    "id": "sub",
+                    "type": "sub_workflow",
+                    "with": {"workflow_id": within["id"], "input": {"n": "${input.n}"}},
+                },
+                {"id": "met", "type": "join", "needs": ["each", "pause", "sub"]},
+                {
+                    "id": "keep",
+                    "type": "remember",
+                    "needs": ["met"],
+                    "with": {"text": "Of ${document.title}"},
+                },
+                document_id=uploaded["subject"]["id"],
+                input={"lines": ["Ann", "Ben", "Cem"], "n": 21},
+            )
+        )
+
+    async def executed_with_approval(self) -> dict[str, Any]:
+        """An execution that waited for somebody, paused meanwhile."""
+        policy = {
+            "stages": [{"id": "one", "approvers": [{"role": "owner"}], "rule": "any"}],
+            "separation_of_duties": {"requester": False},
+        }
+        operation = await self.executed(
+            {"id": "ask", "type": "approval", "with": {"policy": policy, "title": "Pay?"}},
+            {
+                "id": "paid",
+                "type": "condition",
+                "needs": ["ask"],
+                "with": {"if": "steps.ask.approved", "then": "keep"},
+            },
+            {"id": "keep", "type": "remember", "with": {"text": "Paid."}},
+        )
+        inbox = "/api/v1/approvals"
+        while not (open_ := (await self._http.get(inbox, params={"status": "pending"})).json()["items"]):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        await self.post(f"/operations/{operation['id']}/pause")
+        await self.post(f"/approvals/{open_[0]['id']}/decision", json={"decision": "approve"})
+        await self.post(f"/operations/{operation['id']}/resume")
+        return await self.ended(operation)
+
+    async def retried_execution(self) -> dict[str, Any]:
+        """The second attempt of an execution that failed at its second step; that fails again."""
+        operation = await self.ended(
+            await self.executed(
+                {"id": "first", "type": "transform", "with": {"set": {"n": "1"}}},
+                {
+                    "id": "second",
+                    "type": "transform",
+                    "needs": ["first"],
+                    "with": {"set": {"n": "input.missing"}},
+                },
+            )
+        )
+        return await self.ended(await self.post(f"/operations/{operation['id']}/retry"))
+
+    async def cancelled_execution(self) -> dict[str, Any]:
+        """An execution that was cancelled in a wait, and undid what it had done."""
+        operation = await self.executed(
+            {"id": "keep", "type": "remember", "with": {"text": "Kept."}, "compensate": "undo"},
+            {"id": "long", "type": "wait", "needs": ["keep"], "with": {"for": "1 day"}},
+            {"id": "undo", "type": "remember", "with": {"text": "Not kept."}},
+        )
+        await asyncio.sleep(3)
+        return await self.ended(await self.post(f"/operations/{operation['id']}/cancel"))
+
+    async def executions_of_many(self, *steps: dict[str, Any], count: int) -> dict[str, Any]:
+        """A workflow on some documents, two at once."""
+        uploaded = [
+            await self.text(f"Letter {new_id('doc')}, number {number}, payable within thirty days.")
+            for number in range(count)
+        ]
+        documents = [one["subject"]["id"] for one in uploaded]
+        return await self.executed(*steps, document_ids=documents, concurrency=2)
+
+    async def executed_batch(self) -> dict[str, Any]:
+        """Executions that all ended."""
+        said = {"id": "said", "type": "transform", "with": {"set": {"title": "document.title"}}}
+        return await self.ended(await self.executions_of_many(said, count=5))
+
+    async def cancelled_executions(self) -> dict[str, Any]:
+        """Executions that were cancelled while two of them ran."""
+        wait = {"id": "long", "type": "wait", "with": {"for": "1 day"}}
+        operation = await self.executions_of_many(wait, count=4)
+        await asyncio.sleep(3)
+        return await self.ended(await self.post(f"/operations/{operation['id']}/cancel"))
+
+    async def continued_execution(self) -> dict[str, Any]:
+        """The run that an execution of very many steps went on as."""
+        body = [{"id": "keep", "type": "transform", "with": {"set": {"n": "index"}}}]
+        loop = {"items": "input.lines", "max_items": 400, "steps": body}
+        return await self.ended(
+            await self.executed(
+                {"id": "each", "type": "for_each", "with": loop},
+                {
+                    "id": "kept",
+                    "type": "remember",
+                    "needs": ["each"],
+                    "with": {"text": "${steps.each.count}"},
+                },
+                input={"lines": list(range(320))},
+            )
+        )
+
     @asynccontextmanager
     async def somebody(self) -> AsyncIterator[tuple["Recording", dict[str, Any]]]:
         """Someone else, with a text of their own in an organisation of their own, and what registering answered."""
@@ -418,6 +558,13 @@ def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[st
         "classify_batch-cancelled": recording.cancelled_classification,
         "classify_batch-continued": recording.continued_classification,
         "classify_batch-models": recording.batch_by_model,
+        "run_document_workflow": recording.executed_workflow,
+        "run_document_workflow-approval": recording.executed_with_approval,
+        "run_document_workflow-retried": recording.retried_execution,
+        "run_document_workflow-cancelled": recording.cancelled_execution,
+        "run_document_workflow-continued": recording.continued_execution,
+        "run_workflow_batch": recording.executed_batch,
+        "run_workflow_batch-cancelled": recording.cancelled_executions,
         "request_approval": recording.approved,
         "request_approval-signals": recording.approved_by_signal,
         "request_approval-cancelled": recording.cancelled_approval,

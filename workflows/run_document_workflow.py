@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.workflow_executions import WorkflowExecutionActivities
     from perdure.domain.ids import derived_id
     from perdure.domain.workflow_courses import understood
-    from perdure.domain.workflow_definitions import OnError, Step, StepType, bind
+    from perdure.domain.workflow_definitions import SETTINGS, OnError, Step, StepType, bind
     from perdure.domain.workflow_execution import (
         Completed,
         Course,
@@ -38,7 +38,7 @@ with workflow.unsafe.imports_passed_through():
         RunState,
         StepRun,
     )
-    from perdure.domain.workflow_values import Values, size_of
+    from perdure.domain.workflow_values import Values, as_text, size_of
     from perdure.errors import BudgetReachedError, PerdureError, ProvidersFailedError
     from perdure.providers.cel_expressions import evaluate
     from perdure.schemas.approval_requests import ApprovalOpened
@@ -398,7 +398,7 @@ class RunDocumentWorkflow(Operation):
             visit=frame.state[step.id].visit,
             type=step.type,
             document_id=execution.document_id,
-            settings=values.filled_in(step.settings),
+            settings=_settings_of(step, values),
             input=values.filled_in(step.input),
             actor_id=execution.actor_id,
         )
@@ -689,6 +689,13 @@ def _chosen(step: Step, values: Values) -> Completed:
         case StepType.PARALLEL:
             return Completed(step.id, {}, tuple(dict.fromkeys(settings["branches"])))
     return Completed(step.id)
+
+
+def _settings_of(step: Step, values: Values) -> dict[str, Any]:
+    """A step's settings, filled in; what is to be a text is one, also where it is made of a number alone."""
+    filled: dict[str, Any] = values.filled_in(step.settings)
+    kinds = SETTINGS[step.type]
+    return {name: as_text(value) if kinds[name].kind == "text" else value for name, value in filled.items()}
 
 
 def _policy(step: Step, activity: StepActivity) -> ActivityPolicy:

@@ -1,0 +1,541 @@
+"""Any definition is carried out: branches, loops, waits, failures, people, and what comes in between."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+
+from perdure.schemas.approval_requests import ApprovalTold
+from perdure.schemas.operations import OperationStatus
+from perdure.schemas.workflow_executions import RunDocumentWorkflowResult, StepJob
+from tests.time_skipping import time_skipping
+from tests.workflows.executing import POLICY, Handle, Steps, execution, failing, flow, http, started, until
+from workflows.request_approval import RequestApproval
+from workflows.run_document_workflow import RunDocumentWorkflow
+
+pytestmark = pytest.mark.time_skipping
+
+
+@pytest.fixture(scope="module")
+async def environment() -> AsyncIterator[WorkflowEnvironment]:
+    """One server for all of these."""
+    async with time_skipping() as environment:
+        yield environment
+
+
+@pytest.fixture
+def steps() -> Steps:
+    return Steps()
+
+
+async def carried_out(
+    environment: WorkflowEnvironment, steps: Steps, definition: dict[str, Any], **fields: Any
+) -> RunDocumentWorkflowResult:
+    async with steps.serving(environment.client):
+        handle = await started(environment.client, execution(definition, **fields))
+        return await asyncio.wait_for(handle.result(), 30)
+
+
+async def refused(
+    environment: WorkflowEnvironment, steps: Steps, definition: dict[str, Any], **fields: Any
+) -> ApplicationError:
+    with pytest.raises(WorkflowFailureError) as failure:
+        await carried_out(environment, steps, definition, **fields)
+    cause = failure.value.cause
+    assert isinstance(cause, ApplicationError)
+    return cause
+
+
+async def test_what_steps_give_leads_to_what_comes_after(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    async def classify(job: StepJob) -> dict[str, Any]:
+        return {"label": "invoice", "total": 1200}
+
+    steps.does["classify"] = classify
+    definition = flow(
+        {"id": "classify", "type": "classification", "with": {"labels": ["invoice", "letter"]}},
+        {
+            "id": "gross",
+            "type": "transform",
+            "needs": ["classify"],
+            "with": {"set": {"sum": "steps.classify.total * 1.5"}},
+        },
+        {
+            "id": "kind",
+            "type": "routing",
+            "needs": ["gross"],
+            "with": {
+                "branches": [{"when": 'steps.classify.label == "invoice"', "goto": "dear"}],
+                "default": "file",
+            },
+        },
+        {
+            "id": "dear",
+            "type": "condition",
+            "with": {"if": "steps.gross.sum > parameters.limit", "then": "pay", "else": "file"},
+        },
+        http("pay", input={"text": "Pay ${steps.gross.sum} of ${document.title}, ${input.who}"}),
+        http("file"),
+        parameters={"limit": {"type": "number", "default": 1000}},
+    )
+    result = await carried_out(
+        environment,
+        steps,
+        definition,
+        document_id="doc_1",
+        document={"title": "lease.pdf"},
+        input={"who": "Ann"},
+    )
+    assert steps.effects == ["classify:1", "pay:1"]
+    assert steps.jobs[1].input == {"text": "Pay 1800 of lease.pdf, Ann"}
+    assert steps.jobs[1].document_id == "doc_1"
+    assert result.outputs["gross"] == {"sum": 1800.0}
+    assert result.steps == {
+        **dict.fromkeys(("classify", "gross", "kind", "dear", "pay"), "completed"),
+        "file": "skipped",
+    }
+    assert steps.written() == result.steps
+    assert steps.statuses == ["completed"]
+
+
+async def test_branches_run_side_by_side_and_meet(environment: WorkflowEnvironment, steps: Steps) -> None:
+    both = asyncio.Event()
+
+    async def meet(job: StepJob) -> dict[str, Any]:
+        if steps.under_way[job.execution_id] == 2:
+            both.set()
+        await asyncio.wait_for(both.wait(), 20)
+        return {}
+
+    steps.does |= {"left": meet, "right": meet}
+    definition = flow(
+        {"id": "fork", "type": "parallel", "with": {"branches": ["left", "right"]}},
+        http("left"),
+        http("right"),
+        {"id": "both", "type": "join", "needs": ["left", "right"]},
+        http("end", "both"),
+    )
+    result = await carried_out(environment, steps, definition)
+    assert set(result.steps.values()) == {"completed"}
+    assert steps.effects[-1] == "end:1"
+
+
+async def test_a_model_is_asked_what_a_step_has_held(environment: WorkflowEnvironment, steps: Steps) -> None:
+    async def classify(job: StepJob) -> dict[str, Any]:
+        return {"held": {"ask": "letter"}}
+
+    steps.does["classify"] = classify
+    definition = flow({"id": "classify", "type": "classification", "with": {"labels": ["letter", "invoice"]}})
+    result = await carried_out(environment, steps, definition)
+    assert result.outputs == {"classify": {"label": "letter"}}
+
+
+LOOP = {
+    "id": "each",
+    "type": "for_each",
+    "with": {
+        "items": "input.lines",
+        "max_items": 20,
+        "concurrency": 3,
+        "steps": [
+            {"id": "big", "type": "condition", "with": {"if": "item.sum > 10", "then": "pay"}},
+            http("pay", input={"text": "${index}: ${item.sum}"}),
+        ],
+    },
+}
+
+
+async def test_a_loop_goes_over_entries_a_few_at_once(environment: WorkflowEnvironment, steps: Steps) -> None:
+    lines = [{"sum": number} for number in range(5, 17)]
+    result = await carried_out(environment, steps, flow(LOOP, http("end", "each")), input={"lines": lines})
+    paid = [job for job in steps.jobs if job.step_id != "end"]
+    assert sorted(job.input["text"] for job in paid) == sorted(f"{n}: {n + 5}" for n in range(6, 12))
+    assert {job.step_id for job in paid} == {f"each[{n}].pay" for n in range(6, 12)}
+    assert steps.most_at_once <= 3
+    output = result.outputs["each"]
+    assert (output["count"], output["truncated"]) == (12, False)
+    assert output["results"][0] == {"big": {"value": False}}
+
+
+async def test_a_loop_that_is_too_long_fails_and_says_so(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    error = await refused(environment, steps, flow(LOOP), input={"lines": [{"sum": 1}] * 21})
+    assert error.type == "expression-failed"
+    assert "has 21 entries; max_items allows 20" in error.message
+
+
+async def test_ten_thousand_entries_that_are_only_computed_hold_nobody_up(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    body = [{"id": "next", "type": "transform", "with": {"set": {"n": "index + 1"}}}]
+    loop = {"items": "input.n", "max_items": 10_000, "concurrency": 20, "steps": body}
+    definition = flow({"id": "each", "type": "for_each", "with": loop})
+    result = await carried_out(environment, steps, definition, input={"n": [1] * 2_000}, steps_in_run=100_000)
+    assert result.outputs["each"]["count"] == 2_000
+
+
+async def test_a_failure_is_tried_again_in_its_place(environment: WorkflowEnvironment, steps: Steps) -> None:
+    steps.does["two"] = failing()
+    definition = flow(http("one"), http("two", "one"), http("three", "two"))
+    error = await refused(environment, steps, definition)
+    assert (error.type, error.message) == ("broken", "It broke.")
+    assert steps.written() == {"one": "completed", "two": "failed"}
+    assert steps.statuses == ["failed"]
+    steps.does.clear()
+    result = await carried_out(environment, steps, definition, state=steps.state(), attempt=2)
+    assert steps.effects == ["one:1", "two:1", "two:1", "three:1"]
+    assert set(result.steps.values()) == {"completed"}
+    assert result.outputs["one"] == {"n": 1}
+
+
+async def test_only_what_failed_in_a_loop_is_tried_again(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    async def pay(job: StepJob) -> dict[str, Any]:
+        if job.step_id == "each[2].pay":
+            await failing()(job)
+        return {"paid": job.step_id}
+
+    steps.does["pay"] = pay
+    lines = [{"sum": 20} for _ in range(6)]
+    error = await refused(environment, steps, flow(LOOP), input={"lines": lines})
+    assert error.message == "each[2].pay: It broke."
+    before = set(steps.effects)
+    steps.does.clear()
+    steps.jobs.clear()
+    result = await carried_out(environment, steps, flow(LOOP), input={"lines": lines}, state=steps.state())
+    assert result.outputs["each"]["count"] == 6
+    assert "each[2].pay:1" in steps.effects
+    assert "each[0].pay:1" in before
+    assert "each[0].pay:1" not in steps.effects
+
+
+async def test_a_condition_that_has_no_value_is_a_failure_of_its_step(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    definition = flow(
+        http("read"),
+        {
+            "id": "dear",
+            "type": "condition",
+            "needs": ["read"],
+            "with": {"if": "steps.read.total > 3", "then": "pay"},
+        },
+        http("pay"),
+    )
+    error = await refused(environment, steps, definition)
+    assert error.type == "expression-failed"
+    assert "'total', which is not there" in error.message
+    assert steps.written()["dear"] == "failed"
+
+
+async def test_handlers_of_errors_see_what_happened(environment: WorkflowEnvironment, steps: Steps) -> None:
+    steps.does |= {"try_it": failing("http-status", "It answered 500."), "and_this": failing()}
+    definition = flow(
+        http("try_it", on_error={"goto": "rescue"}),
+        http("never", "try_it"),
+        http("rescue", input={"why": "${steps.try_it.error.detail}"}),
+        http("and_this", "rescue", on_error="continue"),
+        http("end", "and_this", when="steps.and_this.failed && steps.and_this.error.type == 'broken'"),
+    )
+    result = await carried_out(environment, steps, definition)
+    assert steps.effects == ["try_it:1", "rescue:1", "and_this:1", "end:1"]
+    assert steps.jobs[1].input == {"why": "It answered 500."}
+    assert (result.steps["try_it"], result.steps["never"]) == ("failed", "skipped")
+
+
+async def test_a_way_back_runs_steps_again_with_other_effects(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    definition = flow(
+        http("ask", max_visits=3),
+        {
+            "id": "enough",
+            "type": "condition",
+            "needs": ["ask"],
+            "with": {"if": "steps.ask.n >= 5", "then": "end", "else": "more"},
+        },
+        http("more"),
+        {
+            "id": "back",
+            "type": "routing",
+            "needs": ["more"],
+            "with": {"branches": [{"when": "true", "goto": "ask"}]},
+        },
+        http("end"),
+    )
+    await carried_out(environment, steps, definition)
+    assert steps.effects == ["ask:1", "more:1", "ask:2", "more:2", "ask:3", "end:1"]
+
+
+async def test_waiting_for_a_month_takes_a_month(environment: WorkflowEnvironment, steps: Steps) -> None:
+    now = await environment.get_current_time()
+    definition = flow(
+        {"id": "month", "type": "wait", "with": {"for": "30 days"}},
+        {"id": "date", "type": "wait", "needs": ["month"], "with": {"until": "${input.until}"}},
+        {"id": "past", "type": "wait", "needs": ["date"], "with": {"until": "2001-01-01"}},
+        http("end", "past"),
+    )
+    until_date = now + timedelta(days=40)
+    result = await carried_out(environment, steps, definition, input={"until": until_date.isoformat()})
+    assert set(result.steps.values()) == {"completed"}
+    seen = {step.step_id: step for record in steps.records for step in record.steps}
+    month, date = seen["month"], seen["date"]
+    assert month.started_at is not None
+    assert month.ended_at is not None
+    assert date.ended_at is not None
+    assert timedelta() <= month.ended_at - month.started_at - timedelta(days=30) < timedelta(minutes=5)
+    assert timedelta() <= date.ended_at - until_date < timedelta(minutes=5)
+
+
+async def test_a_pause_stops_the_clock_of_a_wait(environment: WorkflowEnvironment, steps: Steps) -> None:
+    definition = flow(
+        http("one"),
+        {"id": "day", "type": "wait", "needs": ["one"], "with": {"for": "1 day"}},
+        http("two", "day"),
+    )
+    async with steps.serving(environment.client):
+        handle = await started(environment.client, execution(definition))
+        await until(lambda: is_at(handle, "day", "waiting"))
+        await handle.signal(RunDocumentWorkflow.pause)
+        await until(lambda: status_is(handle, OperationStatus.PAUSED))
+        await environment.sleep(timedelta(days=3))
+        assert steps.effects == ["one:1"]
+        await handle.signal(RunDocumentWorkflow.resume)
+        resumed_at = await environment.get_current_time()
+        await handle.result()
+        assert await environment.get_current_time() - resumed_at > timedelta(hours=23)
+    assert steps.statuses == ["paused", "running", "completed"]
+
+
+async def test_a_pause_comes_before_the_next_step(environment: WorkflowEnvironment, steps: Steps) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(job: StepJob) -> dict[str, Any]:
+        begun.set()
+        await asyncio.wait_for(go_on.wait(), 20)
+        return {}
+
+    steps.does["one"] = wait
+    async with steps.serving(environment.client):
+        handle = await started(environment.client, execution(flow(http("one"), http("two", "one"))))
+        await asyncio.wait_for(begun.wait(), 20)
+        await handle.signal(RunDocumentWorkflow.pause)
+        await until(lambda: status_is(handle, OperationStatus.PAUSED))
+        go_on.set()
+        await until(lambda: is_at(handle, "one", "completed"))
+        assert steps.effects == ["one:1"]
+        await handle.signal(RunDocumentWorkflow.resume)
+        await handle.result()
+    assert steps.effects == ["one:1", "two:1"]
+
+
+async def test_a_cancelled_execution_undoes_what_it_did(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    begun = asyncio.Event()
+
+    async def hang(job: StepJob) -> dict[str, Any]:
+        begun.set()
+        await asyncio.Event().wait()
+        return {}
+
+    steps.does |= {"send": hang, "refund": failing()}
+    definition = flow(
+        http("book", compensate="unbook"),
+        http("pay", "book", compensate="refund"),
+        {"id": "note", "type": "wait", "needs": ["book"], "with": {"for": "30 days"}},
+        http("send", "pay", compensate="recall"),
+        http("unbook", input={"of": "${steps.book.n}"}),
+        http("refund"),
+        http("recall"),
+    )
+    async with steps.serving(environment.client):
+        handle = await started(environment.client, execution(definition))
+        await asyncio.wait_for(begun.wait(), 20)
+        await until(lambda: is_at(handle, "note", "waiting"))
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
+    assert steps.effects == ["book:1", "pay:1", "send:1", "refund:1", "unbook:1"]
+    assert steps.jobs[-1].input == {"of": 1}
+    written = steps.written()
+    assert (written["book"], written["pay"], written["refund"]) == ("compensated", "completed", "failed")
+    assert (written["send"], written["note"]) == ("cancelled", "cancelled")
+    assert steps.statuses == ["cancelled"]
+
+
+async def test_a_workflow_within_a_workflow(environment: WorkflowEnvironment, steps: Steps) -> None:
+    steps.workflows["dwf_inner"] = flow(http("inner", input={"text": "${input.name}"}))
+    definition = flow(
+        {
+            "id": "sub",
+            "type": "sub_workflow",
+            "with": {"workflow_id": "dwf_inner", "input": {"name": "${input.who}"}},
+        },
+        http("end", "sub", input={"text": "${steps.sub.outputs.inner.n}"}),
+    )
+    result = await carried_out(environment, steps, definition, input={"who": "Ann"})
+    assert [job.input for job in steps.jobs] == [{"text": "Ann"}, {"text": 1}]
+    assert result.outputs["sub"]["steps"] == {"inner": "completed"}
+
+
+async def test_a_workflow_that_starts_itself_comes_to_an_end(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    steps.workflows["dwf_self"] = flow(
+        {"id": "sub", "type": "sub_workflow", "with": {"workflow_id": "dwf_self"}}
+    )
+    error = await refused(environment, steps, steps.workflows["dwf_self"])
+    assert error.type == "too-deep"
+    assert len(steps.opened) == 5
+
+
+ASKED = flow(
+    http("one"),
+    {
+        "id": "ask",
+        "type": "approval",
+        "needs": ["one"],
+        "with": {"policy": POLICY, "title": "Pay ${steps.one.n}?"},
+        "input": {"total": "${steps.one.n}"},
+    },
+    {
+        "id": "yes",
+        "type": "condition",
+        "needs": ["ask"],
+        "with": {"if": "steps.ask.approved", "then": "pay", "else": "file"},
+    },
+    http("pay"),
+    http("file"),
+)
+
+
+@pytest.mark.parametrize(("decision", "effect"), [("approve", "pay:1"), ("reject", "file:1")])
+async def test_people_decide(
+    environment: WorkflowEnvironment, steps: Steps, decision: str, effect: str
+) -> None:
+    async with steps.serving(environment.client):
+        handle = await started(environment.client, execution(ASKED))
+        await until(lambda: status_is(handle, OperationStatus.WAITING_APPROVAL))
+        await decide(environment.client, handle, decision)
+        result = await handle.result()
+    assert steps.effects == ["one:1", effect]
+    assert result.outputs["ask"]["decided_by"] == ["user:ann"]
+    (asked,) = steps.asked
+    assert (asked.title, asked.step_id, asked.visit) == ("Pay 1?", "ask", 1)
+    assert [(one.label, one.text) for one in asked.evidence] == [("total", "1")]
+    assert steps.statuses[-1] == "completed"
+
+
+async def test_who_was_asked_is_told_when_the_execution_is_cancelled(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    async with steps.serving(environment.client):
+        handle = await started(environment.client, execution(ASKED))
+        await until(lambda: status_is(handle, OperationStatus.WAITING_APPROVAL))
+        request = await asked_by(handle, environment.client)
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        assert (await request.describe()).status is WorkflowExecutionStatus.CANCELED
+
+
+async def test_a_step_that_takes_too_long_fails(environment: WorkflowEnvironment, steps: Steps) -> None:
+    ask = {
+        "id": "ask",
+        "type": "approval",
+        "timeout": "2 days",
+        "with": {"policy": POLICY},
+        "on_error": "continue",
+    }
+    result = await carried_out(
+        environment, steps, flow(ask, http("end", "ask", when='steps.ask.error.type == "timeout"'))
+    )
+    assert result.steps == {"ask": "failed", "end": "completed"}
+
+
+async def test_a_long_execution_goes_on_as_a_new_run(environment: WorkflowEnvironment, steps: Steps) -> None:
+    lines = [{"sum": 20} for _ in range(12)]
+    definition = flow(
+        {"id": "fork", "type": "parallel", "with": {"branches": ["each", "later"]}},
+        LOOP,
+        {"id": "later", "type": "wait", "with": {"for": "30 days"}},
+        http("end", "each", "later", input={"n": "${steps.each.count}"}),
+    )
+    async with steps.serving(environment.client):
+        job = execution(definition, input={"lines": lines}, steps_in_run=4)
+        begun_at = await environment.get_current_time()
+        handle = await started(environment.client, job)
+        first = handle.first_execution_run_id
+        result = await handle.result()
+        assert (await handle.describe()).run_id != first
+        assert await environment.get_current_time() - begun_at < timedelta(days=31)
+    assert sorted(steps.effects) == sorted([*(f"each[{n}].pay:1" for n in range(12)), "end:1"])
+    assert steps.jobs[-1].input == {"n": 12}
+    assert result.outputs["each"]["count"] == 12
+    assert set(result.steps.values()) == {"completed"}
+
+
+async def test_a_step_that_gives_too_much_fails(environment: WorkflowEnvironment, steps: Steps) -> None:
+    async def much(job: StepJob) -> dict[str, Any]:
+        return {"body": "x" * 300_000}
+
+    steps.does["read"] = much
+    error = await refused(environment, steps, flow(http("read")))
+    assert error.type == "output-too-large"
+    assert "more than 256 KiB" in error.message
+
+
+async def test_attempts_are_counted_as_the_step_says(environment: WorkflowEnvironment, steps: Steps) -> None:
+    async def twice(job: StepJob) -> dict[str, Any]:
+        if len(steps.jobs) < 3:
+            raise ConnectionError
+        return {}
+
+    steps.does["read"] = twice
+    step = http("read", retry={"attempts": 3, "wait": "1 seconds"})
+    result = await carried_out(environment, steps, flow(step))
+    assert result.steps == {"read": "completed"}
+    assert steps.effects == ["read:1"] * 3
+
+
+async def is_at(handle: Handle, step: str, state: str) -> bool:
+    seen = await handle.query(RunDocumentWorkflow.execution)
+    return any(one.step_id == step and one.state == state for one in seen.steps)
+
+
+async def status_is(handle: Handle, status: OperationStatus) -> bool:
+    return (await handle.query(RunDocumentWorkflow.status)).status is status
+
+
+async def asked_by(handle: Handle, client: Client) -> Any:
+    seen = await handle.query(RunDocumentWorkflow.execution)
+    (operation_id,) = [one.operation_id for one in seen.steps if one.operation_id]
+    return client.get_workflow_handle_for(RequestApproval.run, operation_id)
+
+
+async def decide(client: Client, handle: Handle, decision: str) -> None:
+    request = await asked_by(handle, client)
+    event = {
+        "kind": "decided",
+        "key": "k",
+        "by": "user:ann",
+        "decision": decision,
+        "revision": "a" * 64,
+        "comment": "Because.",
+    }
+    await until(lambda: _opened(request))
+    await request.execute_update(RequestApproval.tell, ApprovalTold(event=event))
+
+
+async def _opened(request: Any) -> bool:
+    return (await request.describe()).status is WorkflowExecutionStatus.RUNNING
