@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from perdure.db.models import WorkflowApprovalRow
 from perdure.domain.approval_effects import Outcome
@@ -90,8 +91,8 @@ def approval_read(
     )
 
 
-def _stage(rules: Stage, stage: StageState | None, form: dict[str, object] | None) -> ApprovalStageRead:
-    told = {
+def _stage(rules: Stage, stage: StageState | None, form: dict[str, Any] | None) -> ApprovalStageRead:
+    told: dict[str, Any] = {
         "id": rules.id,
         "name": rules.name,
         "form": form,
