@@ -72,15 +72,15 @@ EXPIRIES = {24: "1 day", 72: "3 days", 168: "1 week", 720: "30 days", 2160: "90 
 # Turns of a loop that a page lists; those that failed come first.
 MOST_TURNS = 50
 _MOST_JSON = 20_000
-# The widest drawing that can be read when it is made to fit a column.
-_FITTING = 560
+# How wide a drawing is that can be read when it is made to fit a column; `workflows.css` knows the least.
+_FITTING = range(352, 561)
 
 
 def drawn(definition: WorkflowDefinition, views: Mapping[str, StepView] | None = None) -> Markup:
     """The diagram as part of a page, which has the colours; one that is not wide may be made smaller to fit."""
     drawing = diagram(definition, views, styled=False)
     width = re.search(r' width="(\d+)"', drawing)
-    if width and int(width[1]) <= _FITTING:
+    if width and int(width[1]) in _FITTING:
         drawing = drawing.replace("<svg ", '<svg class="fits" ', 1)
     return Markup(drawing)  # noqa: S704  # it escapes all texts
 
@@ -365,9 +365,10 @@ class ExecutionView:
     @property
     def title(self) -> str:
         """What it works on, by name."""
-        return self.document_title or (
-            "A document that is deleted" if self.read.document_id else "Without a document"
-        )
+        if self.document_title:
+            return self.document_title
+        what = "on a document that is deleted" if self.read.document_id else "without a document"
+        return f"{self.read.workflow_name}, {what}"
 
     @property
     def look(self) -> Look:

@@ -77,6 +77,12 @@ def test_a_diagram_in_a_page_brings_no_style_of_its_own() -> None:
     assert "<i>" not in shown
 
 
+@pytest.mark.parametrize(("across", "fits"), [(1, False), (2, True), (8, False)])
+def test_only_drawings_that_stay_readable_are_made_smaller(across: int, fits: bool) -> None:
+    steps = [step("a"), *(step(f"b{number}", "a") for number in range(across))]
+    assert ('class="fits"' in drawn(parse_definition({"name": "x", "steps": steps}))) is fits
+
+
 def test_steps_that_have_not_begun_are_shown_and_turns_stand_below_their_loop() -> None:
     definition = parse_definition(INVOICES)
     views = step_views(
@@ -166,6 +172,8 @@ def test_what_can_be_done_depends_on_the_status() -> None:
     closed = BEGAN + timedelta(minutes=2)
     assert execution(OperationStatus.COMPLETED, closed_at=closed).duration == "2 min 0 s"
     assert execution(OperationStatus.RUNNING).duration is None
+    assert execution(OperationStatus.RUNNING).title == "Invoices, without a document"
+    assert execution(OperationStatus.RUNNING, document_id="doc_1").title.endswith("that is deleted")
 
 
 def test_a_difference_shows_what_was_and_what_is() -> None:
