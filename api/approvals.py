@@ -189,7 +189,7 @@ class Approvals:
         return rows[-1][0] if len(rows) == _PAGE else ""
 
     async def follow_one(self, organisation_id: str, approval_id: str) -> None:
-        """Tell one request what became of its document and of who is asked."""
+        """Tell one request what became of its document, of who is asked, and of the label that it asks for."""
         async with self._database.transaction(organisation_id) as session:
             approvals = ApprovalRepository(session, organisation_id)
             row = await approvals.get(approval_id)
@@ -197,9 +197,12 @@ class Approvals:
                 return
             shown = await approvals.changed_document(row)
             gone = await approvals.asked_and_gone(approval_id)
+            answered = await approvals.is_answered(row)
         events: list[Event] = [ApproverLeft(key=f"left {row.sequence}", person=person) for person in gone]
         if row.document_id is not None and shown is None:
             events = [_document_deleted(row)]
+        elif answered:
+            events = [Cancelled(key=f"answered {row.result_id}", by="system", administrator=True)]
         elif shown is not None and shown.revision != row.revision:
             key = f"revised {row.sequence} {shown.revision}"
             events.append(Revised(key=key, by="system", revision=shown.revision))

@@ -16,6 +16,7 @@ from perdure.db.models import (
     ApprovalAssigneeRow,
     ApprovalCommentRow,
     ApprovalEffectRow,
+    ClassificationResultRow,
     DocumentRow,
     DocumentVersionRow,
     MembershipRow,
@@ -29,6 +30,7 @@ from perdure.domain.approval_policies import ApprovalPolicy, Principal, Principa
 from perdure.domain.approval_state import ApprovalState, Status, TimerKind, next_timer
 from perdure.domain.approvals import still_asked
 from perdure.domain.audit import canonical_json
+from perdure.domain.deciding import ResultStatus
 from perdure.domain.ids import new_id
 from perdure.domain.roles import Role
 from perdure.errors import FieldError, InvalidInputError, NotFoundError
@@ -250,7 +252,7 @@ class ApprovalRepository:
         row.due_at = due_at(state)
         row.opened_at = row.opened_at or state.at
         row.closed_at = state.at if state.status is Status.CLOSED else None
-        row.updated_at = func.now()
+        row.updated_at = datetime.now(UTC)
         await self._session.flush()
         await self._session.execute(
             delete(ApprovalAssigneeRow).where(ApprovalAssigneeRow.approval_id == row.id)
@@ -271,6 +273,11 @@ class ApprovalRepository:
     async def changed_document(self, row: WorkflowApprovalRow) -> Shown | None:
         """What is to be shown now; None when the document is gone."""
         return await self.newest(row.document_id) if row.document_id is not None else None
+
+    async def is_answered(self, row: WorkflowApprovalRow) -> bool:
+        """Whether the label that it asks for was told in another way."""
+        result = await self._session.get(ClassificationResultRow, row.result_id) if row.result_id else None
+        return result is not None and result.status != ResultStatus.OPEN
 
     async def asked_and_gone(self, approval_id: str) -> Sequence[str]:
         """Who is asked and has left the organisation."""

@@ -106,6 +106,18 @@ async def test_what_is_rejected_or_withdrawn_stays_in_the_review_queue(people: O
     await owner.post(f"{PATH}/results/{left[0]['id']}/review", 200, json={"label": "Complaint"})
 
 
+async def test_nobody_is_asked_any_more_when_the_label_was_told_in_the_queue(people: Office) -> None:
+    owner, ada = people.owner, people.ada
+    workflow_id = await asking(owner, policy(users(ada)))
+    answer = await classified(owner, text="Well, who knows.", workflow_id=workflow_id)
+    (approval_id,) = await waiting(ada)
+    await owner.post(f"{PATH}/results/{answer['id']}/review", 200, json={"label": "Complaint"})
+    assert (await closed(owner, approval_id))["outcome"] == "cancelled"
+    assert await ada.inbox(status="pending") == []
+    result = await owner.get(f"{PATH}/results/{answer['id']}")
+    assert (result["label"], result["review"]["reviewed_by"]) == ("Complaint", owner.user_id)
+
+
 async def test_a_batch_that_decides_when_all_are_answered_asks_once_for_each(people: Office) -> None:
     owner, ada = people.owner, people.ada
     workflow_id = await asking(owner, policy(users(ada)), threshold=None, target_accuracy=0.999)
