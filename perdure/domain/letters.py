@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 
-from perdure.schemas.messages import EventType, LetterKind
+from perdure.domain.message_kinds import EventType, LetterKind
 
 _SUBJECT_CHARACTERS = 150
 _SUMMARY_CHARACTERS = 2_000

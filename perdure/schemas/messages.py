@@ -5,7 +5,25 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 
+from perdure.domain.message_kinds import EventType, LetterKind
 from perdure.schemas.base import Contract, Id, Instant, RequestBody
+
+__all__ = [
+    "Channel",
+    "DeliverMessageInput",
+    "Delivered",
+    "DeliveryTry",
+    "EventType",
+    "LetterKind",
+    "MessageNew",
+    "MessageRead",
+    "MessageStatus",
+    "SecretRotate",
+    "WebhookEndpointCreate",
+    "WebhookEndpointCreated",
+    "WebhookEndpointRead",
+    "WebhookEndpointUpdate",
+]
 
 
 class Channel(StrEnum):
@@ -22,37 +40,6 @@ class MessageStatus(StrEnum):
     WAITING = "waiting"
     SENT = "sent"
     DEAD = "dead"
-
-
-class EventType(StrEnum):
-    """What other programs can be told of."""
-
-    APPROVAL_REQUESTED = "approval.requested"
-    APPROVAL_DECIDED = "approval.decided"
-    APPROVAL_COMPLETED = "approval.completed"
-    WORKFLOW_COMPLETED = "workflow.completed"
-    WORKFLOW_FAILED = "workflow.failed"
-    BUDGET_SOFT_REACHED = "budget.soft_reached"
-    PROVIDER_DEGRADED = "provider.degraded"
-    TEST = "test"
-    """Somebody tries an endpoint."""
-
-
-class LetterKind(StrEnum):
-    """Letters that are written anew whenever they are sent: `reference` says about what."""
-
-    APPROVAL_ASKED = "approval.asked"
-    APPROVAL_REMINDER = "approval.reminder"
-    APPROVAL_ESCALATED = "approval.escalated"
-    APPROVAL_NO_LONGER_ASKED = "approval.no_longer_asked"
-    APPROVAL_CHANGES_REQUESTED = "approval.changes_requested"
-    APPROVAL_COMPLETED = "approval.completed"
-    APPROVAL_OVERDUE = "approval.overdue"
-    APPROVAL_NEEDS_APPROVER = "approval.needs_approver"
-    NOTIFICATION = "notification"
-    """A step of a document workflow says it: `body` is `{"subject": …, "text": …}`."""
-    ALERT = "alert"
-    """The installation says it, in the same form."""
 
 
 class MessageNew(Contract):
