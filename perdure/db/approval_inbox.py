@@ -86,7 +86,7 @@ class Waiting:
         return DuePlace(self.due_at, self.row.id)
 
 
-_Listed = Select[tuple[WorkflowApprovalRow, str | None, datetime | None]]
+_Listed = Select[WorkflowApprovalRow, str | None, datetime | None]
 _DueAt = ColumnElement[datetime | None] | InstrumentedAttribute[datetime | None]
 
 
@@ -154,7 +154,7 @@ class ApprovalInbox:
         return list(await self._session.scalars(statement))
 
     async def _read(self, statement: _Listed) -> Sequence[Waiting]:
-        rows = (await self._session.execute(statement)).all()
+        rows = await self._session.execute(statement)
         return [Waiting(row, stage, due_at) for row, stage, due_at in rows]
 
     def _conditions(self, wanted: InboxFilter) -> list[ColumnElement[bool]]:
