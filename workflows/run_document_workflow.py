@@ -413,7 +413,7 @@ class RunDocumentWorkflow(Operation):
             if activity is ASK_MODEL:
                 identity = f"{identity}/model"
             try:
-                return await workflow.execute_activity(
+                output: StepOutput = await workflow.execute_activity(
                     activity.name,
                     job,
                     result_type=StepOutput,
@@ -421,6 +421,7 @@ class RunDocumentWorkflow(Operation):
                     summary=job.step_id,
                     **policy,
                 )
+                break
             except ActivityError as error:
                 again += 1
                 if _worker_died(error) and deaths < _MOST_DEATHS:
@@ -432,6 +433,7 @@ class RunDocumentWorkflow(Operation):
             if self._resumes == resumes:
                 await self._hold(reason, held)
                 held += 1
+        return output
 
     async def _approval(self, frame: Frame, step: Step, values: Values) -> dict[str, Any]:
         request = approval_request(self._job_of(frame, step, values), step.name or step.id)
