@@ -51,7 +51,7 @@ async def upload(page: Page, url: str) -> None:
 async def test_a_request_is_decided_by_keyboard_with_its_document_beside_it(
     visit: Visit, url: str, pictures: Path | None
 ) -> None:
-    async with visit() as page:
+    async with visit(expected=("422",)) as page:
         email = await register(page, url)
         await upload(page, url)
         form = {
