@@ -37,8 +37,7 @@ from api.routes.console_workflow_views import (
     shown_json,
     step_views,
 )
-from api.routes.console_workflows import FAULTS, said_of, texts_of
-from api.routes.document_workflows import WorkflowId
+from api.routes.console_workflows import FAULTS, WorkflowId, said_of, texts_of
 from api.routes.workflow_executions import ExecutionId
 from api.workflow_library import WorkflowLibrary
 from perdure.db.console_repository import ConsoleRepository
@@ -206,7 +205,7 @@ async def steer_execution(
 # Starting
 
 
-@router.get("/{workflow_id}/execute")
+@router.get("/{document_workflow_id}/execute")
 async def show_execute(
     workflow_id: WorkflowId,
     pages: Shown,
@@ -261,7 +260,7 @@ async def _offered_documents(
     return [*(document for document in more if document), *newest]
 
 
-@router.post("/{workflow_id}/execute")
+@router.post("/{document_workflow_id}/execute")
 async def execute(
     *,
     workflow_id: WorkflowId,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 from starlette.responses import JSONResponse, Response
@@ -30,7 +30,7 @@ from api.routes.console_workflow_views import (
     parameter_fields,
     parameters_given,
 )
-from api.routes.document_workflows import TemplateName, VersionNumber, WorkflowId
+from api.routes.document_workflows import TemplateName
 from api.workflow_library import (
     NewDefinition,
     WorkflowLibrary,
@@ -40,6 +40,7 @@ from api.workflow_library import (
 )
 from perdure.db.document_workflows import count_steps, version_detail, version_read
 from perdure.domain.audit import Actor
+from perdure.domain.ids import ID_PATTERN
 from perdure.domain.workflow_reading import draft
 from perdure.domain.workflow_yaml import MAX_CHARACTERS
 from perdure.errors import (
@@ -60,6 +61,8 @@ router = APIRouter(prefix="/workflows", route_class=ConsoleRoute, include_in_sch
 
 Reader = Annotated[Principal, require("workflows:read")]
 Writer = Annotated[Principal, require("workflows:write")]
+WorkflowId = Annotated[str, Path(alias="document_workflow_id", pattern=ID_PATTERN)]
+VersionNumber = Annotated[int, Path(alias="number", ge=1, le=1_000_000)]
 CursorField = Annotated[str, Query(max_length=512)]
 VersionField = Annotated[int | None, Query(ge=1, le=1_000_000)]
 
@@ -367,7 +370,7 @@ async def import_shared(
 # One workflow
 
 
-@router.get("/{workflow_id}")
+@router.get("/{document_workflow_id}")
 async def show_workflow(
     workflow_id: WorkflowId,
     pages: Shown,
@@ -379,7 +382,7 @@ async def show_workflow(
     return await _workflow_page(pages, caller, library, workflow_id, before=before)
 
 
-@router.get("/{workflow_id}/versions/{version}")
+@router.get("/{document_workflow_id}/versions/{number}")
 async def show_version(
     workflow_id: WorkflowId,
     version: VersionNumber,
@@ -426,7 +429,7 @@ async def _workflow_page(
     )
 
 
-@router.get("/{workflow_id}/download")
+@router.get("/{document_workflow_id}/download")
 async def download(
     workflow_id: WorkflowId,
     caller: Reader,
@@ -444,7 +447,7 @@ async def download(
     )
 
 
-@router.get("/{workflow_id}/edit")
+@router.get("/{document_workflow_id}/edit")
 async def show_edit(
     workflow_id: WorkflowId,
     pages: Shown,
@@ -459,7 +462,7 @@ async def show_edit(
     return await _form_page(pages, caller, library, text, workflow=workflow)
 
 
-@router.post("/{workflow_id}/edit")
+@router.post("/{document_workflow_id}/edit")
 async def make_version(
     workflow_id: WorkflowId,
     request: Request,
@@ -487,7 +490,7 @@ async def make_version(
     return pages.redirect(f"/workflows/{workflow_id}", notice)
 
 
-@router.get("/{workflow_id}/diff")
+@router.get("/{document_workflow_id}/diff")
 async def show_diff(
     workflow_id: WorkflowId,
     pages: Shown,
@@ -511,7 +514,7 @@ async def show_diff(
     )
 
 
-@router.post("/{workflow_id}/archive")
+@router.post("/{document_workflow_id}/archive")
 async def archive(
     workflow_id: WorkflowId,
     pages: Shown,
@@ -524,7 +527,7 @@ async def archive(
     return pages.redirect("/workflows", "workflow-archived")
 
 
-@router.post("/{workflow_id}/share")
+@router.post("/{document_workflow_id}/share")
 async def share(
     workflow_id: WorkflowId,
     request: Request,

@@ -55,7 +55,7 @@ RESOURCES = {
 # Query parameters without which a route looks elsewhere.
 QUERIES = {"GET /api/v1/profiles/{subject:path}": {"space": ("spaces", "name")}}
 # Path parameters that name no resource of an organisation.
-WORDS = {"verb": "pause", "template": "invoice-approval", "name": "invoice-approval"}
+WORDS = {"verb": "pause", "template": "invoice-approval", "name": "invoice-approval", "token": "none"}
 
 # Who needs no log-in, and why.
 PUBLIC = {

@@ -154,5 +154,6 @@ def test_what_can_be_read_of_a_definition_with_faults_is_drawn() -> None:
     }
     drawn = diagram(draft(broken))
     assert {"a", "b"} <= boxes(drawn).keys()
-    for value in (None, [], {"steps": {}}, {"steps": [[], None]}, "x"):
+    others: list[Any] = [None, [], {"steps": {}}, {"steps": [[], None]}, "x"]
+    for value in others:
         ElementTree.fromstring(diagram(draft(value)))  # noqa: S314  # it was just drawn
