@@ -7,16 +7,18 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from temporalio import activity
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from perdure.domain.ids import new_id
 from perdure.errors import PerdureError
 from perdure.schemas.approval_requests import ApprovalOpened, OpenApproval, RequestApprovalInput
 from perdure.schemas.approval_transitions import TransitionJob, TransitionWritten
-from perdure.schemas.operations import StatusChange
+from perdure.schemas.operations import OperationStatus, StatusChange
 from perdure.schemas.workflow_executions import (
     OpenSubWorkflow,
     RunDocumentWorkflowInput,
@@ -223,3 +225,30 @@ async def until(holds: Callable[[], Awaitable[bool] | bool]) -> None:
             return
         await asyncio.sleep(0.05)
     raise TimeoutError(holds)
+
+
+async def carried_out(
+    environment: WorkflowEnvironment, steps: Steps, definition: dict[str, Any], **fields: Any
+) -> RunDocumentWorkflowResult:
+    async with steps.serving(environment.client):
+        handle = await started(environment.client, execution(definition, **fields))
+        return await asyncio.wait_for(handle.result(), 30)
+
+
+async def refused(
+    environment: WorkflowEnvironment, steps: Steps, definition: dict[str, Any], **fields: Any
+) -> ApplicationError:
+    with pytest.raises(WorkflowFailureError) as failure:
+        await carried_out(environment, steps, definition, **fields)
+    cause = failure.value.cause
+    assert isinstance(cause, ApplicationError)
+    return cause
+
+
+async def is_at(handle: Handle, step: str, state: str) -> bool:
+    seen = await handle.query(RunDocumentWorkflow.execution)
+    return any(one.step_id == step and one.state == state for one in seen.steps)
+
+
+async def status_is(handle: Handle, status: OperationStatus) -> bool:
+    return (await handle.query(RunDocumentWorkflow.status)).status is status

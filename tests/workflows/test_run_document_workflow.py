@@ -6,16 +6,25 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
-from temporalio.exceptions import ApplicationError
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
-from perdure.schemas.approval_requests import ApprovalTold
 from perdure.schemas.operations import OperationStatus
-from perdure.schemas.workflow_executions import RunDocumentWorkflowResult, StepJob
+from perdure.schemas.workflow_executions import StepJob
 from tests.time_skipping import time_skipping
-from tests.workflows.executing import POLICY, Handle, Steps, execution, failing, flow, http, started, until
-from workflows.request_approval import RequestApproval
+from tests.workflows.executing import (
+    Steps,
+    carried_out,
+    execution,
+    failing,
+    flow,
+    http,
+    is_at,
+    refused,
+    started,
+    status_is,
+    until,
+)
 from workflows.run_document_workflow import RunDocumentWorkflow
 
 pytestmark = pytest.mark.time_skipping
@@ -31,24 +40,6 @@ async def environment() -> AsyncIterator[WorkflowEnvironment]:
 @pytest.fixture
 def steps() -> Steps:
     return Steps()
-
-
-async def carried_out(
-    environment: WorkflowEnvironment, steps: Steps, definition: dict[str, Any], **fields: Any
-) -> RunDocumentWorkflowResult:
-    async with steps.serving(environment.client):
-        handle = await started(environment.client, execution(definition, **fields))
-        return await asyncio.wait_for(handle.result(), 30)
-
-
-async def refused(
-    environment: WorkflowEnvironment, steps: Steps, definition: dict[str, Any], **fields: Any
-) -> ApplicationError:
-    with pytest.raises(WorkflowFailureError) as failure:
-        await carried_out(environment, steps, definition, **fields)
-    cause = failure.value.cause
-    assert isinstance(cause, ApplicationError)
-    return cause
 
 
 async def test_what_steps_give_leads_to_what_comes_after(
@@ -373,97 +364,6 @@ async def test_a_cancelled_execution_undoes_what_it_did(
     assert steps.statuses == ["cancelled"]
 
 
-async def test_a_workflow_within_a_workflow(environment: WorkflowEnvironment, steps: Steps) -> None:
-    steps.workflows["dwf_inner"] = flow(http("inner", input={"text": "${input.name}"}))
-    definition = flow(
-        {
-            "id": "sub",
-            "type": "sub_workflow",
-            "with": {"workflow_id": "dwf_inner", "input": {"name": "${input.who}"}},
-        },
-        http("end", "sub", input={"text": "${steps.sub.outputs.inner.n}"}),
-    )
-    result = await carried_out(environment, steps, definition, input={"who": "Ann"})
-    assert [job.input for job in steps.jobs] == [{"text": "Ann"}, {"text": 1}]
-    assert result.outputs["sub"]["steps"] == {"inner": "completed"}
-
-
-async def test_a_workflow_that_starts_itself_comes_to_an_end(
-    environment: WorkflowEnvironment, steps: Steps
-) -> None:
-    steps.workflows["dwf_self"] = flow(
-        {"id": "sub", "type": "sub_workflow", "with": {"workflow_id": "dwf_self"}}
-    )
-    error = await refused(environment, steps, steps.workflows["dwf_self"])
-    assert error.type == "too-deep"
-    assert len(steps.opened) == 5
-
-
-ASKED = flow(
-    http("one"),
-    {
-        "id": "ask",
-        "type": "approval",
-        "needs": ["one"],
-        "with": {"policy": POLICY, "title": "Pay ${steps.one.n}?"},
-        "input": {"total": "${steps.one.n}"},
-    },
-    {
-        "id": "yes",
-        "type": "condition",
-        "needs": ["ask"],
-        "with": {"if": "steps.ask.approved", "then": "pay", "else": "file"},
-    },
-    http("pay"),
-    http("file"),
-)
-
-
-@pytest.mark.parametrize(("decision", "effect"), [("approve", "pay:1"), ("reject", "file:1")])
-async def test_people_decide(
-    environment: WorkflowEnvironment, steps: Steps, decision: str, effect: str
-) -> None:
-    async with steps.serving(environment.client):
-        handle = await started(environment.client, execution(ASKED))
-        await until(lambda: status_is(handle, OperationStatus.WAITING_APPROVAL))
-        await decide(environment.client, handle, decision)
-        result = await handle.result()
-    assert steps.effects == ["one:1", effect]
-    assert result.outputs["ask"]["decided_by"] == ["user:ann"]
-    (asked,) = steps.asked
-    assert (asked.title, asked.step_id, asked.visit) == ("Pay 1?", "ask", 1)
-    assert [(one.label, one.text) for one in asked.evidence] == [("total", "1")]
-    assert steps.statuses[-1] == "completed"
-
-
-async def test_who_was_asked_is_told_when_the_execution_is_cancelled(
-    environment: WorkflowEnvironment, steps: Steps
-) -> None:
-    async with steps.serving(environment.client):
-        handle = await started(environment.client, execution(ASKED))
-        await until(lambda: status_is(handle, OperationStatus.WAITING_APPROVAL))
-        request = await asked_by(handle, environment.client)
-        await handle.cancel()
-        with pytest.raises(WorkflowFailureError):
-            await handle.result()
-        assert (await request.describe()).status is WorkflowExecutionStatus.CANCELED
-
-
-async def test_a_step_that_takes_too_long_fails(environment: WorkflowEnvironment, steps: Steps) -> None:
-    # So short, because the server skips no time while a workflow waits for another.
-    ask = {
-        "id": "ask",
-        "type": "approval",
-        "timeout": "1 seconds",
-        "with": {"policy": POLICY},
-        "on_error": "continue",
-    }
-    result = await carried_out(
-        environment, steps, flow(ask, http("end", "ask", when='steps.ask.error.type == "timeout"'))
-    )
-    assert result.steps == {"ask": "failed", "end": "completed"}
-
-
 async def test_a_long_execution_goes_on_as_a_new_run(environment: WorkflowEnvironment, steps: Steps) -> None:
     lines = [{"sum": 20} for _ in range(12)]
     definition = flow(
@@ -509,36 +409,3 @@ async def test_attempts_are_counted_as_the_step_says(environment: WorkflowEnviro
     result = await carried_out(environment, steps, flow(step))
     assert result.steps == {"read": "completed"}
     assert steps.effects == ["read:1"] * 3
-
-
-async def is_at(handle: Handle, step: str, state: str) -> bool:
-    seen = await handle.query(RunDocumentWorkflow.execution)
-    return any(one.step_id == step and one.state == state for one in seen.steps)
-
-
-async def status_is(handle: Handle, status: OperationStatus) -> bool:
-    return (await handle.query(RunDocumentWorkflow.status)).status is status
-
-
-async def asked_by(handle: Handle, client: Client) -> Any:
-    seen = await handle.query(RunDocumentWorkflow.execution)
-    (operation_id,) = [one.operation_id for one in seen.steps if one.operation_id]
-    return client.get_workflow_handle_for(RequestApproval.run, operation_id)
-
-
-async def decide(client: Client, handle: Handle, decision: str) -> None:
-    request = await asked_by(handle, client)
-    event = {
-        "kind": "decided",
-        "key": "k",
-        "by": "user:ann",
-        "decision": decision,
-        "revision": "a" * 64,
-        "comment": "Because.",
-    }
-    await until(lambda: _opened(request))
-    await request.execute_update(RequestApproval.tell, ApprovalTold(event=event))
-
-
-async def _opened(request: Any) -> bool:
-    return (await request.describe()).status is WorkflowExecutionStatus.RUNNING
