@@ -198,7 +198,9 @@ class Approvals:
             shown = await approvals.changed_document(row)
             gone = await approvals.asked_and_gone(approval_id)
             answered = await approvals.is_answered(row)
-        events: list[Event] = [ApproverLeft(key=f"left {row.sequence}", person=person) for person in gone]
+        events: list[Event] = [
+            ApproverLeft(key=f"left {person} {row.sequence}", person=person) for person in gone
+        ]
         if row.document_id is not None and shown is None:
             events = [_document_deleted(row)]
         elif answered:
@@ -323,7 +325,7 @@ def _of_members(row: WorkflowApprovalRow, roles: dict[str, tuple[str, ...]], lef
             key = f"members {state.sequence} {role}"
             events.append(MembersChanged(key=key, role=role, members=tuple(sorted(members))))
     if left is not None and left not in state.gone:
-        events.append(ApproverLeft(key=f"left {state.sequence}", person=left))
+        events.append(ApproverLeft(key=f"left {left} {state.sequence}", person=left))
     return events
 
 

@@ -12,14 +12,18 @@ import pytest
 import structlog
 from argon2 import PasswordHasher
 from fastapi import Depends, FastAPI
+from temporalio.client import Client
 
 from api import dependencies, problems
+from api.approvals import Approvals
 from api.middleware import RequestMiddleware
+from api.operations import Operations
 from api.routes import api_keys, auth, members, organisation
 from perdure.db.session import Database
 from perdure.domain.ids import new_id
 from perdure.domain.passwords import Passwords
 from perdure.ports.rate_limits import RateStore
+from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
 
 PASSWORD = "a fine password"
@@ -82,6 +86,10 @@ async def application_of(
     authenticator = dependencies.install(
         application, settings, database, passwords=quick_passwords(), rate_store=rate_store
     )
+    # Temporal is asked for nothing: no approval is open here.
+    temporal = await Client.connect("127.0.0.1:1", lazy=True)
+    operations = Operations(database, temporal, settings, application.state.metrics)
+    application.state.approvals = Approvals(database, temporal, operations, load_secret_key(settings))
     for module in (auth, members, organisation, api_keys):
         application.include_router(module.router)
     application.add_middleware(RequestMiddleware, settings=settings)
