@@ -262,6 +262,20 @@ class WorkflowExecutions:
             _RECORD_STEPS,
             {"execution_id": record.execution_id, "sequence": record.sequence, "steps": json.dumps(steps)},
         )
+        await self._begun(record)
+
+    async def _begun(self, record: StepsRecord) -> None:
+        """An execution that begins with a wait has no activity yet that would say that it runs."""
+        row = await self._session.get(OperationRow, record.operation_id)
+        if row is not None and row.status == OperationStatus.PENDING.value:
+            await OperationRepository(self._session).record_status(
+                StatusChange(
+                    organisation_id=record.organisation_id,
+                    operation_id=record.operation_id,
+                    run_id=record.run_id,
+                    status=OperationStatus.RUNNING,
+                )
+            )
 
     # Many documents
 
