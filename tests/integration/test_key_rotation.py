@@ -206,7 +206,8 @@ def activities(database: Database, keyring: Keyring) -> EncryptionActivities:
     [
         ("a.gone", 1, "provider_keys.sealed"),
         ("organisation_secrets.sealed", 0, "provider_keys.sealed"),
-        ("provider_keys.sealed", 0, None),
+        ("provider_keys.sealed", 0, "webhook_endpoints.sealed_previous_secret"),
+        ("webhook_endpoints.sealed_url", 0, None),
         ("z.gone", 0, None),
     ],
 )
