@@ -76,6 +76,8 @@ LOOP_CONCURRENCY = 5
 _IN_A_ROW = 400
 _BREATH = timedelta(milliseconds=1)
 _WRITTEN_AFTER = timedelta(seconds=1)
+# More than any step is visited in an attempt.
+_VISITS_APART = 1_000_000
 # Workers that died under an activity are no attempts of the step.
 _MOST_DEATHS = 20
 _AT_ONCE = frozenset(
@@ -107,7 +109,7 @@ class RunDocumentWorkflow(Operation):
         self._bodies: dict[str, Course] = {}
         # Steps under way; those of them that people are asked by; activities and workflows under way.
         self._open = self._asking = self._busy = 0
-        self._ended = self._in_a_row = self._outputs = self._sequence = 0
+        self._ended = self._in_a_row = self._outputs = self._sequence = self._before = 0
         self._resting = self._is_over = False
         self._broken: BaseException | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -141,14 +143,16 @@ class RunDocumentWorkflow(Operation):
         self._execution = job
         definition, course = understood(job.definition)
         self._parameters = bind(definition, job.parameters)
-        if job.state is None:
-            self._root = Frame(course, {})
-            moved = course.begin()
-        else:
-            self._root = Frame.of(course, job.state["frame"])
-            self._records.take_up(job.state["records"])
-            self._outputs = size_of(job.state["frame"])
+        state = job.state or {}
+        self._before = int(state.get("before", 0))
+        if "frame" in state:
+            self._root = Frame.of(course, state["frame"])
+            self._records.take_up(state["records"])
+            self._outputs = size_of(state["frame"])
             moved = _resumed(self._root)
+        else:
+            self._root = Frame(course, {})
+            moved = course.begin(self._before)
         root = self._root
         self.report(done=0, total=len(course.steps))
         try:
@@ -177,7 +181,9 @@ class RunDocumentWorkflow(Operation):
         """What steps did is written, whatever ended the execution."""
         self._is_over = True
         if self._has_begun():
-            await self._write()
+            # What was undone is done anew by a next attempt: its effects are others.
+            is_undone = error.type == "cancelled"
+            await self._write(state={"before": self._before + _VISITS_APART} if is_undone else None)
 
     def _has_begun(self) -> bool:
         return hasattr(self, "_root")
@@ -221,7 +227,8 @@ class RunDocumentWorkflow(Operation):
             workflow.continue_as_new(job.model_copy(update={"state": self._kept()}))
 
     def _kept(self) -> dict[str, Any]:
-        return {"frame": self._root.kept(), "records": self._records.kept()}
+        kept = {"frame": self._root.kept(), "records": self._records.kept()}
+        return {**kept, "before": self._before} if self._before else kept
 
     # Steps of a frame
 
@@ -567,7 +574,7 @@ class RunDocumentWorkflow(Operation):
             inner = Frame.of(course, held or {}, prefix, frame, scope)
             loop.frames[index] = inner
             try:
-                self._move(inner, _resumed(inner) if held else course.begin())
+                self._move(inner, _resumed(inner) if held else course.begin(self._before))
                 await inner.over.wait()
                 if inner.failure is not None:
                     detail = f"{inner.failed_step}: {inner.failure.detail}"

@@ -137,11 +137,11 @@ class Course:
             ordered = [to for label, to in step.sends if label != _COMPENSATE]
             self._following[step.id] = tuple(dict.fromkeys([*self._needed_by[step.id], *ordered]))
 
-    def begin(self) -> Moved:
-        """The first step."""
-        state = {identifier: StepRun() for identifier in self.steps}
+    def begin(self, visits: int = 0) -> Moved:
+        """The first step. `visits` are those of an attempt before, whose effects were undone."""
+        state = {identifier: StepRun(visit=visits, uncounted=visits) for identifier in self.steps}
         first = next(iter(self.steps))
-        state[first] = StepRun(RunState.RUNNING, visit=1)
+        state[first] = StepRun(RunState.RUNNING, visit=visits + 1, uncounted=visits)
         return Moved(self._pass_over(state), (first,))
 
     def advance(self, state: State, event: Ended) -> Moved:

@@ -276,3 +276,11 @@ def test_a_loop_beside_one_with_bounds_is_refused() -> None:
     assert [error.detail for error in refused.value.errors] == [
         "is in a loop without bounds: check, mend; give one of them max_visits"
     ]
+
+
+def test_an_attempt_after_one_that_was_undone_has_effects_of_its_own() -> None:
+    course = Course((a("ask", max_visits=1), a("end", "ask")))
+    moved = course.begin(1_000)
+    moved = course.advance(moved.state, Completed("ask"))
+    assert moved.starts == ("end",)
+    assert (moved.state["ask"].visit, moved.state["end"].visit) == (1_001, 1_001)
