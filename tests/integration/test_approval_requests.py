@@ -23,6 +23,7 @@ from perdure.schemas.approval_requests import ApprovalRead, ApprovalResult, Appr
 from perdure.schemas.approvals import event_json
 from tests.accounts import Account
 from tests.approval_service import Team, eventually, policy_for
+from tests.approving import office, policy, requested, users
 from workflows.request_approval import RequestApproval
 
 
@@ -109,13 +110,13 @@ async def test_many_duplicates_of_a_decision_count_once(team: Team) -> None:
 
 
 async def test_who_decides_at_once_is_counted_each_once(team: Team) -> None:
-    team = await Team.gathered(team.approvals, team.database, members=9)
+    team = await Team.gathered(team.approvals, team.database, members=24)
     approval = await team.asked(policy=policy_for(team.people, "all"))
     await asyncio.gather(*(team.decide(approval, person) for person in team.people))
     ended = await team.until(approval.id, closed)
     assert ended.outcome is Outcome.APPROVED
     trail = await team.trail(approval.id)
-    assert trail.count(("approval.decided", "approve")) == 9
+    assert trail.count(("approval.decided", "approve")) == 24
     assert trail.count(("approval.completed", "approved:certain")) == 1
     people = [person for kind, person in await team.messages(approval.id) if kind == "approval.asked"]
     assert people == team.people
@@ -268,6 +269,33 @@ async def test_who_leaves_is_replaced_though_nobody_says_so(team: Team) -> None:
     trail = await team.trail(approval.id)
     assert trail.count(("approval.approver_left", None)) == 1
     assert trail.count(("approval.escalated", None)) == 1
+
+
+async def test_removing_a_member_tells_requests_at_once_and_their_role_goes_too(product: FastAPI) -> None:
+    async with office(product) as people:
+        owner, ada, ben = people.owner, people.ada, people.ben
+        first = policy(users(ada), escalate_to=users(ben))["stages"][0]
+        second = {"id": "second", "approvers": [{"role": "approver"}], "rule": "any"}
+        approval_id = await requested(owner, {"stages": [first, second]})
+        answer = await owner.http.delete(f"/api/v1/members/{ada.user_id}")
+        assert answer.status_code == 204
+        await eventually(ben.inbox, lambda found: found == [approval_id])
+        answer = await owner.http.patch(f"/api/v1/members/{ben.user_id}", json={"role": "member"})
+        assert answer.status_code == 200
+        page = await owner.get("/audit", subject=approval_id, limit=100)
+        assert "approval.members_changed" in {event["action"] for event in page["items"]}
+
+
+async def test_all_who_leave_at_once_are_replaced(team: Team) -> None:
+    ann, ben, cid = team.people
+    approval = await team.asked(
+        policy=policy_for([ann, ben], escalate_to=[{"user": cid.removeprefix("user:")}])
+    )
+    await team.leaves(ann)
+    await team.leaves(ben)
+    await team.approvals.follow_one(team.organisation_id, approval.id)
+    assert await team.inbox(cid) == [approval.id]
+    assert [await team.inbox(person) for person in (ann, ben)] == [[], []]
 
 
 async def test_stages_that_open_later_ask_the_members_of_then(team: Team) -> None:
