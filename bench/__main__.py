@@ -34,6 +34,7 @@ GROUPS = {
     "providers": "bench.providers",
     "classification": "bench.classification",
     "approvals": "bench.approvals",
+    "document_workflows": "bench.document_workflows",
     "codec": "bench.codec",
     "backup": "bench.backup",
     "text_analysis": "bench.text_analysis",

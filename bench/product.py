@@ -26,6 +26,7 @@ SCOPES = (
     *("documents:read", "documents:write", "search:read", "operations:read", "operations:write"),
     *("memories:read", "memories:write"),
     *("classification:read", "classification:write"),
+    *("workflows:read", "workflows:write", "workflows:execute"),
 )
 
 

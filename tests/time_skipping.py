@@ -19,9 +19,7 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
     """A server that knows our search attributes."""
     if not _SERVER.exists():
         pytest.fail("no time-skipping server: `make tools` fetches it")
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(_SERVER), data_converter=pydantic_data_converter
-    ) as environment:
+    async with await _started() as environment:
         keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
         await environment.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(
@@ -29,3 +27,16 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
             )
         )
         yield environment
+
+
+async def _started(attempts: int = 4) -> WorkflowEnvironment:
+    """The SDK gives it five seconds, which a busy machine may need more than once."""
+    for left in reversed(range(attempts)):
+        try:
+            return await WorkflowEnvironment.start_time_skipping(
+                test_server_existing_path=str(_SERVER), data_converter=pydantic_data_converter
+            )
+        except RuntimeError:
+            if not left:
+                raise
+    raise AssertionError

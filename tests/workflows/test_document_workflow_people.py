@@ -1,5 +1,9 @@
-"""Steps that wait for people, and for workflows of their own; on a server whose time is not skipped by them."""
+"""Steps that wait for people and for workflows of their own, and executions that are cancelled.
 
+They have a server of their own: the one that skips time skips none any more after these.
+"""
+
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from perdure.schemas.approval_requests import ApprovalTold
 from perdure.schemas.operations import OperationStatus
+from perdure.schemas.workflow_executions import StepJob
 from tests.time_skipping import time_skipping
 from tests.workflows.executing import (
     POLICY,
@@ -16,8 +21,10 @@ from tests.workflows.executing import (
     Steps,
     carried_out,
     execution,
+    failing,
     flow,
     http,
+    is_at,
     refused,
     started,
     status_is,
@@ -154,3 +161,39 @@ async def decide(client: Client, handle: Handle, decision: str) -> None:
 
 async def _opened(request: Any) -> bool:
     return (await request.describe()).status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_a_cancelled_execution_undoes_what_it_did(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    begun = asyncio.Event()
+
+    async def hang(job: StepJob) -> dict[str, Any]:
+        begun.set()
+        await asyncio.Event().wait()
+        return {}
+
+    steps.does |= {"send": hang, "refund": failing()}
+    definition = flow(
+        http("book", compensate="unbook"),
+        http("pay", "book", compensate="refund"),
+        {"id": "note", "type": "wait", "needs": ["book"], "with": {"for": "30 days"}},
+        http("send", "pay", compensate="recall"),
+        http("unbook", input={"of": "${steps.book.n}"}),
+        http("refund"),
+        http("recall"),
+    )
+    async with steps.serving(environment.client):
+        handle = await started(environment.client, execution(definition))
+        await asyncio.wait_for(begun.wait(), 20)
+        await until(lambda: is_at(handle, "note", "waiting"))
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
+    assert steps.effects == ["book:1", "pay:1", "send:1", "refund:1", "unbook:1"]
+    assert steps.jobs[-1].input == {"of": 1}
+    written = steps.written()
+    assert (written["book"], written["pay"], written["refund"]) == ("compensated", "completed", "failed")
+    assert (written["send"], written["note"]) == ("cancelled", "cancelled")
+    assert steps.statuses == ["cancelled"]

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
 from perdure.schemas.operations import OperationStatus
@@ -326,42 +325,6 @@ async def test_a_pause_comes_before_the_next_step(environment: WorkflowEnvironme
         await handle.signal(RunDocumentWorkflow.resume)
         await handle.result()
     assert steps.effects == ["one:1", "two:1"]
-
-
-async def test_a_cancelled_execution_undoes_what_it_did(
-    environment: WorkflowEnvironment, steps: Steps
-) -> None:
-    begun = asyncio.Event()
-
-    async def hang(job: StepJob) -> dict[str, Any]:
-        begun.set()
-        await asyncio.Event().wait()
-        return {}
-
-    steps.does |= {"send": hang, "refund": failing()}
-    definition = flow(
-        http("book", compensate="unbook"),
-        http("pay", "book", compensate="refund"),
-        {"id": "note", "type": "wait", "needs": ["book"], "with": {"for": "30 days"}},
-        http("send", "pay", compensate="recall"),
-        http("unbook", input={"of": "${steps.book.n}"}),
-        http("refund"),
-        http("recall"),
-    )
-    async with steps.serving(environment.client):
-        handle = await started(environment.client, execution(definition))
-        await asyncio.wait_for(begun.wait(), 20)
-        await until(lambda: is_at(handle, "note", "waiting"))
-        await handle.cancel()
-        with pytest.raises(WorkflowFailureError):
-            await handle.result()
-        assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
-    assert steps.effects == ["book:1", "pay:1", "send:1", "refund:1", "unbook:1"]
-    assert steps.jobs[-1].input == {"of": 1}
-    written = steps.written()
-    assert (written["book"], written["pay"], written["refund"]) == ("compensated", "completed", "failed")
-    assert (written["send"], written["note"]) == ("cancelled", "cancelled")
-    assert steps.statuses == ["cancelled"]
 
 
 async def test_a_long_execution_goes_on_as_a_new_run(environment: WorkflowEnvironment, steps: Steps) -> None:
