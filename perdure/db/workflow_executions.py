@@ -460,7 +460,7 @@ def _start(operation: OperationRow) -> ExecutionStart:
     )
 
 
-def _joined() -> Select[Any]:
+def _joined() -> Select[WorkflowExecutionRow, OperationRow, str]:
     return (
         select(WorkflowExecutionRow, OperationRow, DocumentWorkflowRow.name)
         .join(OperationRow, OperationRow.id == WorkflowExecutionRow.operation_id)
@@ -468,7 +468,7 @@ def _joined() -> Select[Any]:
     )
 
 
-def _read(found: Row[Any]) -> WorkflowExecutionRead:
+def _read(found: Row[WorkflowExecutionRow, OperationRow, str]) -> WorkflowExecutionRead:
     execution, operation, name = found
     return WorkflowExecutionRead(
         id=execution.id,

@@ -129,7 +129,8 @@ def _check(events: Any) -> None:
 
 
 def _refused(event: "Event", what: str) -> MalformedRequestError:
-    return MalformedRequestError(f"the YAML {what} (line {event.start_mark.line + 1})")
+    place = f" (line {event.start_mark.line + 1})" if event.start_mark else ""
+    return MalformedRequestError(f"the YAML {what}{place}")
 
 
 class _Plain:

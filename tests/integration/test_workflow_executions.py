@@ -68,7 +68,7 @@ async def test_what_cannot_be_executed_is_refused_before_anything_is_written(cal
     await caller.post(path, 404, json={**given, "document_id": nobody})
     many = await caller.post(path, 422, json={**given, "document_ids": [nobody]})
     assert [error["pointer"] for error in many["errors"]] == ["/body/document_ids/0"]
-    for body in (
+    refused: tuple[dict[str, Any], ...] = (
         {"document_ids": []},
         {"document_ids": [nobody, nobody]},
         {"document_id": nobody, "document_ids": [nobody]},
@@ -76,7 +76,8 @@ async def test_what_cannot_be_executed_is_refused_before_anything_is_written(cal
         {"parameters": {"more": "x"}},
         {"version": 0},
         {"unheard_of": 1},
-    ):
+    )
+    for body in refused:
         await caller.post(path, 422, json={**given, **body})
     await caller.post(path, 404, json={**given, "version": 2})
     assert (await caller.get(f"{PATH}/executions"))["items"] == []
