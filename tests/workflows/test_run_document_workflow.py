@@ -161,7 +161,7 @@ async def test_a_loop_that_is_too_long_fails_and_says_so(
     assert "has 21 entries; max_items allows 20" in error.message
 
 
-async def test_ten_thousand_entries_that_are_only_computed_hold_nobody_up(
+async def test_thousands_of_entries_that_are_only_computed_hold_nobody_up(
     environment: WorkflowEnvironment, steps: Steps
 ) -> None:
     body = [{"id": "next", "type": "transform", "with": {"set": {"n": "index + 1"}}}]
