@@ -244,11 +244,11 @@ class Approvals:
             row = await _row(session, organisation_id, approval_id)
         state = held_state(row)
         if state is None or row.closed_at is None:
+            # Not begun yet, ended from outside a moment ago, or what was told was lost with a worker's task.
             detail = (
-                f"the workflow of approval {approval_id} is not running; "
-                f"see operation {row.operation_id}, and retry it where it has ended"
+                f"approval {approval_id} does not take this right now: send the same again with the same key"
             )
-            raise ConflictError(detail)
+            raise UnavailableError(detail)
         step = advance(parse_policy(row.policy), state, event, datetime.now(UTC))
         if step.answer.accepted and step.answer.at is not None:
             return _answered(approval_id, step.answer)
