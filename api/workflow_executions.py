@@ -151,7 +151,9 @@ class Executions:
             return ()
         handle = self._client.get_workflow_handle(operation.workflow_id)
         try:
-            answer: ExecutionRead = await handle.query("execution", result_type=ExecutionRead, rpc_timeout=LOOK_TIMEOUT)
+            answer: ExecutionRead = await handle.query(
+                "execution", result_type=ExecutionRead, rpc_timeout=LOOK_TIMEOUT
+            )
         except (TemporalError, PerdureError) as error:
             # No worker runs, or it has just ended: what was written is shown.
             logger.info("execution_not_asked", execution_id=detail.id, error=type(error).__name__)

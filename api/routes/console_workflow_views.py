@@ -82,7 +82,7 @@ def drawn(definition: WorkflowDefinition, views: Mapping[str, StepView] | None =
     width = re.search(r' width="(\d+)"', drawing)
     if width and int(width[1]) in _FITTING:
         drawing = drawing.replace("<svg ", '<svg class="fits" ', 1)
-    return Markup(drawing)  # noqa: S704  # it escapes all texts
+    return Markup(drawing)  # noqa: S704  # nosec B704  # it escapes all texts
 
 
 def shown_json(value: Any) -> str:

@@ -77,7 +77,7 @@ def read_yaml(text: str) -> Any:
     loader = _loader()
     try:
         _check(yaml.parse(text, Loader=loader))
-        value = yaml.load(text, Loader=loader)  # noqa: S506  # made of the safe one
+        value = yaml.load(text, Loader=loader)  # noqa: S506  # nosec B506  # made of the safe one
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
