@@ -106,6 +106,35 @@ BODIES |= {
     f"{APPROVAL_VERBS}add-approver": {"person": "email:eve@elsewhere.example"},
     f"{APPROVAL_VERBS}reassign": {"to": "email:eve@elsewhere.example"},
 }
+WORKFLOWS = "/api/v1/ai/workflows"
+TEMPLATE = "invoice-approval"
+DEFINITION = {"name": "Made up", "steps": [{"id": "one", "type": "transform", "with": {"set": {"n": "1"}}}]}
+ENDPOINTS = "/api/v1/webhooks/endpoints"
+# A name that no resolver knows: attempts fail without any network.
+ENDPOINT = {"name": "Made up", "url": "https://hooks.perdure.invalid/", "events": ["approval.completed"]}
+BODIES |= {
+    f"POST {WORKFLOWS}": DEFINITION,
+    f"PUT {WORKFLOWS}/{{document_workflow_id}}": DEFINITION | {"name": "Made up again"},
+    f"POST {WORKFLOWS}/validate": DEFINITION,
+    f"POST {WORKFLOWS}/{{document_workflow_id}}/validate": DEFINITION,
+    f"POST {WORKFLOWS}/import": {"definition": DEFINITION, "name": "Made up elsewhere"},
+    f"POST {WORKFLOWS}/templates/{{template}}": {
+        "name": "Made up of a template",
+        "parameters": {"limit": 500, "approver": "admin", "contact": "accounting@elsewhere.example"},
+    },
+    f"POST {WORKFLOWS}/{{document_workflow_id}}/share": {"expires_in_hours": 24},
+    f"POST {WORKFLOWS}/{{document_workflow_id}}/execute": {"input": {}},
+    f"POST {ENDPOINTS}": ENDPOINT,
+    f"PATCH {ENDPOINTS}/{{endpoint_id}}": {"name": "Made up again"},
+    f"POST {ENDPOINTS}/{{endpoint_id}}/secret": {"overlap_hours": 1},
+}
+UNREACHABLE |= {
+    f"GET {WORKFLOWS}/{{document_workflow_id}}/diff": "it takes the numbers of two versions",
+    **dict.fromkeys(
+        (f"POST {WORKFLOWS}/executions/{{execution_id}}/{v}" for v in ("pause", "resume", "cancel", "retry")),
+        "the execution has ended",
+    ),
+}
 # Nobody can say anything after it.
 LAST = "POST /api/v1/organisation/erasure"
 # Nothing is excluded. Streams end with their operation: all operations that a request can reach end by themselves.
@@ -134,7 +163,7 @@ class Tenant:
 
     def marks(self) -> set[str]:
         """What stands in this organisation's data alone."""
-        return {*self.ids.values(), self.account.organisation_id, self.name} - {"default", "1"}
+        return {*self.ids.values(), self.account.organisation_id, self.name} - {"default", "1", TEMPLATE}
 
 
 @dataclass
@@ -192,6 +221,15 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
     gone = await _member(account, leaver)
     erasure = await account.post(f"/users/{gone}/erasure")
     approval = await requested(account, POLICY, title)
+    made = await account.post("/ai/workflows", 201, json=DEFINITION | {"name": title})
+    executed = await account.post(f"/ai/workflows/{made['id']}/execute", json={"input": {"place": title}})
+    await account.ended(executed)
+    (execution,) = (await account.get("/ai/workflows/executions", operation_id=executed["id"]))["items"]
+    endpoint, other = [
+        await account.post("/webhooks/endpoints", 201, json=ENDPOINT | {"name": f"{title} {number}"})
+        for number in range(2)
+    ]
+    delivery = await account.post(f"/webhooks/endpoints/{endpoint['id']}/test")
     export = await account.ended(await account.post("/organisation/export"))
     return Tenant(
         account,
@@ -211,6 +249,13 @@ async def _tenant(account: Account, colleague: Account, leaver: Account, title: 
             "export_id": export["id"],
             "memory_id": remembered["result"]["memory_ids"][0],
             "approval_id": approval,
+            "document_workflow_id": made["id"],
+            "number": "1",
+            "template": TEMPLATE,
+            "execution_id": execution["id"],
+            "endpoint_id": endpoint["id"],
+            f"PATCH {ENDPOINTS}/{{endpoint_id}} endpoint_id": other["id"],
+            "message_id": delivery["id"],
             "session_id": title,
             "subject": title,
             f"{EVOLUTION} operation_id": evolution,
