@@ -44,6 +44,7 @@ from perdure.schemas.document_workflows import (
 )
 from perdure.schemas.operations import OperationRead
 
+_SCHEMA_TYPE = "application/schema+json"
 router = APIRouter(prefix="/api/v1/ai/workflows", tags=["document workflows"])
 
 Reader = Annotated[Principal, require("workflows:read")]
@@ -144,10 +145,15 @@ async def validate_definition(
     return await library.validate(caller, await definition_in(request))
 
 
-@router.get("/schema", response_model=dict[str, Any], operation_id="get_workflow_schema")
+@router.get(
+    "/schema",
+    response_model=dict[str, Any],
+    responses={200: {"content": {_SCHEMA_TYPE: {"schema": {"type": "object"}}}}},
+    operation_id="get_workflow_schema",
+)
 async def get_schema(caller: Reader) -> JSONResponse:
     """The JSON Schema of definitions, for editors. It knows fields; `validate` knows the graph and expressions, too."""
-    return JSONResponse(definition_schema(), media_type="application/schema+json")
+    return JSONResponse(definition_schema(), media_type=_SCHEMA_TYPE)
 
 
 @router.get("/templates", operation_id="list_workflow_templates")
