@@ -138,9 +138,13 @@ class Installation:
 
     async def killed(self, *names: str) -> None:
         """Kill parts and wait until others have taken their places."""
-        before = {name: self.pid_of(name) for name in names}
-        for pid in before.values():
-            os.kill(pid, signal.SIGKILL)
+        before: dict[str, int] = {}
+        for name in names:
+            # It may be on its way up from the death before, or end by itself because of another's.
+            await eventually(lambda name=name: self.pid_of(name) != 0, READY_S)  # type: ignore[misc]  # see below
+            before[name] = self.pid_of(name)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(before[name], signal.SIGKILL)
         for name, pid in before.items():
             await eventually(lambda name=name, pid=pid: self.pid_of(name) not in {0, pid}, READY_S)  # type: ignore[misc]  # defaults bind the loop's values
 
