@@ -113,10 +113,14 @@ async def test_after_the_last_attempt_it_is_dead_and_can_be_sent_again(
         assert row.last_error == "It answered 500."
         async with database.transaction(outbox.organisation_id) as session:
             await DeliveryRepository(session, outbox.organisation_id).replay(event)
+        # Time may be skipped while an attempt is on its way, which then never arrives.
+        receiver.answers.clear()
+        tried = len(receiver.posts)
         result = await (await started(environment, outbox, event, run=2)).result()
     row = await outbox.row(event)
     assert (result.status, row.status, row.attempts) == ("sent", "sent", 1)
-    assert len(receiver.posts) == MOST_ATTEMPTS + 1
+    assert 1 < tried <= MOST_ATTEMPTS
+    assert len(receiver.posts) == tried + 1
     # The same id and the same bytes, however often it is tried.
     assert {(post.headers["webhook-id"], post.body) for post in receiver.posts} == {
         (event, receiver.posts[0].body)
