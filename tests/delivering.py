@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from sqlalchemy import select
+
 from activities.letters import LetterWriter
 from activities.messages import MessageActivities
 from perdure.db.deliveries import DeliveryRepository
@@ -83,6 +85,12 @@ class Outbox:
         """Any message."""
         async with self._database.transaction(self.organisation_id) as session:
             return await MessageRepository(session, self.organisation_id).add(message)
+
+    async def waiting(self) -> list[str]:
+        """Ids of what is still to be delivered, oldest first."""
+        async with self._database.transaction(self.organisation_id) as session:
+            statement = select(MessageRow.id).where(MessageRow.status == "waiting").order_by(MessageRow.id)
+            return list((await session.scalars(statement)).all())
 
     async def row(self, message_id: str) -> MessageRow:
         """What became of a message."""

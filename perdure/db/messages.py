@@ -8,10 +8,13 @@ from sqlalchemy import any_, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from perdure.db.models import MessageRow, WebhookEndpointRow
+from perdure.db.models import MembershipRow, MessageRow, WebhookEndpointRow
 from perdure.domain.ids import made_at, new_id
+from perdure.domain.roles import Role
 from perdure.schemas.base import rfc3339, storable
-from perdure.schemas.messages import Channel, EventType, MessageNew
+from perdure.schemas.messages import Channel, EventType, LetterKind, MessageNew
+
+_ADMINISTRATORS = (Role.OWNER.value, Role.ADMIN.value)
 
 
 class MessageRepository:
@@ -36,6 +39,29 @@ class MessageRepository:
     async def add_once(self, message: MessageNew) -> bool:
         """Add it, and tell whether it is new."""
         return await self._insert(new_id("msg"), message)
+
+    async def alert(self, effect: str, subject: str, said: str) -> bool:
+        """Write to every owner and administrator by e-mail, each once; whether any of the letters is new."""
+        statement = (
+            select(MembershipRow.user_id)
+            .where(
+                MembershipRow.organisation_id == self._organisation_id,
+                MembershipRow.role.in_(_ADMINISTRATORS),
+            )
+            .order_by(MembershipRow.user_id)
+        )
+        is_new = False
+        for user_id in (await self._session.scalars(statement)).all():
+            is_new |= await self.add_once(
+                MessageNew(
+                    effect=f"{effect}:{user_id}",
+                    channel=Channel.EMAIL,
+                    kind=LetterKind.ALERT.value,
+                    recipient=f"user:{user_id}",
+                    body={"subject": subject, "text": said},
+                )
+            )
+        return is_new
 
     async def publish(self, effect: str, event: EventType, data: Mapping[str, Any]) -> list[str]:
         """Tell every active endpoint that wants to hear of an event; ids of the messages that are new by this."""

@@ -13,6 +13,7 @@ from perdure.db.messages import MessageRepository
 from perdure.db.models import OrganisationRow, ProviderBudgetRow, ProviderSpendingRow
 from perdure.domain.audit import SYSTEM, Action
 from perdure.domain.budgets import Budget, BudgetState, ends_at, month_of
+from perdure.domain.dollars import dollars
 from perdure.schemas.messages import EventType
 
 
@@ -74,7 +75,7 @@ class ProviderBudgetRepository:
         )
 
     async def spend(self, cost: Decimal | None) -> None:
-        """Add a call to this month, and note once in the audit trail that the soft limit is reached."""
+        """Add a call to this month; that the soft limit is reached is told and recorded once."""
         month = month_of(datetime.now(UTC))
         added = cost or Decimal(0)
         statement = insert(ProviderSpendingRow).values(
@@ -93,15 +94,18 @@ class ProviderBudgetRepository:
         ).one()
         if not added:
             return
-        soft = await self._session.scalar(
-            select(ProviderBudgetRow.soft_usd).where(
-                ProviderBudgetRow.organisation_id == self._organisation_id
+        limits = (
+            await self._session.execute(
+                select(ProviderBudgetRow.soft_usd, ProviderBudgetRow.hard_usd).where(
+                    ProviderBudgetRow.organisation_id == self._organisation_id
+                )
             )
-        )
+        ).one_or_none()
+        soft, hard = limits or (None, None)
         if soft is not None and row.cost_usd >= soft and row.soft_noted_usd != soft:
-            await self._note_soft(month, soft)
+            await self._note_soft(month, soft, hard)
 
-    async def _note_soft(self, month: date, soft: Decimal) -> None:
+    async def _note_soft(self, month: date, soft: Decimal, hard: Decimal | None) -> None:
         """The row is locked by what was added to it: nobody else notes the same limit."""
         await self._session.execute(
             update(ProviderSpendingRow)
@@ -112,8 +116,20 @@ class ProviderBudgetRepository:
             .values(soft_noted_usd=soft)
         )
         details = {"month": month.isoformat(), "soft_usd": str(soft)}
-        await MessageRepository(self._session, self._organisation_id).publish(
-            f"budget.soft_reached:{month.isoformat()}:{soft}", EventType.BUDGET_SOFT_REACHED, details
-        )
+        effect = f"budget.soft_reached:{month.isoformat()}:{soft}"
+        messages = MessageRepository(self._session, self._organisation_id)
+        await messages.publish(effect, EventType.BUDGET_SOFT_REACHED, details)
+        await messages.alert(effect, *_soft_letter(month, soft, hard))
         trail = AuditTrail(self._session, self._organisation_id)
         await trail.record(Action.BUDGET_SOFT_REACHED, SYSTEM, details=details)
+
+
+def _soft_letter(month: date, soft: Decimal, hard: Decimal | None) -> tuple[str, str]:
+    """Subject and text of what owners and administrators get."""
+    then = (
+        f"Nothing stops yet: at {dollars(hard)} calls that cost are refused, and what needs them pauses."
+        if hard is not None
+        else "Nothing stops: there is no hard limit."
+    )
+    said = f"Calls of models have cost {dollars(soft)} in {month:%B %Y}, the soft limit of the organisation. {then}"
+    return f"The soft limit of {month:%B %Y} is reached", said

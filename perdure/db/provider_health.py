@@ -4,16 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.messages import MessageRepository
-from perdure.db.models import MembershipRow
 from perdure.domain.audit import SYSTEM, Action
 from perdure.domain.provider_health import QUIET, USUAL, WINDOW, Calls, Finding, findings
-from perdure.domain.roles import Role
-from perdure.schemas.messages import Channel, EventType, LetterKind, MessageNew
+from perdure.schemas.messages import EventType
 
 _CALLS = text(
     """
@@ -26,7 +24,6 @@ _CALLS = text(
     GROUP BY provider
     """
 )
-_ADMINISTRATORS = (Role.OWNER.value, Role.ADMIN.value)
 
 
 class ProviderHealth:
@@ -52,17 +49,7 @@ class ProviderHealth:
         messages = MessageRepository(self._session, self._organisation_id)
         spell = int(now.timestamp() // QUIET.total_seconds())
         effect = f"providers.degraded:{finding.provider}:{finding.kind}:{spell}"
-        is_new = False
-        for user_id in await self._administrators():
-            is_new |= await messages.add_once(
-                MessageNew(
-                    effect=f"{effect}:{user_id}",
-                    channel=Channel.EMAIL,
-                    kind=LetterKind.ALERT.value,
-                    recipient=f"user:{user_id}",
-                    body={"subject": f"{finding.provider} is not well", "text": finding.text},
-                )
-            )
+        is_new = await messages.alert(effect, f"{finding.provider} is not well", finding.text)
         if not is_new:
             return False
         details = {
@@ -76,17 +63,6 @@ class ProviderHealth:
         trail = AuditTrail(self._session, self._organisation_id)
         await trail.record(Action.PROVIDER_DEGRADED, SYSTEM, details=_spelt(details))
         return True
-
-    async def _administrators(self) -> Sequence[str]:
-        statement = (
-            select(MembershipRow.user_id)
-            .where(
-                MembershipRow.organisation_id == self._organisation_id,
-                MembershipRow.role.in_(_ADMINISTRATORS),
-            )
-            .order_by(MembershipRow.user_id)
-        )
-        return (await self._session.scalars(statement)).all()
 
     async def _calls(
         self, since: datetime, until: datetime, providers: Sequence[str] | None

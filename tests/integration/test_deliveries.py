@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from email.message import EmailMessage
 
 import pytest
@@ -13,8 +14,10 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.messages import MessageActivities
 from perdure.db.keyring import Keyring
+from perdure.db.provider_budgets import ProviderBudgetRepository
 from perdure.db.session import Database
 from perdure.db.webhook_endpoints import WebhookEndpointRepository
+from perdure.domain.budgets import Budget
 from perdure.domain.decision_tokens import LINK
 from perdure.domain.ids import new_id
 from perdure.domain.standard_webhooks import new_secret
@@ -42,6 +45,31 @@ def outbox(database: Database, keyring: Keyring, organisation_id: str) -> Outbox
 async def deliver(messages: MessageActivities, outbox: Outbox, message_id: str) -> Delivered:
     result: Delivered = await ActivityEnvironment().run(messages.deliver_message, outbox.job(message_id))
     return result
+
+
+async def user(database: Database) -> str:
+    """Somebody with the address `<id>@example.org`."""
+    user_id = new_id("usr")
+    async with database.transaction(None) as session:
+        await session.execute(
+            text("INSERT INTO users (id, email, name, password_hash) VALUES (:id, :email, 'S', 'x')"),
+            {"id": user_id, "email": f"{user_id}@example.org"},
+        )
+    return user_id
+
+
+async def join(database: Database, organisation_id: str, user_id: str, role: str) -> None:
+    async with database.transaction(organisation_id) as session:
+        await session.execute(
+            text("INSERT INTO memberships (organisation_id, user_id, role) VALUES (:org, :id, :role)"),
+            {"org": organisation_id, "id": user_id, "role": role},
+        )
+
+
+async def member(database: Database, organisation_id: str, role: str) -> str:
+    user_id = await user(database)
+    await join(database, organisation_id, user_id, role)
+    return user_id
 
 
 async def test_one_refused_address_keeps_no_letter_from_the_others(
@@ -114,23 +142,14 @@ async def test_without_a_mail_server_letters_wait_and_say_why(
 async def test_only_members_get_letters_by_their_account(
     database: Database, keyring: Keyring, outbox: Outbox
 ) -> None:
-    stranger = new_id("usr")
-    async with database.transaction(None) as session:
-        await session.execute(
-            text("INSERT INTO users (id, email, name, password_hash) VALUES (:id, :email, 'S', 'x')"),
-            {"id": stranger, "email": f"{stranger}@example.org"},
-        )
+    stranger = await user(database)
     letter = await outbox.letter(f"user:{stranger}")
     mailbox = Mailbox()
     async with mailbox.up(), delivering(database, keyring, smtp_url=mailbox.url) as messages:
         assert (await deliver(messages, outbox, letter)).status is MessageStatus.DEAD
         assert mailbox.letters == []
         again = await outbox.letter(f"user:{stranger}")
-        async with database.transaction(outbox.organisation_id) as session:
-            await session.execute(
-                text("INSERT INTO memberships (organisation_id, user_id, role) VALUES (:org, :id, 'viewer')"),
-                {"org": outbox.organisation_id, "id": stranger},
-            )
+        await join(database, outbox.organisation_id, stranger, "viewer")
         assert (await deliver(messages, outbox, again)).status is MessageStatus.SENT
     assert mailbox.receivers == [f"{stranger}@example.org"]
 
@@ -155,6 +174,27 @@ async def test_an_event_is_written_once_for_each_endpoint_that_wants_it(
     async with database.transaction(outbox.organisation_id) as session:
         await session.execute(text("UPDATE webhook_endpoints SET is_active = false"))
     assert await outbox.publish() == []
+
+
+async def test_the_soft_limit_is_told_to_owners_and_administrators_by_letter(
+    database: Database, keyring: Keyring, outbox: Outbox
+) -> None:
+    people = [await member(database, outbox.organisation_id, role) for role in ("owner", "admin", "member")]
+    async with database.transaction(outbox.organisation_id) as session:
+        budgets = ProviderBudgetRepository(session, outbox.organisation_id)
+        await budgets.put(Budget(Decimal(20), Decimal(50)))
+        for spent in (19, 2, 3):
+            await budgets.spend(Decimal(spent))
+    mailbox = Mailbox()
+    async with mailbox.up(), delivering(database, keyring, smtp_url=mailbox.url) as messages:
+        for letter in await outbox.waiting():
+            assert (await deliver(messages, outbox, letter)).status is MessageStatus.SENT
+    assert sorted(mailbox.receivers) == sorted(f"{person}@example.org" for person in people[:2])
+    body = mailbox.letters[0].get_body(("plain",))
+    assert body is not None
+    assert "soft limit" in mailbox.letters[0]["Subject"]
+    assert "$20.00" in body.get_content()
+    assert "at $50.00 calls that cost are refused" in body.get_content()
 
 
 async def test_two_secrets_sign_while_one_is_changed(
