@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
@@ -415,19 +415,55 @@ async def show_live(
     )
 
 
+Act = Callable[[FormData], Awaitable[Any]]
+
+
+class Steering:
+    """Does something with one request for who looks, and comes back; what is refused is said on its page."""
+
+    def __init__(
+        self,
+        approval_id: ApprovalId,
+        request: Request,
+        pages: Shown,
+        approvals: ApprovalsDependency,
+        telling: TellingDependency,
+    ) -> None:
+        self.approval_id, self.pages, self.approvals, self.telling = approval_id, pages, approvals, telling
+        self._request = request
+
+    async def form(self) -> FormData:
+        """What was sent."""
+        return await self._request.form()
+
+    async def act(self, caller: Principal, notice: str, act: Act, given: Given | None = None) -> Response:
+        """Do it under the key of the form, under which it counts once, and say `notice`."""
+        form = await self.form()
+        self.telling.key = _text(form, "key", 100) or _new_key()
+        try:
+            await act(form)
+        except REFUSALS as error:
+            view = await _view(self.pages, caller, self.approvals, self.approval_id, given)
+            return await _approval_page(self.pages, caller, view, fault=said_of(error))
+        return self.pages.redirect(f"/approvals/{self.approval_id}", notice)
+
+    async def person(self, caller: Principal, form: FormData) -> str:
+        """Whom the form names."""
+        people = await people_of(self.pages.database, caller.organisation_id)
+        person = people.person(_text(form, "to", 262))
+        if person is None:
+            raise FormError("Name one person: an address, or a member by name.")
+        return person
+
+
+SteeringDependency = Annotated[Steering, Depends()]
+
+
 @router.post("/{approval_id}/decision")
-async def decide(
-    approval_id: ApprovalId,
-    request: Request,
-    pages: Shown,
-    caller: Decider,
-    approvals: ApprovalsDependency,
-    telling: TellingDependency,
-) -> Response:
+async def decide(caller: Decider, steering: SteeringDependency) -> Response:
     """Decide, and go on to what waits next."""
-    form = await request.form()
-    key = _text(form, "key", 100) or _new_key()
-    read = await approvals.read(caller.organisation_id, approval_id)
+    form = await steering.form()
+    read = await steering.approvals.read(caller.organisation_id, steering.approval_id)
     named = _text(form, "stage", 40)
     schema = next((stage.form for stage in read.stages if stage.id == named), None)
     sent = {name: [str(one) for one in form.getlist(name)] for name in form}
@@ -437,7 +473,8 @@ async def decide(
         on_behalf_of=_text(form, "on_behalf_of", 262),
         answers=answers_of(schema, sent),
     )
-    try:
+
+    async def act(form: FormData) -> None:
         body = DecisionCreate(
             decision=_decision(given.decision),
             comment=given.comment,
@@ -446,65 +483,24 @@ async def decide(
             stage=named or None,
             revision=_text(form, "revision", 64) or None,
         )
-        await telling.decide(caller, approval_id, body, key)
-    except REFUSALS as error:
-        view = await _view(pages, caller, approvals, approval_id, given)
-        return await _approval_page(pages, caller, view, fault=said_of(error))
-    return pages.redirect(f"/approvals/{approval_id}", f"decided-{given.decision}")
+        await steering.telling.decide(caller, steering.approval_id, body)
+
+    return await steering.act(caller, f"decided-{given.decision}", act, given)
 
 
 @router.post("/{approval_id}/comment")
 async def comment(
-    approval_id: ApprovalId,
-    request: Request,
-    pages: Shown,
-    caller: Decider,
-    approvals: ApprovalsDependency,
-    idempotency: IdempotentRequest,
-    actor: ActorDependency,
+    caller: Decider, steering: SteeringDependency, idempotency: IdempotentRequest, actor: ActorDependency
 ) -> Response:
     """Say something beside the decisions."""
-    form = await request.form()
-    try:
+
+    async def act(form: FormData) -> None:
         body = CommentCreate(text=_text(form, "text", 4_001))
         await approval_decisions.comment_approval(
-            approval_id, body, caller, pages.database, idempotency, actor
+            steering.approval_id, body, caller, steering.pages.database, idempotency, actor
         )
-    except REFUSALS as error:
-        view = await _view(pages, caller, approvals, approval_id)
-        return await _approval_page(pages, caller, view, fault=said_of(error))
-    return pages.redirect(f"/approvals/{approval_id}", "commented")
 
-
-Act = Callable[[FormData, People], Awaitable[Any]]
-
-
-async def _act(
-    request: Request,
-    pages: Pages,
-    caller: Principal,
-    approvals: ApprovalsDependency,
-    telling: TellingDependency,
-    approval_id: str,
-    notice: str,
-    act: Act,
-) -> Response:
-    """Do something and come back; what is refused is said on the page."""
-    form = await request.form()
-    telling.key = _text(form, "key", 100) or _new_key()
-    try:
-        await act(form, await people_of(pages.database, caller.organisation_id))
-    except REFUSALS as error:
-        view = await _view(pages, caller, approvals, approval_id)
-        return await _approval_page(pages, caller, view, fault=said_of(error))
-    return pages.redirect(f"/approvals/{approval_id}", notice)
-
-
-def _person(form: FormData, people: People) -> str:
-    person = people.person(_text(form, "to", 262))
-    if person is None:
-        raise FormError("Name one person: an address, or a member by name.")
-    return person
+    return await steering.act(caller, "commented", act)
 
 
 def _instant(text: str) -> datetime | None:
@@ -517,110 +513,69 @@ def _instant(text: str) -> datetime | None:
 
 
 @router.post("/{approval_id}/revocation")
-async def revoke(
-    approval_id: ApprovalId,
-    request: Request,
-    pages: Shown,
-    caller: Decider,
-    approvals: ApprovalsDependency,
-    telling: TellingDependency,
-) -> Response:
+async def revoke(caller: Decider, steering: SteeringDependency) -> Response:
     """Take a decision back."""
 
-    async def act(form: FormData, people: People) -> None:
-        await approval_decisions.revoke_decision(approval_id, caller, telling)
+    async def act(form: FormData) -> None:
+        await approval_decisions.revoke_decision(steering.approval_id, caller, steering.telling)
 
-    return await _act(request, pages, caller, approvals, telling, approval_id, "decision-revoked", act)
+    return await steering.act(caller, "decision-revoked", act)
 
 
 @router.post("/{approval_id}/delegation")
-async def delegate(
-    approval_id: ApprovalId,
-    request: Request,
-    pages: Shown,
-    caller: Decider,
-    approvals: ApprovalsDependency,
-    telling: TellingDependency,
-) -> Response:
+async def delegate(caller: Decider, steering: SteeringDependency) -> Response:
     """Let somebody else decide."""
 
-    async def act(form: FormData, people: People) -> None:
+    async def act(form: FormData) -> None:
         body = DelegationCreate(
-            to=_person(form, people),
+            to=await steering.person(caller, form),
             whole_request="whole_request" in form,
             starts_at=_instant(_text(form, "starts_at")),
             ends_at=_instant(_text(form, "ends_at")),
         )
-        await approval_decisions.delegate_approval(approval_id, body, caller, telling)
+        await approval_decisions.delegate_approval(steering.approval_id, body, caller, steering.telling)
 
-    return await _act(request, pages, caller, approvals, telling, approval_id, "delegated", act)
+    return await steering.act(caller, "delegated", act)
 
 
 @router.post("/{approval_id}/delegation-end")
-async def end_delegation(
-    approval_id: ApprovalId,
-    request: Request,
-    pages: Shown,
-    caller: Decider,
-    approvals: ApprovalsDependency,
-    telling: TellingDependency,
-) -> Response:
+async def end_delegation(caller: Decider, steering: SteeringDependency) -> Response:
     """Decide for oneself alone again."""
 
-    async def act(form: FormData, people: People) -> None:
+    async def act(form: FormData) -> None:
         body = DelegationEnd(to=_text(form, "to", 262))
-        await approval_decisions.end_delegation(approval_id, body, caller, telling)
+        await approval_decisions.end_delegation(steering.approval_id, body, caller, steering.telling)
 
-    return await _act(request, pages, caller, approvals, telling, approval_id, "delegation-ended", act)
+    return await steering.act(caller, "delegation-ended", act)
 
 
 @router.post("/{approval_id}/reassignment")
-async def reassign(
-    approval_id: ApprovalId,
-    request: Request,
-    pages: Shown,
-    caller: Decider,
-    approvals: ApprovalsDependency,
-    telling: TellingDependency,
-) -> Response:
+async def reassign(caller: Decider, steering: SteeringDependency) -> Response:
     """Give a seat to somebody else."""
 
-    async def act(form: FormData, people: People) -> None:
-        body = ReassignmentCreate(to=_person(form, people), seat=_text(form, "seat", 60) or None)
-        await approval_decisions.reassign_approval(approval_id, body, caller, telling)
+    async def act(form: FormData) -> None:
+        to = await steering.person(caller, form)
+        body = ReassignmentCreate(to=to, seat=_text(form, "seat", 60) or None)
+        await approval_decisions.reassign_approval(steering.approval_id, body, caller, steering.telling)
 
-    return await _act(request, pages, caller, approvals, telling, approval_id, "reassigned", act)
+    return await steering.act(caller, "reassigned", act)
 
 
 @router.post("/{approval_id}/reminder")
-async def remind(
-    approval_id: ApprovalId,
-    request: Request,
-    pages: Shown,
-    caller: Asker,
-    approvals: ApprovalsDependency,
-    telling: TellingDependency,
-) -> Response:
+async def remind(caller: Asker, steering: SteeringDependency) -> Response:
     """Remind those who have not answered."""
 
-    async def act(form: FormData, people: People) -> None:
-        await approval_decisions.remind_approvers(approval_id, caller, telling)
+    async def act(form: FormData) -> None:
+        await approval_decisions.remind_approvers(steering.approval_id, caller, steering.telling)
 
-    return await _act(request, pages, caller, approvals, telling, approval_id, "reminded", act)
+    return await steering.act(caller, "reminded", act)
 
 
 @router.post("/{approval_id}/withdrawal")
-async def withdraw(
-    approval_id: ApprovalId,
-    request: Request,
-    pages: Shown,
-    caller: Asker,
-    approvals: ApprovalsDependency,
-    telling: TellingDependency,
-) -> Response:
+async def withdraw(caller: Asker, steering: SteeringDependency) -> Response:
     """End the request."""
 
-    async def act(form: FormData, people: People) -> None:
-        await approval_decisions.withdraw_approval(approval_id, caller, telling)
+    async def act(form: FormData) -> None:
+        await approval_decisions.withdraw_approval(steering.approval_id, caller, steering.telling)
 
-    return await _act(request, pages, caller, approvals, telling, approval_id, "withdrawn", act)
+    return await steering.act(caller, "withdrawn", act)
