@@ -297,7 +297,7 @@ class Dependencies:
         return MessageActivities(
             self.database.transaction,
             self.keyring,
-            SmtpSender(settings.smtp_url, settings.mail_from),
+            SmtpSender(settings.smtp_url, settings.mail_from, settings.smtp_ca_file),
             poster,
             LetterWriter(DecisionTokens(load_secret_key(settings)), public_url),
         )

@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     provider_private_urls: bool = False
 
     smtp_url: str = Field(default="", repr=False)
+    smtp_ca_file: Path | None = None
     mail_from: str = ""
     webhook_allow_hosts: str = ""
     monitor_every_min: float = Field(default=5.0, gt=0)

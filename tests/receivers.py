@@ -1,6 +1,8 @@
 """Who gets messages in tests: a program that takes webhooks, and a mail server. Both can be down for a while."""
 
 import asyncio
+import ssl
+from base64 import b64encode
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,9 +10,11 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from perdure.embedded import ports
 
@@ -83,23 +87,63 @@ class Mailbox:
     refused: set[str] = field(default_factory=set)
     busy: deque[str] = field(default_factory=deque)
     """Answers to the next bodies, such as `451 later`."""
+    certificate: tuple[Path, Path] | None = None
+    """It and its key, for TLS: at once, or when it is asked for."""
+    is_tls_at_once: bool = False
+    account: tuple[str, str] | None = None
+    """Who must log in with which password."""
+    takes_passwords_in_the_open: bool = False
+    logins: list[bytes] = field(default_factory=list)
+    """Passwords as they came."""
 
     @property
     def url(self) -> str:
-        return f"smtp://127.0.0.1:{self.port}"
+        return f"{'smtps' if self.is_tls_at_once else 'smtp'}://{self._login}127.0.0.1:{self.port}"
+
+    @property
+    def _login(self) -> str:
+        return f"{quote(self.account[0], '')}:{quote(self.account[1], '')}@" if self.account else ""
 
     @asynccontextmanager
     async def up(self) -> AsyncIterator[None]:
         """Take letters meanwhile."""
         loop = asyncio.get_running_loop()
+        tls = None
+        if self.certificate is not None:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(*self.certificate)
+        options: dict[str, Any] = {}
+        if self.account is not None:
+            is_lax = self.is_tls_at_once or self.takes_passwords_in_the_open
+            options = {
+                "authenticator": self._log_in,
+                "auth_required": not is_lax,
+                "auth_require_tls": not is_lax,
+            }
+        if not self.is_tls_at_once:
+            options["tls_context"] = tls
         server = await loop.create_server(
-            lambda: SMTP(self, hostname="mail.test", loop=loop, enable_SMTPUTF8=True), "127.0.0.1", self.port
+            lambda: SMTP(self, hostname="mail.test", loop=loop, enable_SMTPUTF8=True, **options),
+            "127.0.0.1",
+            self.port,
+            ssl=tls if self.is_tls_at_once else None,
         )
         try:
             yield
         finally:
             server.close()
             await server.wait_closed()
+
+    def _log_in(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any
+    ) -> AuthResult:
+        """Some servers repeat what they were given: so does this one."""
+        self.logins.append(given.password)
+        if self.account == (given.login.decode(), given.password.decode()):
+            return AuthResult(success=True)
+        encoded = b64encode(given.password).decode()
+        said = f"535 5.7.8 {encoded} is wrong, and {given.password.decode('ascii', 'replace')} is, too"
+        return AuthResult(success=False, handled=False, message=said)
 
     async def handle_RCPT(  # noqa: N802  # aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

@@ -82,7 +82,9 @@ class DeliveryRepository:
             status = MessageStatus.SENT
         now: datetime = (await self._session.execute(select(func.now()))).scalar_one()
         detail = attempt.detail[:_DETAIL_CHARACTERS]
-        one = DeliveryTry(at=at, ok=attempt.ok, detail=detail, latency_ms=round(latency_ms, 1))
+        one = DeliveryTry(
+            at=at, ok=attempt.ok, detail=detail, fault=attempt.fault, latency_ms=round(latency_ms, 1)
+        )
         row.status, row.attempts = status.value, row.attempts + 1
         row.tries = [*row.tries, one.model_dump(mode="json")][-_TRIES_KEPT:]
         row.next_at = now + retry_in if status is MessageStatus.WAITING and retry_in else None

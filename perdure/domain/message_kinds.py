@@ -32,3 +32,18 @@ class LetterKind(StrEnum):
     """A step of a document workflow says it: `body` is `{"subject": …, "text": …}`."""
     ALERT = "alert"
     """The installation says it, in the same form."""
+
+
+class DeliveryFault(StrEnum):
+    """Why an attempt failed, for programs; its `detail` says it to people."""
+
+    UNREACHABLE = "unreachable"
+    TIMED_OUT = "timed_out"
+    UNTRUSTED_CERTIFICATE = "untrusted_certificate"
+    NOT_ENCRYPTED = "not_encrypted"
+    """A password would have gone in the open."""
+    LOGIN_REFUSED = "login_refused"
+    NOT_ALLOWED = "not_allowed"
+    """Nobody may send there."""
+    REFUSED = "refused"
+    """The receiver answered, and did not take it."""

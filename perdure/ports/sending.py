@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from perdure.domain.letters import Letter
+from perdure.domain.message_kinds import DeliveryFault
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Attempt:
     is_gone: bool = False
     """The receiver wants no more, of anything."""
     retry_after: timedelta | None = None
+    fault: DeliveryFault | None = None
 
 
 class MailSender(Protocol):

@@ -1,16 +1,21 @@
 """Hands letters to a mail server by SMTP."""
 
+import ssl
+from base64 import b64encode
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, parseaddr
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from perdure.domain.letters import Letter
+from perdure.domain.message_kinds import DeliveryFault
 from perdure.errors import ConfigurationError
 from perdure.ports.sending import Attempt
+from perdure.providers.certificates import certificate_fault
 
 _PORTS = {"smtp": 587, "smtps": 465}
 _TIMEOUT_S = 20.0
@@ -49,12 +54,30 @@ class MailServer:
             password=unquote(parts.password) if parts.password else None,
         )
 
+    def shown(self, said: str) -> str:
+        """What a server said, on one line and without the password: some repeat what they were given."""
+        said = " ".join(said.split())
+        for secret in self._secrets():
+            said = said.replace(secret, "…")
+        return said
+
+    def _secrets(self) -> list[str]:
+        if not self.password:
+            return []
+        password = self.password.encode()
+        plain = b"\0".join((b"", (self.user or "").encode(), password))
+        return [b64encode(plain).decode(), b64encode(password).decode(), self.password]
+
 
 class SmtpSender:
-    """One connection a letter. Without a server it sends nothing, and says so."""
+    """One connection a letter. Without a server it sends nothing, and says so.
 
-    def __init__(self, url: str, mail_from: str) -> None:
+    `ca_file` names further certificates to trust, beside those of the system.
+    """
+
+    def __init__(self, url: str, mail_from: str, ca_file: Path | None = None) -> None:
         self._server = MailServer.parse(url) if url else None
+        self._trusted = _trusted(ca_file) if url and ca_file else None
         name, address = parseaddr(mail_from)
         if url and "@" not in address:
             detail = "PERDURE_MAIL_FROM must be the address that letters come from, like Perdure <perdure@example.org>."
@@ -93,7 +116,7 @@ class SmtpSender:
     async def _hand_over(self, server: MailServer, message: EmailMessage) -> Attempt:
         import aiosmtplib  # noqa: PLC0415  # only whoever sends loads it
 
-        security: dict[str, Any] = {"use_tls": True} if server.is_tls else {"use_tls": False}
+        security: dict[str, Any] = {"use_tls": server.is_tls, "tls_context": self._trusted}
         if server.user is not None and not server.is_tls:
             security["start_tls"] = True  # a password is never sent in the open
         try:
@@ -108,22 +131,55 @@ class SmtpSender:
             )
         except aiosmtplib.SMTPRecipientsRefused as error:
             refusal = error.recipients[0]
-            return _refused(refusal.code, refusal.message, is_final=refusal.code >= 500)
+            return _refused(server, refusal.code, refusal.message, is_final=refusal.code >= 500)
         except aiosmtplib.SMTPAuthenticationError as error:
             # Our own password, and not the receiver, is wrong: letters wait until somebody mends it.
-            return _refused(
-                error.code, f"the mail server refuses our log-in: {error.message}", is_final=False
-            )
+            said = f"the mail server refuses our log-in: {error.message}"
+            return _refused(server, error.code, said, is_final=False, fault=DeliveryFault.LOGIN_REFUSED)
         except aiosmtplib.SMTPDataError as error:
-            return _refused(error.code, error.message, is_final=error.code >= 500)
+            return _refused(server, error.code, error.message, is_final=error.code >= 500)
         except aiosmtplib.SMTPResponseException as error:
-            return _refused(error.code, error.message, is_final=False)
+            return _refused(server, error.code, error.message, is_final=False)
         except (aiosmtplib.SMTPException, OSError) as error:
-            detail = f"The mail server cannot be reached: {error or type(error).__name__}"
-            return Attempt(ok=False, detail=detail[:_DETAIL_CHARACTERS])
+            return _unreached(server, error)
         return Attempt(ok=True, detail="Handed to the mail server.")
 
 
-def _refused(code: int, said: str, *, is_final: bool) -> Attempt:
-    detail = f"The mail server answered {code}: {' '.join(said.split())}"
-    return Attempt(ok=False, detail=detail[:_DETAIL_CHARACTERS], is_final=is_final)
+def _refused(
+    server: MailServer, code: int, said: str, *, is_final: bool, fault: DeliveryFault = DeliveryFault.REFUSED
+) -> Attempt:
+    detail = f"The mail server answered {code}: {server.shown(said)}"
+    return Attempt(ok=False, detail=detail[:_DETAIL_CHARACTERS], is_final=is_final, fault=fault)
+
+
+def _unreached(server: MailServer, error: Exception) -> Attempt:
+    """No letter was handed over, and it is nobody's fault whom it is for."""
+    if (wrong := certificate_fault(error)) is not None:
+        fault = DeliveryFault.UNTRUSTED_CERTIFICATE
+        detail = (
+            f"The certificate of the mail server is not trusted: {wrong}. "
+            "If its authority is your own, name it in PERDURE_SMTP_CA_FILE."
+        )
+    elif "STARTTLS" in str(error):
+        fault = DeliveryFault.NOT_ENCRYPTED
+        detail = (
+            "The mail server offers no STARTTLS, and a password is never sent in the open: "
+            "use smtps://…, or leave the password out of PERDURE_SMTP_URL."
+        )
+    elif "AUTH" in str(error):
+        fault = DeliveryFault.LOGIN_REFUSED
+        detail = "The mail server lets nobody log in: leave user and password out of PERDURE_SMTP_URL."
+    else:
+        fault = DeliveryFault.TIMED_OUT if isinstance(error, TimeoutError) else DeliveryFault.UNREACHABLE
+        detail = f"The mail server cannot be reached: {server.shown(str(error)) or type(error).__name__}"
+    return Attempt(ok=False, detail=detail[:_DETAIL_CHARACTERS], fault=fault)
+
+
+def _trusted(ca_file: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        detail = f"PERDURE_SMTP_CA_FILE: {ca_file} holds no certificates in PEM format that can be read."
+        raise ConfigurationError(detail) from error
+    return context

@@ -11,9 +11,11 @@ import httpx
 
 from perdure import tracing
 from perdure.domain.addresses import Target, check_addresses
+from perdure.domain.message_kinds import DeliveryFault
 from perdure.domain.webhook_addresses import check_webhook_url, webhook_rules
 from perdure.errors import DocumentRejectedError, InvalidInputError
 from perdure.ports.sending import Attempt
+from perdure.providers.certificates import certificate_fault
 from perdure.providers.resolving import Resolve, resolve_by_system
 
 _TIMEOUT_S = 15.0
@@ -58,11 +60,16 @@ class WebhookPoster:
                 async with asyncio.timeout(self._timeout_s):
                     return await self._post(url, body, headers)
         except TimeoutError:
-            return Attempt(ok=False, detail=f"It did not answer within {self._timeout_s:g} seconds.")
+            detail = f"It did not answer within {self._timeout_s:g} seconds."
+            return Attempt(ok=False, detail=detail, fault=DeliveryFault.TIMED_OUT)
         except (InvalidInputError, DocumentRejectedError) as error:
-            return Attempt(ok=False, detail=str(error))
+            return Attempt(ok=False, detail=str(error), fault=DeliveryFault.NOT_ALLOWED)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-            return Attempt(ok=False, detail=f"It cannot be reached: {error or type(error).__name__}"[:300])
+            if (fault := certificate_fault(error)) is not None:
+                detail = f"Its certificate is not trusted: {fault}."
+                return Attempt(ok=False, detail=detail, fault=DeliveryFault.UNTRUSTED_CERTIFICATE)
+            detail = f"It cannot be reached: {error or type(error).__name__}"[:300]
+            return Attempt(ok=False, detail=detail, fault=DeliveryFault.UNREACHABLE)
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Attempt:
         target = check_webhook_url(url, self._rules)
@@ -99,14 +106,15 @@ def _attempt(response: httpx.Response) -> Attempt:
     code = response.status_code
     if 200 <= code < 300:
         return Attempt(ok=True, detail=f"It answered {code}.")
+    refused = DeliveryFault.REFUSED
     if code == _GONE:
         detail = "It answered 410: it wants no more events, and the endpoint is switched off."
-        return Attempt(ok=False, detail=detail, is_final=True, is_gone=True)
+        return Attempt(ok=False, detail=detail, is_final=True, is_gone=True, fault=refused)
     if 300 <= code < 400:
         detail = f"It answered {code}: redirects are not followed, so give the address that it leads to."
-        return Attempt(ok=False, detail=detail)
+        return Attempt(ok=False, detail=detail, fault=refused)
     after = _retry_after(response.headers.get("retry-after", "")) if code in _SAY_WHEN else None
-    return Attempt(ok=False, detail=f"It answered {code}.", retry_after=after)
+    return Attempt(ok=False, detail=f"It answered {code}.", retry_after=after, fault=refused)
 
 
 def _retry_after(said: str) -> timedelta | None:

@@ -5,13 +5,14 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 
-from perdure.domain.message_kinds import EventType, LetterKind
+from perdure.domain.message_kinds import DeliveryFault, EventType, LetterKind
 from perdure.schemas.base import Contract, Id, Instant, RequestBody
 
 __all__ = [
     "Channel",
     "DeliverMessageInput",
     "Delivered",
+    "DeliveryFault",
     "DeliveryTry",
     "EventType",
     "LetterKind",
@@ -155,6 +156,7 @@ class DeliveryTry(Contract):
     at: Instant
     ok: bool
     detail: str
+    fault: DeliveryFault | None = Field(default=None, description="Why it failed, where that is known.")
     latency_ms: float
 
 

@@ -5,14 +5,9 @@ import gzip
 import hashlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from perdure.domain.addresses import DEFAULT_PORTS
 from perdure.errors import DocumentRejectedError, UpstreamError
@@ -20,6 +15,7 @@ from perdure.ports.parsing import Fetcher
 from perdure.providers.http_fetcher import HttpFetcher
 from perdure.providers.resolving import Resolve
 from perdure.settings import Settings
+from tests.certificates import self_signed
 
 Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
@@ -299,34 +295,8 @@ async def test_the_name_that_the_server_gives_is_kept_without_its_path(
     assert fetched.file_name == name
 
 
-def _certificate(name: str, folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    certificate_path, key_path = folder / "certificate.pem", folder / "key.pem"
-    certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return certificate_path, key_path
-
-
 async def test_tls_is_checked_against_the_name_although_the_connection_is_pinned(tmp_path: Path) -> None:
-    certificate, key = _certificate("files.example.com", tmp_path)
+    certificate, key = self_signed("files.example.com", tmp_path)
     site = Site()
     site.says("/", b"private")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
