@@ -132,7 +132,8 @@ def nearest(kind: Kind, dimension: int, *, exact: bool, limit: int = CANDIDATES)
     # The dimension stands there as a constant, because the planner must see that the partial index fits.
     as_indexed = HALFVEC() if exact else HALFVEC(dimension)
     stored_vector = vector.embedding if exact else cast(vector.embedding, as_indexed)
-    asked = cast(bindparam("vector", type_=Text), as_indexed)
+    # As a query of its own the literal is read once, and not for every row.
+    asked = select(cast(bindparam("vector", type_=Text), as_indexed)).scalar_subquery()
     statement: Select[str, float] = (
         select(kind.vector_of, stored_vector.op("<=>", return_type=Double())(asked).label("distance"))
         .where(

@@ -76,7 +76,7 @@ _SCORES = text(
     """
     SELECT array_agg(m.id), array_agg(m.content), array_agg(m.subject), array_agg(m.speaker),
            array_agg(m.session_id), array_agg(m.valid_from), array_agg(m.importance), array_agg(m.ordinal),
-           array_agg(l.mentions), array_agg(1 - (e.embedding <=> CAST(:vector AS halfvec)))
+           array_agg(l.mentions), array_agg(1 - (e.embedding <=> (SELECT CAST(:vector AS halfvec))))
     FROM memories m
     LEFT JOIN memory_embeddings e ON e.memory_id = m.id AND e.model = :model
     LEFT JOIN LATERAL (

@@ -34,7 +34,7 @@ FILTERED_DOCUMENTS = 2_000
 _SCORES = text(
     """
     SELECT c.id, c.document_id, c.ordinal, c.token_count, l.lexemes, l.mentions, l.placed,
-           1 - (e.embedding <=> CAST(:vector AS halfvec)) AS cosine
+           1 - (e.embedding <=> (SELECT CAST(:vector AS halfvec))) AS cosine
     FROM chunks c
     LEFT JOIN chunk_embeddings e ON e.chunk_id = c.id AND e.model = :model
     LEFT JOIN LATERAL (

@@ -56,6 +56,7 @@ def test_the_roles_and_settings_are_those_the_app_relies_on(data_directory: Path
         "fsync": "on",
         "listen_addresses": "",
         "jit": "off",
+        "shared_buffers": "256MB",  # and not what `initdb` wrote into the same file
     }.items():
         assert query(server, postgres.APP_ROLE, f"SHOW {setting}") == value
     assert query(server, postgres.APP_ROLE, "SELECT to_tsvector('simple', 'Ünï—word “quoted”')::text") == (
