@@ -4,12 +4,13 @@ import contextlib
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import httpx
 
 from perdure.domain.addresses import AddressRules, Target, check_addresses
 from perdure.errors import DocumentRejectedError, UpstreamError
+from perdure.providers.certificates import certificate_fault
 from perdure.providers.resolving import Resolve, resolve_by_system
 
 _CONNECT_TIMEOUT_S = 10.0
@@ -27,8 +28,52 @@ def location(response: httpx.Response) -> str:
     return str(response.extensions.get(_LOCATION, ""))
 
 
+def pinned_client(
+    timeout_s: float,
+    connect_timeout_s: float,
+    ssl_context: ssl.SSLContext | None,
+    headers: Mapping[str, str],
+) -> httpx.AsyncClient:
+    """A client without proxies, redirects and connections that are kept."""
+    return httpx.AsyncClient(
+        verify=ssl_context or True,
+        trust_env=False,  # a proxy would resolve names again, behind our back
+        follow_redirects=False,
+        timeout=httpx.Timeout(timeout_s, connect=connect_timeout_s),
+        # connections are kept by address, and two names may share one: none is used twice
+        limits=httpx.Limits(max_keepalive_connections=0),
+        headers={"User-Agent": "Perdure/0.1", **headers},
+    )
+
+
+async def connected(
+    client: httpx.AsyncClient,
+    target: Target,
+    addresses: Sequence[str],
+    method: str,
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+) -> httpx.Response:
+    """The answer of the first address that takes the connection, its body still to be read; else the last failure."""
+    failure: httpx.TransportError = httpx.ConnectError("no address")
+    for address in addresses:
+        host = f"[{address}]" if ":" in address else address
+        request = client.build_request(
+            method,
+            httpx.URL(f"{target.scheme}://{host}:{target.port}{target.path}"),
+            headers={**(headers or {}), "Host": target.authority},
+            content=content,
+            extensions={"sni_hostname": target.host},
+        )
+        try:
+            return await client.send(request, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            failure = error
+    raise failure
+
+
 class PinnedHttp:
-    """A client without proxies, redirects and connections that are kept. `resolve` is for tests."""
+    """Requests whose failures are errors of ours. `resolve` is for tests."""
 
     def __init__(
         self,
@@ -40,16 +85,10 @@ class PinnedHttp:
     ) -> None:
         self.rules = rules
         self._resolve = resolve
-        self._client = httpx.AsyncClient(
-            verify=ssl_context or True,
-            trust_env=False,  # a proxy would resolve names again, behind our back
-            follow_redirects=False,
-            timeout=httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S),
-            # connections are kept by address, and two names may share one: none is used twice
-            limits=httpx.Limits(max_keepalive_connections=0),
-            headers={"User-Agent": "Perdure/0.1", "Accept": "*/*", "Accept-Encoding": "identity"},
-            event_hooks={"response": [_set_location_aside]},
+        self._client = pinned_client(
+            timeout_s, _CONNECT_TIMEOUT_S, ssl_context, {"Accept": "*/*", "Accept-Encoding": "identity"}
         )
+        self._client.event_hooks = {"response": [_set_location_aside]}
 
     async def aclose(self) -> None:
         """Close the client."""
@@ -65,31 +104,18 @@ class PinnedHttp:
     ) -> AsyncIterator[httpx.Response]:
         """The answer, whose body is still to be read. UpstreamError for what may be better later."""
         addresses = check_addresses(target, await self._addresses(target), self.rules)
-        failure: Exception | None = None
-        for address in addresses:
-            host = f"[{address}]" if ":" in address else address
-            request = self._client.build_request(
-                method,
-                httpx.URL(f"{target.scheme}://{host}:{target.port}{target.path}"),
-                headers={**(headers or {}), "Host": target.authority},
-                content=content,
-                extensions={"sni_hostname": target.host},
-            )
-            try:
-                response = await self._client.send(request, stream=True)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                failure = error
-                continue
-            except httpx.HTTPError as error:
-                raise upstream(target, error) from error
-            try:
-                yield response
-            finally:
-                await response.aclose()
-            return
-        if isinstance(failure, httpx.ConnectError) and "CERTIFICATE_VERIFY_FAILED" in str(failure):
-            raise unreachable(f"The certificate of {target.host} is not valid for it: {failure}") from failure
-        raise upstream(target, failure or OSError("no address")) from failure
+        try:
+            response = await connected(self._client, target, addresses, method, headers, content)
+        except httpx.HTTPError as error:
+            if (fault := certificate_fault(error)) is not None:
+                raise unreachable(
+                    f"The certificate of {target.host} is not valid for it: {fault}."
+                ) from error
+            raise upstream(target, error) from error
+        try:
+            yield response
+        finally:
+            await response.aclose()
 
     async def _addresses(self, target: Target) -> list[str]:
         try:
@@ -112,9 +138,8 @@ def unreachable(detail: str) -> DocumentRejectedError:
 
 def upstream(target: Target, error: Exception) -> UpstreamError:
     """What may be better later."""
-    return UpstreamError(
-        f"{target.host} cannot be reached ({error or type(error).__name__}); it is tried again."
-    )
+    said = str(error) or type(error).__name__
+    return UpstreamError(f"{target.host} cannot be reached ({said}); it is tried again.")
 
 
 async def inflated(response: httpx.Response) -> AsyncIterator[bytes]:

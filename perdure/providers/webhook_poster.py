@@ -16,6 +16,7 @@ from perdure.domain.webhook_addresses import check_webhook_url, webhook_rules
 from perdure.errors import DocumentRejectedError, InvalidInputError
 from perdure.ports.sending import Attempt
 from perdure.providers.certificates import certificate_fault
+from perdure.providers.pinned_http import connected, pinned_client
 from perdure.providers.resolving import Resolve, resolve_by_system
 
 _TIMEOUT_S = 15.0
@@ -39,14 +40,8 @@ class WebhookPoster:
         timeout_s: float = _TIMEOUT_S,
     ) -> None:
         self._rules, self._resolve, self._timeout_s = webhook_rules(allowed_hosts), resolve, timeout_s
-        self._client = httpx.AsyncClient(
-            verify=ssl_context or True,
-            trust_env=False,  # a proxy would resolve names again, behind our back
-            follow_redirects=False,
-            timeout=httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S),
-            # connections are kept by address, and two names may share one: none is used twice
-            limits=httpx.Limits(max_keepalive_connections=0),
-            headers={"User-Agent": "Perdure/0.1", "Content-Type": "application/json"},
+        self._client = pinned_client(
+            timeout_s, _CONNECT_TIMEOUT_S, ssl_context, {"Content-Type": "application/json"}
         )
 
     async def aclose(self) -> None:
@@ -68,30 +63,15 @@ class WebhookPoster:
             if (fault := certificate_fault(error)) is not None:
                 detail = f"Its certificate is not trusted: {fault}."
                 return Attempt(ok=False, detail=detail, fault=DeliveryFault.UNTRUSTED_CERTIFICATE)
-            detail = f"It cannot be reached: {error or type(error).__name__}"[:300]
+            detail = f"It cannot be reached: {str(error) or type(error).__name__}"[:300]
             return Attempt(ok=False, detail=detail, fault=DeliveryFault.UNREACHABLE)
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Attempt:
         target = check_webhook_url(url, self._rules)
         addresses = check_addresses(target, await self._addresses(target), self._rules)
-        failure: Exception | None = None
-        for address in addresses:
-            host = f"[{address}]" if ":" in address else address
-            request = self._client.build_request(
-                "POST",
-                httpx.URL(f"{target.scheme}://{host}:{target.port}{target.path}"),
-                content=body,
-                headers={**headers, "Host": target.authority},
-                extensions={"sni_hostname": target.host},
-            )
-            try:
-                response = await self._client.send(request, stream=True)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                failure = error
-                continue
-            await response.aclose()
-            return _attempt(response)
-        raise failure or OSError("no address")
+        response = await connected(self._client, target, addresses, "POST", headers, body)
+        await response.aclose()
+        return _attempt(response)
 
     async def _addresses(self, target: Target) -> list[str]:
         try:
