@@ -78,6 +78,17 @@ class Metrics:
         self.pollers = self._gauge(
             "perdure_task_queue_pollers", "Workers that asked for work within five minutes.", "queue", "work"
         )
+        self.messages_waiting = self._gauge(
+            "perdure_messages_waiting", "Letters and webhooks that are still to be delivered.", "channel"
+        )
+        self.messages_oldest = self._gauge(
+            "perdure_messages_oldest_waiting_age_seconds", "Age of the oldest of them.", "channel"
+        )
+        self.messages_dead = self._gauge(
+            "perdure_messages_dead",
+            "Letters and webhooks that were given up, as long as they are kept.",
+            "channel",
+        )
         self.part_up = self._gauge("perdure_part_up", "1 when the part answers the API, else 0.", "part")
         self.observed_at = self._gauge(
             "perdure_observed_timestamp_seconds", "When all of these gauges were last looked up."

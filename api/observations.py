@@ -1,4 +1,5 @@
-"""What `/metrics` looks up when it is asked: what is open and stuck, the task queues, the parts.
+"""What `/metrics` looks up when it is asked: what is open and stuck, what waits to be
+delivered, the task queues, the parts.
 
 Looked up at most every ten seconds, however many ask. What does not answer has no figures: old ones would look true.
 """
@@ -19,6 +20,7 @@ from temporalio.service import RPCError
 
 from api.metrics import Metrics
 from perdure.db.session import Database
+from perdure.schemas.messages import Channel, MessageStatus
 from perdure.settings import Settings
 from workflows import queues
 from workflows.registry import KINDS
@@ -38,6 +40,8 @@ POLLED = (
 )
 
 _FIGURES = text("SELECT kind, status, open, silent, oldest_at FROM find_operation_figures(:stuck_after)")
+
+_MESSAGES = text("SELECT channel, status, messages, oldest_at FROM find_message_figures()")
 
 Parts = Callable[[], Awaitable[Mapping[str, bool]]]
 
@@ -60,6 +64,7 @@ class Observations:
                 return
             seen = await asyncio.gather(
                 self._patiently("operations", self._look_at_operations()),
+                self._patiently("messages", self._look_at_messages()),
                 self._patiently("task queues", self._look_at_queues()),
                 self._patiently("parts", self._look_at_parts()),
             )
@@ -87,6 +92,26 @@ class Observations:
             self._metrics.open.labels(*labels).set(row.open)
             self._metrics.stuck.labels(*labels).set(row.silent)
             self._metrics.oldest.labels(*labels).set(max(0.0, (now - row.oldest_at).total_seconds()))
+
+    async def _look_at_messages(self) -> None:
+        gauges = self._metrics.messages_waiting, self._metrics.messages_oldest, self._metrics.messages_dead
+        for gauge in gauges:
+            gauge.clear()
+        async with self._database.transaction(None) as session:
+            rows = (await session.execute(_MESSAGES)).all()
+        for gauge in gauges:
+            for channel in Channel:
+                # None is a figure, too: an alert compares with what was before.
+                gauge.labels(channel.value).set(0)
+        now = datetime.now(UTC)
+        for row in rows:
+            if row.status == MessageStatus.DEAD:
+                self._metrics.messages_dead.labels(row.channel).set(row.messages)
+                continue
+            self._metrics.messages_waiting.labels(row.channel).set(row.messages)
+            self._metrics.messages_oldest.labels(row.channel).set(
+                max(0.0, (now - row.oldest_at).total_seconds())
+            )
 
     async def _look_at_queues(self) -> None:
         for gauge in (self._metrics.backlog, self._metrics.backlog_age, self._metrics.pollers):

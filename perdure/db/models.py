@@ -1332,6 +1332,13 @@ class MessageRow(Tenant, Row):
         Index("messages_list", "organisation_id", "id"),
         Index("messages_endpoint", "endpoint_id", "id", postgresql_where=text("endpoint_id IS NOT NULL")),
         Index("messages_due", "next_at", postgresql_where=text("status = 'waiting'")),
+        Index(
+            "messages_unsent",
+            "channel",
+            "status",
+            "created_at",
+            postgresql_where=text("status IN ('waiting', 'dead')"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

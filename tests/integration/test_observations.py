@@ -19,6 +19,11 @@ _OPEN = text(
     "updated_at) VALUES (:id, :organisation_id, 'usr_1', :kind, :status, 'Observed', '{}', 'run', "
     "now() - make_interval(secs => :age), now() - make_interval(secs => :silence))"
 )
+_MESSAGE = text(
+    "INSERT INTO messages (id, organisation_id, effect, channel, kind, status, next_at, created_at) "
+    "VALUES (:id, :organisation_id, :id, :channel, 'notification', :status, 'infinity', "
+    "now() - make_interval(hours => :hours))"
+)
 _CLOSE = text("UPDATE operations SET closed_at = now(), status = 'cancelled' WHERE kind = :kind")
 
 
@@ -61,6 +66,32 @@ async def test_open_stuck_and_old_operations_are_counted_over_all_organisations(
     assert 3600 <= oldest < 3660
     assert sample(metrics, "perdure_part_up", part="storage") == 0
     assert b"organisation" not in generate_latest(metrics.registry)
+
+
+async def test_messages_that_wait_and_that_were_given_up_are_counted_over_all_organisations(
+    database: Database, temporal: Client, metrics: Metrics, organisation_id: str
+) -> None:
+    async def seen() -> list[float]:
+        await Observations(database, temporal, Settings(), metrics, all_up).refresh()
+        names = ("waiting", "dead")
+        found = [
+            sample(metrics, f"perdure_messages_{name}", channel=channel)
+            for name in names
+            for channel in ("email", "webhook", "slack")
+        ]
+        return [figure for figure in found if figure is not None]
+
+    before = await seen()
+    rows = [("email", "waiting", 7), ("email", "waiting", 2), ("slack", "dead", 9), ("webhook", "sent", 8)]
+    async with database.transaction(organisation_id) as session:
+        for channel, status, hours in rows:
+            row = {"id": new_id("msg"), "organisation_id": organisation_id, "channel": channel}
+            await session.execute(_MESSAGE, {**row, "status": status, "hours": hours})
+    after = await seen()
+    assert [now - then for now, then in zip(after, before, strict=True)] == [2, 0, 0, 0, 0, 1]
+    oldest = sample(metrics, "perdure_messages_oldest_waiting_age_seconds", channel="email")
+    assert oldest is not None
+    assert oldest >= 7 * 3600
 
 
 async def test_a_second_scrape_within_seconds_looks_at_nothing(

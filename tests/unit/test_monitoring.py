@@ -22,7 +22,7 @@ RUNBOOKS = ROOT / "docs/runbooks"
 # What Prometheus makes by itself.
 PROMETHEUS = {"up", "ALERTS"}
 FUNCTIONS = {
-    "absent", "and", "by", "count", "histogram_quantile", "increase", "max", "min", "on", "or", "rate", "sum",
+    "absent", "and", "by", "count", "delta", "histogram_quantile", "increase", "max", "min", "on", "or", "rate", "sum",
     "time", "topk", "unless", "without", "label_values",
 }  # fmt: skip
 _GROUPING = re.compile(r"\b(?:by|without|on)\s*\([^)]*\)")
