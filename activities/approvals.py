@@ -95,7 +95,7 @@ class ApprovalActivities:
         for effect in item.effects:
             is_refusal = effect.get("entry") == Entry.REFUSED
             if not (is_refusal and await approvals.refused(approval_id, effect["id"])):
-                await effects.do(effect, origin)
+                effects.do(effect, origin)
 
     def _is_proven(self, job: TransitionJob, item: TransitionItem) -> bool:
         return item.told is None or self._signer.is_ours(job.approval_id, item.told.said(), item.told.proof)

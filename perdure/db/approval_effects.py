@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from perdure.db.audit_trail import AuditTrail
-from perdure.db.messages import MessageRepository
+from perdure.db.audit_trail import AuditTrail, Entry
+from perdure.db.messages import MessageRepository, Publication
 from perdure.db.models import WorkflowApprovalRow
 from perdure.domain.approval_effects import Notice
 from perdure.domain.audit import SYSTEM, Action, Actor
@@ -42,23 +42,22 @@ class ApprovalEffects:
 
     def __init__(self, session: AsyncSession, organisation_id: str, row: WorkflowApprovalRow) -> None:
         self._session, self._organisation_id, self._row = session, organisation_id, row
-        self._records: list[tuple[Action, Actor, Mapping[str, Any]]] = []
+        self._records: list[Entry] = []
+        self._said: list[MessageNew | Publication] = []
 
-    async def do(self, effect: Mapping[str, Any], origin: Actor | None) -> None:
-        """Note or do one effect. What goes into the audit trail is kept for `conclude`: its writers wait in line."""
+    def do(self, effect: Mapping[str, Any], origin: Actor | None) -> None:
+        """Note one effect; `conclude` carries all of them out."""
         match effect["kind"]:
             case "record":
                 self._record(effect, origin)
-                await self._publish(effect)
+                self._publish(effect)
             case "notify":
                 letter = _LETTERS[Notice(effect["notice"])]
-                await self._write(letter, effect["id"], effect["people"], effect["stage"])
+                self._write(letter, effect["id"], effect["people"], effect["stage"])
             case "remind":
-                await self._write(
-                    LetterKind.APPROVAL_REMINDER, effect["id"], effect["people"], effect["stage"]
-                )
+                self._write(LetterKind.APPROVAL_REMINDER, effect["id"], effect["people"], effect["stage"])
             case "escalate":
-                await self._write(LetterKind.APPROVAL_ESCALATED, effect["id"], effect["to"], effect["stage"])
+                self._write(LetterKind.APPROVAL_ESCALATED, effect["id"], effect["to"], effect["stage"])
 
     def refuse(self, code: str, origin: Actor | None, **details: str | None) -> None:
         """Note that something was refused."""
@@ -67,16 +66,19 @@ class ApprovalEffects:
     def note(self, action: Action, origin: Actor | None, details: Mapping[str, str | None]) -> None:
         """Note something of our own; `by` and `on_behalf_of` are people."""
         said = {name: traced(value) if name in _PEOPLE else value for name, value in details.items() if value}
-        self._records.append((action, origin or SYSTEM, {"revision": self._row.revision, **said}))
+        self._add(action, origin or SYSTEM, {"revision": self._row.revision, **said})
 
     async def conclude(self) -> None:
-        """Write the audit trail, last of all."""
-        trail = AuditTrail(self._session, self._organisation_id)
-        for action, actor, details in self._records:
-            await trail.record(
-                action, actor, subject=Subject(type="approval", id=self._row.id), details=details
-            )
+        """Write messages, then the audit trail, last of all: its writers wait in line."""
+        if self._said:
+            await MessageRepository(self._session, self._organisation_id).say(self._said)
+        if self._records:
+            await AuditTrail(self._session, self._organisation_id).record_all(self._records)
+        self._said.clear()
         self._records.clear()
+
+    def _add(self, action: Action, actor: Actor, details: Mapping[str, Any]) -> None:
+        self._records.append(Entry(action, actor, Subject(type="approval", id=self._row.id), details))
 
     def _record(self, effect: Mapping[str, Any], origin: Actor | None) -> None:
         row = self._row
@@ -100,9 +102,9 @@ class ApprovalEffects:
         }
         details |= {name: value for name, value in shown.items() if value is not None}
         actor = origin if origin is not None and effect.get("by") else SYSTEM
-        self._records.append((Action(f"approval.{effect['entry']}"), actor, details))
+        self._add(Action(f"approval.{effect['entry']}"), actor, details)
 
-    async def _publish(self, effect: Mapping[str, Any]) -> None:
+    def _publish(self, effect: Mapping[str, Any]) -> None:
         event = _EVENTS.get(effect["entry"])
         if event is None:
             return
@@ -117,22 +119,19 @@ class ApprovalEffects:
             "code": effect.get("code"),
             "revision": effect["revision"],
         }
-        await MessageRepository(self._session, self._organisation_id).publish(
-            f"{row.id}:{effect['id']}", event, said
-        )
+        self._said.append(Publication(f"{row.id}:{effect['id']}", event, said))
 
-    async def _write(self, letter: LetterKind, effect_id: str, people: list[str], stage: str | None) -> None:
+    def _write(self, letter: LetterKind, effect_id: str, people: list[str], stage: str | None) -> None:
         row = self._row
         known = {"approval_id": row.id, "stage": stage, "document_id": row.document_id}
         reference = {name: value for name, value in known.items() if value is not None}
-        messages = MessageRepository(self._session, self._organisation_id)
-        for person in people:
-            await messages.add(
-                MessageNew(
-                    effect=f"{row.id}:{effect_id}:{person}",
-                    channel=Channel.EMAIL,
-                    kind=letter.value,
-                    recipient=person,
-                    reference=reference,
-                )
+        self._said += [
+            MessageNew(
+                effect=f"{row.id}:{effect_id}:{person}",
+                channel=Channel.EMAIL,
+                kind=letter.value,
+                recipient=person,
+                reference=reference,
             )
+            for person in people
+        ]

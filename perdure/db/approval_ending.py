@@ -31,5 +31,5 @@ async def end_approval(session: AsyncSession, organisation_id: str, operation_id
     await approvals.write(row, policy, step.state)
     effects = ApprovalEffects(session, organisation_id, row)
     for effect in step.effects:
-        await effects.do(effect_json(effect), None)
+        effects.do(effect_json(effect), None)
     await effects.conclude()

@@ -244,6 +244,7 @@ class ApprovalRepository:
 
     async def write(self, row: WorkflowApprovalRow, policy: ApprovalPolicy, state: ApprovalState) -> None:
         """Keep a state, and who is asked by it."""
+        is_first = row.state is None
         if row.document_id is not None and state.revision != row.revision:
             row.document_version = await self._version_of(row.document_id, state.revision)
         row.state, row.sequence = state_json(state), state.sequence
@@ -254,9 +255,10 @@ class ApprovalRepository:
         row.closed_at = state.at if state.status is Status.CLOSED else None
         row.updated_at = datetime.now(UTC)
         await self._session.flush()
-        await self._session.execute(
-            delete(ApprovalAssigneeRow).where(ApprovalAssigneeRow.approval_id == row.id)
-        )
+        if not is_first:
+            await self._session.execute(
+                delete(ApprovalAssigneeRow).where(ApprovalAssigneeRow.approval_id == row.id)
+            )
         asked = assignees(policy, state)
         if asked:
             values = [

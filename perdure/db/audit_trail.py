@@ -8,7 +8,7 @@ Record last: from here to the commit, other writers of the organisation's trail 
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -41,8 +41,9 @@ _HEAD = text(
         ON CONFLICT (organisation_id) DO UPDATE SET at = clock_timestamp()
         RETURNING sequence, hash, at
     )
-    SELECT head.sequence, head.hash, head.at, k.key
-    FROM head LEFT JOIN audit_person_keys k ON k.organisation_id = :organisation_id AND k.user_id = :person_id
+    SELECT head.sequence, head.hash, head.at, k.user_id, k.key
+    FROM head LEFT JOIN audit_person_keys k
+        ON k.organisation_id = :organisation_id AND k.user_id = ANY(CAST(:people AS text[]))
     """
 )
 # A person who has just been erased gets no new key.
@@ -66,6 +67,16 @@ _APPEND = text(
     """
 )
 _HEADS = text("SELECT organisation_id, sequence, hash, at FROM find_audit_heads(:since, :after, :limit)")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something to be recorded. `details` is for ids, counts and words of ours: it cannot be erased."""
+
+    action: Action
+    actor: Actor
+    subject: Subject | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,29 +120,38 @@ class AuditTrail:
 
         `details` is for ids, counts and words of ours, never for what people wrote: it cannot be erased.
         """
-        parameters = {
-            "organisation_id": self._organisation_id,
-            "genesis": GENESIS,
-            "person_id": actor.person_id,
-        }
-        head = (await self._session.execute(_HEAD, parameters)).one()
-        event = AuditEvent(
-            organisation_id=self._organisation_id,
-            sequence=head.sequence + 1,
-            at_us=microseconds(head.at),
-            actor_kind=actor.kind.value,
-            actor_id=actor.id,
-            person_id=actor.person_id,
-            action=action.value,
-            subject_type=subject.type if subject else None,
-            subject_id=subject.id if subject else None,
-            request_id=actor.request_id,
-            origin=await self._origin(actor, head.key, head.sequence + 1),
-            details=canonical_json(details or {}),
-            previous_hash=head.hash,
-        )
-        await self._session.execute(_APPEND, {**event.__dict__, "at": head.at, "hash": event_hash(event)})
-        return event.sequence
+        return await self.record_all([Entry(action, actor, subject, details or {})])
+
+    async def record_all(self, entries: Sequence[Entry]) -> int:
+        """Append events in their order, all in two round trips; the sequence number of the last."""
+        people = {entry.actor.person_id for entry in entries if entry.actor.person_id is not None}
+        given = {"organisation_id": self._organisation_id, "genesis": GENESIS, "people": sorted(people)}
+        found = (await self._session.execute(_HEAD, given)).all()
+        head, keys = found[0], {row.user_id: row.key for row in found if row.user_id is not None}
+        sequence: int = head.sequence
+        previous, rows = head.hash, list[dict[str, Any]]()
+        for entry in entries:
+            sequence += 1
+            event = AuditEvent(
+                organisation_id=self._organisation_id,
+                sequence=sequence,
+                at_us=microseconds(head.at),
+                actor_kind=entry.actor.kind.value,
+                actor_id=entry.actor.id,
+                person_id=entry.actor.person_id,
+                action=entry.action.value,
+                subject_type=entry.subject.type if entry.subject else None,
+                subject_id=entry.subject.id if entry.subject else None,
+                request_id=entry.actor.request_id,
+                origin=await self._origin(entry.actor, keys, sequence),
+                details=canonical_json(entry.details),
+                previous_hash=previous,
+            )
+            previous = event_hash(event)
+            rows.append({**event.__dict__, "at": head.at, "hash": previous})
+        if rows:
+            await self._session.execute(_APPEND, rows)
+        return sequence
 
     async def record_once(
         self, action: Action, actor: Actor, *, subject: Subject, details: Mapping[str, Any]
@@ -140,10 +160,11 @@ class AuditTrail:
         if not await self.list(AuditFilter(action=action.value, actor=actor.id), limit=1):
             await self.record(action, actor, subject=subject, details=details)
 
-    async def _origin(self, actor: Actor, key: str | None, sequence: int) -> str | None:
-        """The sealed address; none without a person, whose key could be destroyed."""
+    async def _origin(self, actor: Actor, keys: dict[str, str], sequence: int) -> str | None:
+        """The sealed address; none without a person, whose key could be destroyed. A key that is made is kept."""
         if actor.address is None or actor.person_id is None:
             return None
+        key = keys.get(actor.person_id)
         if key is None:
             given = {
                 "organisation_id": self._organisation_id,
@@ -154,7 +175,10 @@ class AuditTrail:
             key = await self._session.scalar(_ADD_KEY, given) or await self._session.scalar(
                 select(AuditPersonKeyRow.key).where(AuditPersonKeyRow.user_id == actor.person_id)
             )
-        return seal_origin(actor.address, key, self._organisation_id, sequence) if key else None
+            if key is None:
+                return None
+            keys[actor.person_id] = key
+        return seal_origin(actor.address, key, self._organisation_id, sequence)
 
     async def list(
         self, wanted: AuditFilter, *, before: int | None = None, limit: int = 50

@@ -1,10 +1,11 @@
 """Messages of one organisation: written down with what they tell of, delivered afterwards."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import any_, literal, select
+from sqlalchemy import Row, any_, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +15,18 @@ from perdure.domain.roles import Role
 from perdure.schemas.base import rfc3339, storable
 from perdure.schemas.messages import Channel, EventType, LetterKind, MessageNew
 
+# A statement has at most 32,767 parameters.
+_AT_ONCE = 1_000
 _ADMINISTRATORS = (Role.OWNER.value, Role.ADMIN.value)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """An event that programs are told of."""
+
+    effect: str
+    event: EventType
+    data: Mapping[str, Any]
 
 
 class MessageRepository:
@@ -29,7 +41,7 @@ class MessageRepository:
     async def add(self, message: MessageNew) -> str:
         """The message's id. Once per effect: added again, nothing changes and the first one's id is answered."""
         message_id = new_id("msg")
-        if await self._insert(message_id, message):
+        if await self._insert({message_id: message}):
             return message_id
         statement = select(MessageRow.id).where(
             MessageRow.organisation_id == self._organisation_id, MessageRow.effect == message.effect
@@ -38,7 +50,7 @@ class MessageRepository:
 
     async def add_once(self, message: MessageNew) -> bool:
         """Add it, and tell whether it is new."""
-        return await self._insert(new_id("msg"), message)
+        return bool(await self._insert({new_id("msg"): message}))
 
     async def alert(self, effect: str, subject: str, said: str) -> bool:
         """Write to every owner and administrator by e-mail, each once; whether any of the letters is new."""
@@ -65,48 +77,70 @@ class MessageRepository:
 
     async def publish(self, effect: str, event: EventType, data: Mapping[str, Any]) -> list[str]:
         """Tell every active endpoint that wants to hear of an event; ids of the messages that are new by this."""
+        return await self.say([Publication(effect, event, data)])
+
+    async def say(self, said: Sequence[MessageNew | Publication]) -> list[str]:
+        """Add letters and events, each once per effect, in two round trips; ids of what is new by this."""
+        events = {one.event.value for one in said if isinstance(one, Publication)}
+        endpoints = await self._endpoints(events) if events else []
+        messages = list[MessageNew]()
+        for one in said:
+            if isinstance(one, MessageNew):
+                messages.append(one)
+            else:
+                messages += [
+                    MessageNew(
+                        effect=f"{one.effect}:{endpoint.id}",
+                        channel=Channel(endpoint.kind),
+                        kind=one.event.value,
+                        endpoint_id=endpoint.id,
+                        body=dict(one.data),
+                    )
+                    for endpoint in endpoints
+                    if one.event.value in endpoint.events
+                ]
+        return await self._insert({new_id("msg"): message for message in messages})
+
+    async def _endpoints(self, events: Collection[str]) -> Sequence[Row[str, str, list[str]]]:
+        """Active endpoints that want to hear of any of these."""
         statement = (
-            select(WebhookEndpointRow.id, WebhookEndpointRow.kind)
+            select(WebhookEndpointRow.id, WebhookEndpointRow.kind, WebhookEndpointRow.events)
             .where(
                 WebhookEndpointRow.organisation_id == self._organisation_id,
                 WebhookEndpointRow.removed_at.is_(None),
                 WebhookEndpointRow.is_active,
-                literal(event.value) == any_(WebhookEndpointRow.events),
+                or_(*(literal(event) == any_(WebhookEndpointRow.events) for event in sorted(events))),
             )
             .order_by(WebhookEndpointRow.id)
         )
-        added = []
-        for endpoint_id, kind in (await self._session.execute(statement)).all():
-            message = MessageNew(
-                effect=f"{effect}:{endpoint_id}",
-                channel=Channel(kind),
-                kind=event.value,
-                endpoint_id=endpoint_id,
-                body=dict(data),
-            )
-            message_id = new_id("msg")
-            if await self._insert(message_id, message):
-                added.append(message_id)
-        return added
+        return (await self._session.execute(statement)).all()
 
-    async def _insert(self, message_id: str, message: MessageNew) -> bool:
-        statement = (
-            insert(MessageRow)
-            .values(
-                id=message_id,
-                organisation_id=self._organisation_id,
-                effect=message.effect,
-                channel=message.channel.value,
-                kind=message.kind,
-                recipient=message.recipient,
-                endpoint_id=message.endpoint_id,
-                reference=message.reference,
-                body=_body(message_id, message),
+    async def _insert(self, messages: Mapping[str, MessageNew]) -> list[str]:
+        """Ids of what is new, in order."""
+        rows = [
+            {
+                "id": message_id,
+                "organisation_id": self._organisation_id,
+                "effect": message.effect,
+                "channel": message.channel.value,
+                "kind": message.kind,
+                "recipient": message.recipient,
+                "endpoint_id": message.endpoint_id,
+                "reference": message.reference,
+                "body": _body(message_id, message),
+            }
+            for message_id, message in messages.items()
+        ]
+        added: list[str] = []
+        for start in range(0, len(rows), _AT_ONCE):
+            statement = (
+                insert(MessageRow)
+                .values(rows[start : start + _AT_ONCE])
+                .on_conflict_do_nothing(index_elements=["organisation_id", "effect"])
+                .returning(MessageRow.id)
             )
-            .on_conflict_do_nothing(index_elements=["organisation_id", "effect"])
-            .returning(MessageRow.id)
-        )
-        return await self._session.scalar(statement) is not None
+            added += await self._session.scalars(statement)
+        return sorted(added)
 
 
 def _body(message_id: str, message: MessageNew) -> str | None:
