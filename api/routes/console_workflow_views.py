@@ -77,8 +77,8 @@ _FITTING = range(352, 561)
 
 
 def drawn(definition: WorkflowDefinition, views: Mapping[str, StepView] | None = None) -> Markup:
-    """The diagram as part of a page, which has the colours; one that is not wide may be made smaller to fit."""
-    drawing = diagram(definition, views, styled=False)
+    """The diagram as part of a page, which has its own colours; one that is not wide may be made smaller to fit."""
+    drawing = diagram(definition, views)
     width = re.search(r' width="(\d+)"', drawing)
     if width and int(width[1]) in _FITTING:
         drawing = drawing.replace("<svg ", '<svg class="fits" ', 1)

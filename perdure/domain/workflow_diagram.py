@@ -44,15 +44,13 @@ class StepView:
     duration_seconds: float | None = None
 
 
-def diagram(
-    definition: WorkflowDefinition, views: Mapping[str, StepView] | None = None, *, styled: bool = True
-) -> str:
-    """Draw a definition, or with views an execution of it; without colours for a page that brings its own."""
+def diagram(definition: WorkflowDefinition, views: Mapping[str, StepView] | None = None) -> str:
+    """Draw a definition, or with views an execution of it."""
     graph = graph_of(definition.steps)
-    drawing = _Drawing(graph, styled=styled)
+    drawing = _Drawing(graph)
     steps = {step.id: step for step in definition.steps}
     lines = [drawing.line(edge) for edge in graph.edges]
-    boxes = [_box(steps[name], drawing.places[name], views, styled=styled) for name in graph.steps]
+    boxes = [_box(steps[name], drawing.places[name], views) for name in graph.steps]
     # Room at the left for lines that lead back.
     width, height = drawing.width + 2 * _MARGIN, drawing.height
     return (
@@ -68,8 +66,7 @@ def diagram(
 class _Drawing:
     """Where everything stands. A line that passes layers has a place of its own in each, so that it crosses no step."""
 
-    def __init__(self, graph: Graph, *, styled: bool) -> None:
-        self._styled = styled
+    def __init__(self, graph: Graph) -> None:
         self._back = graph.back_edges()
         layers = graph.layers()
         level = {step: number for number, layer in enumerate(layers) for step in layer}
@@ -119,9 +116,10 @@ class _Drawing:
         return self._drawn("edge back", path, edge.label, side + 8, (start_y + end_y) // 2)
 
     def _drawn(self, kind: str, path: str, label: str, x: int, y: int, anchor: str = "start") -> str:
-        line = _LINE + (_DASHED if kind != "edge" else "") if self._styled else ""
-        beside = _BESIDE if self._styled else ""
-        text = f'<text x="{x}" y="{y}" text-anchor="{anchor}"{beside}>{_short(label)}</text>' if label else ""
+        line = _LINE + (_DASHED if kind != "edge" else "")
+        text = (
+            f'<text x="{x}" y="{y}" text-anchor="{anchor}"{_BESIDE}>{_short(label)}</text>' if label else ""
+        )
         return f'<g class="{kind}"><path d="{path}" marker-end="url(#arrow)"{line}/>{text}</g>'
 
 
@@ -157,7 +155,7 @@ def _by_middle(
     return sorted(layer, key=keys.__getitem__)
 
 
-def _box(step: Step, place: tuple[int, int], views: Mapping[str, StepView] | None, *, styled: bool) -> str:
+def _box(step: Step, place: tuple[int, int], views: Mapping[str, StepView] | None) -> str:
     x, y = place
     view = (views or {}).get(step.id) or StepView()
     state = view.state if views is not None and view.state in STATES else ""
@@ -168,14 +166,13 @@ def _box(step: Step, place: tuple[int, int], views: Mapping[str, StepView] | Non
         kind += f" · {_duration(view.duration_seconds)}"
     radius = _HEIGHT // 2 if step.type in {StepType.CONDITION, StepType.ROUTING} else 8
     fill, stroke, dashes = _COLOURS.get(state, _PLAIN)
-    rect = f' fill="{fill}" stroke="{stroke}" {_RECT}{dashes}' if styled else ""
-    name, type_ = (_NAME, _TYPE) if styled else ("", "")
+    rect = f' fill="{fill}" stroke="{stroke}" {_RECT}{dashes}'
     spoken = escape(f"{step.name or step.id}: {kind}{f', {state}' if state else ''}")
     return (
         f'<g class="step {step.type} {state}" data-step="{escape(step.id)}"><title>{spoken}</title>'
         f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="{radius}"{rect}/>'
-        f'<text x="{x + _WIDTH // 2}" y="{y + 23}" text-anchor="middle"{name}>{_short(step.name or step.id)}</text>'
-        f'<text class="type" x="{x + _WIDTH // 2}" y="{y + 40}" text-anchor="middle"{type_}>'
+        f'<text x="{x + _WIDTH // 2}" y="{y + 23}" text-anchor="middle"{_NAME}>{_short(step.name or step.id)}</text>'
+        f'<text class="type" x="{x + _WIDTH // 2}" y="{y + 40}" text-anchor="middle"{_TYPE}>'
         f"{escape(kind)}</text></g>"
     )
 
