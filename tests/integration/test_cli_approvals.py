@@ -1,6 +1,5 @@
 """`perdure approve`, `perdure approvals` and the examples of the guide, against a product on a port."""
 
-import asyncio
 import json
 import os
 import re
@@ -16,11 +15,11 @@ from typer.testing import Result
 
 from perdure.domain.approval_refusals import Refusal, status_of, words_of
 from tests.approving import Office, office, policy, requested, users
+from tests.guides import SEARCHED, followed
 from tests.served import commands_reach, perdure, served
 
 GUIDE = Path(__file__).parents[2] / "docs" / "approvals.md"
 SCOPES = ("approvals:read", "approvals:write", "approvals:request")
-_BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _ROW = re.compile(r"^\| `(\w+)` \| (\d{3}) \| (.+) \|$", re.MULTILINE)
 FORM = {
     "type": "object",
@@ -76,16 +75,6 @@ def test_the_guide_lists_every_refusal() -> None:
     assert listed == {(each.value, status_of(each), words_of(each)) for each in Refusal}
 
 
-def _values(printed: str) -> list[Any]:
-    """The JSON values that stand one after the other, before what is for people."""
-    decoder, at, found = json.JSONDecoder(), 0, []
-    while printed[at : at + 1] == "{":
-        value, at = decoder.raw_decode(printed, at)
-        found.append(value)
-        at += len(printed[at:]) - len(printed[at:].lstrip())
-    return found
-
-
 async def _role(people: Office, role: str) -> None:
     """Approvers make no keys for themselves: an administrator does, who may be one later."""
     answer = await people.owner.http.patch(f"/api/v1/members/{people.ada.user_id}", json={"role": role})
@@ -108,25 +97,18 @@ async def test_every_example_does_what_the_guide_says(
     approver = await _key(people.ada, *SCOPES[:2])
     await _role(people, "approver")
     async with served(product) as address:
-        shell = await asyncio.create_subprocess_exec(
-            "bash",
-            *("-euo", "pipefail", "-c", "\n".join(_BLOCK.findall(GUIDE.read_text()))),
-            cwd=tmp_path,
-            env={
-                "PERDURE_URL": address,
-                "PERDURE_API_KEY": asker,
-                "APPROVER_API_KEY": approver,
-                "PATH": f"{tmp_path}:/usr/local/bin:/usr/bin:/bin",
-                "PYTHONPATH": str(GUIDE.parents[1]),
-                "HOME": os.environ.get("HOME", str(tmp_path)),
-                "COLUMNS": "200",
-            },
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        values = await followed(
+            GUIDE.name,
+            address,
+            asker,
+            tmp_path,
+            APPROVER_API_KEY=approver,
+            PATH=f"{tmp_path}:{SEARCHED}",
+            PYTHONPATH=str(GUIDE.parents[1]),
+            HOME=os.environ.get("HOME", str(tmp_path)),
+            COLUMNS="200",
         )
-        printed, complaints = await shell.communicate()
-    assert shell.returncode == 0, (printed.decode()[-500:], complaints.decode()[-2000:])
-    approval, first, again, *_ = _values(printed.decode())
+    approval, first, again, *_ = values
     assert (approval["title"], approval["stages"][0]["form"]["required"]) == ("Invoice 17", ["cost_centre"])
     assert first == again
     assert first["accepted"] is True
