@@ -42,16 +42,19 @@ def read_category(stage: StageGiven, value: Mapping[str, Any], text: str) -> Cat
         chosen = [
             Alternative(label=name, confidence=share)
             for name, share in sorted(sure.items(), key=lambda one: -one[1])
+            if share >= (stage.applies_from or 0.0)
         ]
         return CategoryRead(
             label=chosen[0].label if chosen else None,
             confidence=_share(value["confidence"]),
+            is_calibrated=False,
             labels=chosen,
             evidence=_found(value["quotes"], text),
         )
     return CategoryRead(
         label=value["label"],
         confidence=_share(value["confidence"]),
+        is_calibrated=False,
         evidence=_found(value["quotes"], text),
         path=_path(stage, value["label"]),
     )

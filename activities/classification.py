@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from activities.text_stages import TextStages, labels_of
 from perdure.db.classification_results import ClassificationResults, Item, Outcome
 from perdure.db.classification_workflows import ClassificationWorkflows
 from perdure.db.session import Transaction
+from perdure.domain.calibration import Calibration, log_odds
 from perdure.domain.deciding import ENOUGH_CONFIDENCES, follows, next_category
 from perdure.domain.ids import made_at
 from perdure.domain.risk_coverage import threshold_for
@@ -49,8 +49,6 @@ PURPOSE = "classification"
 # Calls of one page that are under way at once.
 AT_ONCE = 8
 _DOCUMENTS_AT_ONCE = 16
-# So many texts never wait for a page.
-_FEW = 8
 # What is wrong with one text, and not with the providers.
 _OF_THE_TEXT = {
     ProviderReason.REFUSED: ItemReason.CONTENT_REFUSED,
@@ -64,8 +62,6 @@ class ClassificationTextActivities:
 
     def __init__(self, transaction: Transaction, stages: TextStages) -> None:
         self._transaction, self._stages = transaction, stages
-        # One page after the other: while one is embedded, the one before is written. Both at once would end at once.
-        self._in_turn = asyncio.Lock()
 
     @activity.defn
     async def classify_page(self, job: ClassifyJob) -> ClassifiedPage:
@@ -102,8 +98,7 @@ class ClassificationTextActivities:
                         job.operation_id, outcomes
                     )
             read = await _read(self._transaction, job, part)
-            async with self._in_turn if len(read) > _FEW else nullcontext():
-                outcomes = await self._stages.answer(call, questions, learnt, read, accepted_at)
+            outcomes = await self._stages.answer(call, questions, learnt, read, accepted_at)
             if questions.workflow_id is None:
                 # Nothing is learnt from them.
                 outcomes = [replace(one, vector=None, vector_model=None) for one in outcomes]
@@ -247,6 +242,7 @@ class Conversation:
         self._models, self._job, self._questions, self._item = models, job, questions, item
         self._held: dict[str, Any] = item.held or {}
         self._spent = _Spent()
+        self._raw: float | None = None
 
     async def outcome(self) -> Outcome:
         """Stage by stage, until one is sure, or a person is asked, or nothing can be said."""
@@ -260,7 +256,13 @@ class Conversation:
             status = (
                 ResultStatus.OPEN
                 if failed is not None and stage.provider == "local"
-                else follows(self._questions, place, category.confidence, asked=ask)
+                else follows(
+                    self._questions,
+                    place,
+                    category.confidence,
+                    asked=ask,
+                    calibrated=None if category.provider == "local" else category.is_calibrated,
+                )
             )
             if isinstance(status, ResultStatus) and status is not ResultStatus.ESCALATED:
                 return self._answered(status, category)
@@ -293,7 +295,12 @@ class Conversation:
             raise
         self._spent.add(answered)
         category = read_category(stage, answered.generation.value, text)
-        update = {"provider": answered.provider.value, "model": answered.model}
+        update: dict[str, Any] = {"provider": answered.provider.value, "model": answered.model}
+        self._raw = log_odds(category.confidence)
+        known = self._questions.model_calibrations.get(f"{answered.provider.value}/{answered.model}")
+        if known is not None:
+            calibrated = Calibration.from_json(known).confidence(self._raw)
+            update |= {"confidence": calibrated, "is_calibrated": True}
         return category.model_copy(update=update), None
 
     def _local(self, place: int) -> CategoryRead | None:
@@ -311,6 +318,7 @@ class Conversation:
             label=category.label,
             labels=labels_of(category),
             confidence=category.confidence,
+            raw=None if category.provider == "local" else self._raw,
             provider=self._spent.provider,
             model=self._spent.model,
             tokens=self._spent.tokens,

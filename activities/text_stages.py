@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -41,6 +42,8 @@ from perdure.schemas.classification import (
 
 # A language is told by the beginning of a text.
 _TOLD_BY = 2_000
+# So few texts never wait for a page.
+_FEW = 8
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,9 @@ class TextStages:
 
     def __init__(self, label_sets: LabelSets, extractor: EntityExtractor, judge: SentimentJudge) -> None:
         self._label_sets, self._extractor, self._judge = label_sets, extractor, judge
+        # One page after the other: while one is embedded, the one before is told its labels and written. Both at
+        # once would end at once, and the embedder would wait for both.
+        self._in_turn = asyncio.Lock()
 
     async def answer(
         self,
@@ -158,19 +164,28 @@ class TextStages:
             if stage.provider != "local" and "local" not in stage.fallbacks:
                 continue
             prototypes = await self._label_sets.prototypes(call, questions, stage, learnt)
-            scored = scores_of_many(prototypes, vectors, languages=[one.language for one in readable])
+            scored = scores_of_many(
+                prototypes,
+                vectors,
+                languages=[one.language for one in readable],
+                applies_from=stage.applies_from,
+            )
             for one, answers in zip(scored, said, strict=True):
                 answers[place] = (_category(one, prototypes, multi_label=stage.multi_label), one.raw)
         return [Categories(answers, vector) for answers, vector in zip(said, vectors, strict=True)]
 
     async def _text_vectors(self, call: EmbeddingCall, texts: Sequence[str]) -> Vectors:
         passages = [passages_of(text) for text in texts]
-        embedded = await self._label_sets.embed(call, [one for each in passages for one in each])
+        embedded = await self._embedded(call, [one for each in passages for one in each], items=len(texts))
         rows, at = [], 0
         for each in passages:
             rows.append(embedded[at] if len(each) == 1 else text_vector(embedded[at : at + len(each)]))
             at += len(each)
         return np.stack(rows)
+
+    async def _embedded(self, call: EmbeddingCall, texts: Sequence[str], *, items: int) -> Vectors:
+        async with self._in_turn if items > _FEW else nullcontext():
+            return await self._label_sets.embed(call, texts)
 
     async def _with_evidence(
         self,
@@ -185,9 +200,8 @@ class TextStages:
             sentences_to_compare(one.text) if outcome.place is not None else []
             for one, outcome in zip(readable, outcomes, strict=True)
         ]
-        embedded = await self._label_sets.embed(
-            call, [one.text for found in split if len(found) > 1 for one in found]
-        )
+        sentences = [one.text for found in split if len(found) > 1 for one in found]
+        embedded = await self._embedded(call, sentences, items=len(readable))
         at, shown = 0, []
         for outcome, found in zip(outcomes, split, strict=True):
             vectors = embedded[at : at + len(found)]
@@ -343,6 +357,7 @@ def _category(scored: Scored, prototypes: Prototypes, *, multi_label: bool) -> C
     return CategoryRead(
         label=label,
         confidence=scored.confidence,
+        none_fits=scored.none,
         labels=_alternatives(scored.labels) if multi_label else [],
         path=[one.label for one in scored.path] if len(scored.path) > 1 else [],
         alternatives=_alternatives(scored.alternatives),

@@ -148,7 +148,8 @@ class ClassificationQuality:
         stage = questions.stages[place]
         call = EmbeddingCall(organisation_id, _PURPOSE)
         prototypes = await self._label_sets.prototypes(call, questions, stage, learnt)
-        scored = scores_of_many(prototypes, np.stack([one.vector for one in frozen]))
+        vectors = np.stack([one.vector for one in frozen])
+        scored = scores_of_many(prototypes, vectors, applies_from=stage.applies_from)
         right = [
             _same([one.label for one in answer.labels] if stage.multi_label else [answer.label], example)
             for answer, example in zip(scored, frozen, strict=True)

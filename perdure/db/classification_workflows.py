@@ -1,5 +1,6 @@
 """Classification workflows, their versions, and what people have answered; the caller owns the transaction."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,8 @@ from perdure.db.models import (
     ClassificationWorkflowRow,
     OperationRow,
 )
-from perdure.domain.deciding import is_frozen, next_category, sure_from, text_digest
+from perdure.domain.calibration import Calibration
+from perdure.domain.deciding import Below, is_frozen, next_category, sure_from, text_digest
 from perdure.domain.ids import new_id
 from perdure.errors import ConflictError, NotFoundError
 from perdure.ports.models import Vectors
@@ -46,6 +48,18 @@ _CONFIDENCES = text(
     WHERE r.workflow_id = :workflow_id AND r.version = :version AND r.confidence IS NOT NULL
         AND r.provider = 'local'
     ORDER BY r.id DESC LIMIT :limit
+    """
+)
+# What models said of themselves, and whether people say the same: of the newest answers of each.
+_MODELS = text(
+    """
+    SELECT model, raw, is_right FROM (
+        SELECT r.provider || '/' || r.model AS model, r.raw,
+            v.labels[1] IS NOT DISTINCT FROM r.stages -> 'category' ->> 'label' AS is_right,
+            row_number() OVER (PARTITION BY r.provider, r.model ORDER BY r.id DESC) AS n
+        FROM classification_results r JOIN classification_reviews v ON v.result_id = r.id
+        WHERE r.workflow_id = :workflow_id AND r.provider <> 'local' AND r.model IS NOT NULL AND r.raw IS NOT NULL
+    ) newest WHERE n <= :limit
     """
 )
 
@@ -225,8 +239,29 @@ class ClassificationWorkflows:
                 "version": row.version,
                 "learnt_until": row.learnt_until,
                 "calibration": row.calibration,
+                "model_calibrations": await self._model_calibrations(definition, row.workflow_id),
             }
         )
+
+    async def _model_calibrations(
+        self, definition: Definition, workflow_id: str
+    ) -> dict[str, dict[str, float]]:
+        """Of the models that may be asked: what their confidences have been worth, where enough people have told."""
+        stages = definition.stages
+        if all(
+            one.provider == "local" and not one.fallbacks and one.below is not Below.ESCALATE_TO_LLM
+            for one in stages
+        ):
+            return {}
+        seen: defaultdict[str, list[tuple[float, bool]]] = defaultdict(list)
+        asked = {"workflow_id": workflow_id, "limit": MOST_EXAMPLES}
+        for one in await self._session.execute(_MODELS, asked):
+            seen[one.model].append((one.raw, bool(one.is_right)))
+        fitted = {
+            name: Calibration.fitted([raw for raw, _ in pairs], [right for _, right in pairs])
+            for name, pairs in seen.items()
+        }
+        return {name: dict(one.to_json()) for name, one in fitted.items() if one.answers}
 
     async def confidences(
         self, workflow_id: str, version: int

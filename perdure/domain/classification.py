@@ -167,24 +167,37 @@ class Prototypes:
         return vector
 
 
-def scores(prototypes: Prototypes, vector: Vector, *, language: str | None = None) -> Scored:
+def scores(
+    prototypes: Prototypes,
+    vector: Vector,
+    *,
+    language: str | None = None,
+    applies_from: float | None = None,
+) -> Scored:
     """The label of one text, by its vector (`text_vector` of a long one).
 
     `language` is a BCP 47 tag where it is known: the built-in model reads English, and of other languages its
-    answers are less sure.
+    answers are less sure. Where several labels are possible, one applies from the probability
+    `applies_from` on, else from `APPLIES_FROM`.
     """
-    return scores_of_many(prototypes, vector[None, :], languages=[language])[0]
+    return scores_of_many(prototypes, vector[None, :], languages=[language], applies_from=applies_from)[0]
 
 
 def scores_of_many(
-    prototypes: Prototypes, vectors: Matrix, *, languages: Sequence[str | None] = ()
+    prototypes: Prototypes,
+    vectors: Matrix,
+    *,
+    languages: Sequence[str | None] = (),
+    applies_from: float | None = None,
 ) -> list[Scored]:
     """The same for one text per row."""
     likeness = (vectors @ prototypes.matrix.T).astype(np.float64)
     spoken = languages or [None] * len(likeness)
     doubts = [FOREIGN_DOUBT if language and language.split("-")[0] != "en" else 0.0 for language in spoken]
-    score = _several if prototypes.multi_label else _one
-    return [score(prototypes, row, doubt) for row, doubt in zip(likeness, doubts, strict=True)]
+    if prototypes.multi_label:
+        least = APPLIES_FROM if applies_from is None else applies_from
+        return [_several(prototypes, row, doubt, least) for row, doubt in zip(likeness, doubts, strict=True)]
+    return [_one(prototypes, row, doubt) for row, doubt in zip(likeness, doubts, strict=True)]
 
 
 def passages_of(text: str) -> list[str]:
@@ -233,7 +246,7 @@ def _with_catch_all(
     return replace(answered, raw=log_odds(none)) if answered.label == catch_all else answered
 
 
-def _several(prototypes: Prototypes, likeness: Likeness, doubt: float) -> Scored:
+def _several(prototypes: Prototypes, likeness: Likeness, doubt: float, applies_from: float) -> Scored:
     """All labels that apply."""
     none = logistic(_none_log_odds(likeness) + doubt)
     if len(likeness) > 1:
@@ -248,7 +261,7 @@ def _several(prototypes: Prototypes, likeness: Likeness, doubt: float) -> Scored
         prototypes, dict(zip(prototypes.leaves, chances, strict=True)), none, float(raws.max())
     )
     ranked = sorted(zip(prototypes.leaves, chances, strict=True), key=lambda pair: -pair[1])
-    applying = tuple(LabelConfidence(name, chance) for name, chance in ranked if chance >= APPLIES_FROM)
+    applying = tuple(LabelConfidence(name, chance) for name, chance in ranked if chance >= applies_from)
     if not applying and prototypes.catch_all is not None:
         applying = (LabelConfidence(prototypes.catch_all, none),)
         answered = replace(answered, label=prototypes.catch_all, confidence=none, path=applying)

@@ -24,5 +24,5 @@ NONE_OFFSET = -0.565
 # The log-odds that a label applies where several may, by how much nearer it is than the labels on the average.
 APPLIES_WEIGHT = 24.541
 APPLIES_OFFSET = -3.03
-# A label is said to apply from this probability on.
+# A label is said to apply from this probability on, unless whoever asks says another.
 APPLIES_FROM = 0.4

@@ -95,13 +95,20 @@ def is_sure(confidence: float, threshold: float | None) -> bool:
     return threshold is None or confidence >= threshold
 
 
-def follows(questions: Asked, place: int, confidence: float, *, asked: bool) -> ResultStatus | int:
+def follows(
+    questions: Asked, place: int, confidence: float, *, asked: bool, calibrated: bool | None = None
+) -> ResultStatus | int:
     """What becomes of an answer of the category stage at `place`: decided, open, escalated, or the next stage's place.
 
-    `asked` is whether a model has given it: nobody is asked twice.
+    `asked` is whether a model was asked: nobody is asked twice. `calibrated` is None where the built-in method has
+    answered; of a model's answer, whether people's answers have shown what its confidence is worth. Nothing else
+    says how many of a model's answers are right: a target accuracy is not met by what it says of itself.
     """
     stage = questions.stages[place]
-    if is_sure(confidence, questions.sure_from[place]):
+    sure = is_sure(confidence, questions.sure_from[place])
+    if calibrated is not None and stage.target_accuracy is not None:
+        sure = calibrated and confidence >= stage.target_accuracy
+    if sure:
         return ResultStatus.DECIDED
     if stage.below is Below.ESCALATE_TO_LLM and not asked:
         return ResultStatus.ESCALATED

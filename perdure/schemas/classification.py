@@ -124,6 +124,10 @@ class StageGiven(RequestBody):
     task: Stage
     labels: list[LabelGiven] = Field(default_factory=list, max_length=MAX_LABELS)
     multi_label: bool = Field(default=False, description="A text may have several labels, or none.")
+    applies_from: Unit | None = Field(
+        default=None,
+        description="With `multi_label`: a label applies from this confidence on; without it, from 0.4 on.",
+    )
     provider: Provider = Field(
         default="local", description="Who is asked: the built-in method, or a model that a key is there for."
     )
@@ -141,7 +145,7 @@ class StageGiven(RequestBody):
     def _meaningful(self) -> "StageGiven":
         if self.task is Stage.CATEGORY:
             check_labels(self.labels, multi_label=self.multi_label)
-        elif self.labels or self.multi_label:
+        elif self.labels or self.multi_label or self.applies_from is not None:
             msg = f"a stage '{self.task.value}' has no labels; only 'category' has"
             raise ValueError(msg)
         if self.task is not Stage.CATEGORY and (
@@ -157,6 +161,9 @@ class StageGiven(RequestBody):
             raise ValueError(msg)
         if self.threshold is not None and self.target_accuracy is not None:
             msg = "give `threshold` or `target_accuracy`, not both"
+            raise ValueError(msg)
+        if self.applies_from is not None and not self.multi_label:
+            msg = "`applies_from` is for `multi_label`"
             raise ValueError(msg)
         return self
 
@@ -207,6 +214,9 @@ class Questions(Definition):
         default=None, description="Reviewers' answers up to then are examples."
     )
     calibration: dict[str, float] | None = None
+    model_calibrations: dict[str, dict[str, float]] = Field(
+        default_factory=dict, description="Of models that people have judged often enough, by provider/model."
+    )
 
 
 class _Asked(RequestBody):
@@ -219,6 +229,10 @@ class _Asked(RequestBody):
         description="Without a workflow: the labels to choose from.",
     )
     multi_label: bool = Field(default=False, description="A text may have several labels, or none.")
+    applies_from: Unit | None = Field(
+        default=None,
+        description="With `multi_label`: a label applies from this confidence on; without it, from 0.4 on.",
+    )
     stages: list[Stage] = Field(default_factory=lambda: [Stage.CATEGORY], min_length=1, max_length=4)
     threshold: Unit | None = Field(default=None, description="What is less sure goes to a person.")
     target_accuracy: TargetAccuracy | None = Field(
@@ -233,7 +247,9 @@ class _Asked(RequestBody):
     @model_validator(mode="after")
     def _one_definition(self) -> "_Asked":
         if self.workflow_id is not None:
-            own = {"labels", "multi_label", "stages", "threshold", "target_accuracy"} & self.model_fields_set
+            own = {
+                "labels", "multi_label", "applies_from", "stages", "threshold", "target_accuracy",
+            } & self.model_fields_set  # fmt: skip
             if own:
                 msg = f"the workflow says this already: leave out {', '.join(sorted(own))}"
                 raise ValueError(msg)
@@ -252,6 +268,9 @@ class _Asked(RequestBody):
         if self.target_accuracy is not None and Stage.CATEGORY not in self.stages:
             msg = "`target_accuracy` is for the stage 'category', which is not asked for"
             raise ValueError(msg)
+        if self.applies_from is not None and not (self.multi_label and Stage.CATEGORY in self.stages):
+            msg = "`applies_from` is for the stage 'category' with `multi_label`"
+            raise ValueError(msg)
         return self
 
     def definition(self) -> Definition:
@@ -264,6 +283,7 @@ class _Asked(RequestBody):
                     task=stage,
                     labels=self.labels if stage is Stage.CATEGORY else [],
                     multi_label=self.multi_label and stage is Stage.CATEGORY,
+                    applies_from=self.applies_from if stage is Stage.CATEGORY else None,
                     threshold=self.threshold if stage is unsure else None,
                     target_accuracy=self.target_accuracy if stage is Stage.CATEGORY else None,
                 )
@@ -361,12 +381,20 @@ class EvidenceRead(Contract):
 
 
 class CategoryRead(Contract):
-    """The label, how sure it is (calibrated), the runners-up, and what speaks for it."""
+    """The label, how sure it is, the runners-up, and what speaks for it."""
 
     label: str | None = Field(
         default=None, description="Null where several labels are possible and none applies."
     )
     confidence: float
+    is_calibrated: bool = Field(
+        default=True,
+        description="Of answers that are so sure, so many are right. False: it is what a model says of itself.",
+    )
+    none_fits: float | None = Field(
+        default=None,
+        description="Probability that no label of the set fits, by the built-in method; null of a model's answer.",
+    )
     labels: list[Alternative] = Field(
         default_factory=list, description="With `multi_label`: all that apply, the surest first."
     )

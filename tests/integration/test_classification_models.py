@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from perdure.db.session import Database
+from perdure.domain.calibration import ENOUGH_ANSWERS
 from tests.accounts import Account
 from tests.classifying import INVOICE, TEXTS, batch, classified, results, workflow
 from tests.provider_keys import add_key, openai_server, revoke_key, set_budget
@@ -62,6 +64,34 @@ async def test_what_is_not_sure_here_is_escalated_to_a_model(caller: Account, se
     assert (sure["label"], sure["decision"], sure["provider"]) == ("Complaint", "auto", "openai")
     unsure = await classified(caller, text="Well, nobody does.", workflow_id=made["id"])
     assert (unsure["label"], unsure["status"]) == ("Complaint", "open")
+
+
+async def test_what_a_model_says_of_itself_counts_when_people_have_shown_what_it_is_worth(
+    caller: Account, server: OpenAIServer, database: Database
+) -> None:
+    made = await workflow(caller, **BY_MODEL, target_accuracy=0.9)
+    server.replies += [says("Complaint", 0.99) for _ in range(ENOUGH_ANSWERS)]
+    items = [{"text": f"{TEXTS['Complaint']} {number}"} for number in range(ENOUGH_ANSWERS)]
+    operation = await batch(caller, items, workflow_id=made["id"])
+    assert operation["result"]["human_review"] == ENOUGH_ANSWERS
+    waiting = await results(caller, operation_id=operation["id"])
+    answer = await caller.get(f"{PATH}/results/{waiting[0]['id']}")
+    category = answer["stages"]["category"]
+    assert (category["confidence"], category["is_calibrated"]) == (0.99, False)
+    async with database.transaction(caller.organisation_id) as session:
+        await session.execute(
+            text(
+                "INSERT INTO classification_reviews (result_id, organisation_id, labels, reviewed_by) "
+                "SELECT id, organisation_id, ARRAY['Complaint'], 'usr_1' FROM classification_results"
+            )
+        )
+    server.replies += [says("Complaint", 0.99), says("Complaint", 0.55)]
+    sure = await classified(caller, text="It is broken.", workflow_id=made["id"])
+    category = sure["stages"]["category"]
+    assert (sure["decision"], category["is_calibrated"]) == ("auto", True)
+    assert category["confidence"] > 0.9
+    unsure = await classified(caller, text="Is it broken?", workflow_id=made["id"])
+    assert (unsure["decision"], unsure["stages"]["category"]["is_calibrated"]) == ("human_review", True)
 
 
 async def test_without_a_key_a_person_is_asked_in_place_of_a_model(caller: Account) -> None:

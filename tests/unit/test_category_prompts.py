@@ -40,6 +40,7 @@ def test_an_answer_has_its_path_and_the_quotes_that_stand_there() -> None:
     value = {"label": "Invoice", "confidence": 1.7, "quotes": ["pay 12 euros", "pay 13 euros", "  "]}
     category = read_category(stage(), value, text)
     assert (category.label, category.confidence, category.path) == ("Invoice", 1.0, ["Money", "Invoice"])
+    assert not category.is_calibrated
     (quote,) = category.evidence
     assert text[quote.start : quote.end] == quote.text == "pay 12 euros"
 
@@ -61,5 +62,7 @@ def test_several_labels_are_told_once_the_surest_first() -> None:
     category = read_category(several, value, "A text.")
     assert [(one.label, one.confidence) for one in category.labels] == [("Invoice", 0.9), ("Complaint", 0.6)]
     assert (category.label, category.confidence) == ("Invoice", 0.7)
+    sure = read_category(stage(multi_label=True, applies_from=0.7), value, "A text.")
+    assert [one.label for one in sure.labels] == ["Invoice"]
     none = read_category(several, {"labels": [], "confidence": 0.8, "quotes": []}, "A text.")
     assert (none.label, none.labels) == (None, [])

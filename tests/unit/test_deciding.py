@@ -13,7 +13,15 @@ from perdure.domain.deciding import (
     sure_from,
     text_digest,
 )
-from perdure.schemas.classification import Below, Decision, Questions, ResultStatus, Stage, StageGiven
+from perdure.schemas.classification import (
+    Below,
+    ClassificationCreate,
+    Decision,
+    Questions,
+    ResultStatus,
+    Stage,
+    StageGiven,
+)
 
 LABELS = [{"name": "a"}, {"name": "b"}]
 
@@ -84,3 +92,39 @@ def test_one_text_in_five_is_frozen_and_always_the_same_ones() -> None:
     share = sum(map(is_frozen, digests)) / len(digests)
     assert 0.17 < share < 0.23  # three standard deviations around one in five
     assert text_digest("  A  text\n") == text_digest("a TEXT")
+
+
+@pytest.mark.parametrize(
+    ("calibrated", "confidence", "expected"),
+    [
+        (
+            None,
+            0.85,
+            ResultStatus.DECIDED,
+        ),  # the built-in method: from where its own answers reach the target
+        (False, 0.999, ResultStatus.OPEN),
+        (True, 0.89, ResultStatus.OPEN),
+        (True, 0.9, ResultStatus.DECIDED),
+    ],
+)
+def test_what_a_model_says_of_itself_never_meets_a_target(
+    calibrated: bool | None, confidence: float, expected: ResultStatus
+) -> None:
+    asks = questions(stage(target_accuracy=0.9))
+    assert follows(asks, 0, confidence, asked=True, calibrated=calibrated) is expected
+
+
+def test_a_threshold_is_compared_with_what_a_model_says() -> None:
+    asks = questions(stage(threshold=0.8))
+    assert follows(asks, 0, 0.8, asked=True, calibrated=False) is ResultStatus.DECIDED
+    assert follows(asks, 0, 0.7, asked=True, calibrated=True) is ResultStatus.OPEN
+
+
+def test_from_where_a_label_applies_is_for_several_labels() -> None:
+    assert stage(multi_label=True, applies_from=0.2).applies_from == 0.2
+    with pytest.raises(ValueError, match="`applies_from` is for `multi_label`"):
+        stage(applies_from=0.2)
+    with pytest.raises(ValueError, match="`applies_from` is for the stage 'category'"):
+        ClassificationCreate(text="A text.", labels=LABELS, applies_from=0.2)
+    several = ClassificationCreate(text="A text.", labels=LABELS, multi_label=True, applies_from=0.2)
+    assert several.definition().stages[0].applies_from == 0.2

@@ -139,6 +139,19 @@ def test_several_labels_apply_each_with_a_confidence_of_its_own() -> None:
     assert neither.none > 0.5
 
 
+def test_whoever_asks_says_from_where_a_label_applies() -> None:
+    asked = prototypes([*ABC, Label("Doors"), Label("Eels")], multi_label=True)
+    vector = along(0, 0, 2)
+    usual, easy = scores(asked, vector), scores(asked, vector, applies_from=0.0)
+    assert {one.label for one in easy.labels} == set(asked.leaves)
+    assert all(one.confidence >= 0.4 for one in usual.labels)
+    assert scores(asked, vector, applies_from=1.0).labels == ()
+    between = (usual.labels[0].confidence + usual.labels[1].confidence) / 2
+    assert [one.label for one in scores(asked, vector, applies_from=between).labels] == ["Apples"]
+    # How sure each is does not change.
+    assert easy.labels[: len(usual.labels)] == usual.labels
+
+
 def test_a_single_label_can_be_asked_whether_it_applies() -> None:
     asked = prototypes([Label("Apples")], multi_label=True)
     assert [one.label for one in scores(asked, along(0)).labels] == ["Apples"]
