@@ -30,9 +30,17 @@ from api.routes.console_approval_views import (
     rows_digest,
 )
 from api.routes.console_approval_words import STATUS_LOOKS
-from api.routes.console_classification import FAULTS, said_of
+from api.routes.console_classification import FAULTS
 from api.routes.console_classification_forms import FormError
-from api.routes.console_pages import PAGE_SIZE, ConsoleRoute, Pages, Shown, is_partial, query_string
+from api.routes.console_pages import (
+    PAGE_SIZE,
+    ConsoleRoute,
+    Pages,
+    Shown,
+    is_partial,
+    query_string,
+    said_of,
+)
 from api.routes.console_views import digest
 from perdure.db.approval_inbox import InboxFilter
 from perdure.db.approvals import ApprovalRepository

@@ -128,6 +128,14 @@ def fault_of(error: ValidationError) -> str:
     return said if said.endswith(".") else f"{said}."
 
 
+def said_of(error: Exception) -> str:
+    """What was wrong with a form, as a sentence."""
+    if isinstance(error, ValidationError):
+        return fault_of(error)
+    said = str(error)
+    return said[:1].upper() + said[1:] + ("" if said.endswith((".", "!", "?")) else ".")
+
+
 class Pages:
     """Renders for one request. `Shown` is the dependency."""
 

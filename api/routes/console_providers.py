@@ -20,7 +20,7 @@ from api.idempotency import IdempotentRequest
 from api.pagination import MAX_LIMIT, PageParameters
 from api.routes import provider_keys, providers
 from api.routes.console_budget_view import budget_of
-from api.routes.console_pages import ConsoleRoute, Pages, Shown, fault_of, is_partial
+from api.routes.console_pages import ConsoleRoute, Pages, Shown, is_partial, said_of
 from api.routes.console_words import Look
 from api.routes.provider_keys import KeyId
 from perdure.domain.provider_keys import CAPABILITIES, DEFAULT_MODELS
@@ -239,17 +239,15 @@ async def add_key(
         await provider_keys.create_provider_key(
             body, request, caller, database, keyring, operations, idempotency, actor
         )
-    except ValidationError as error:
-        return await _providers_page(pages, caller, keyring, fault=fault_of(error), given=given)
-    except PerdureError as error:
+    except (ValidationError, PerdureError) as error:
         return await _providers_page(pages, caller, keyring, fault=_said(error), given=given)
     return pages.redirect("/settings/providers", "key-added")
 
 
-def _said(error: PerdureError) -> str:
+def _said(error: Exception) -> str:
     if isinstance(error, InvalidInputError) and error.errors:
         return " ".join(each.detail for each in error.errors[:3])
-    return str(error)
+    return said_of(error)
 
 
 @router.post("/providers/keys/{key_id}/revoke")
@@ -379,9 +377,7 @@ async def change_routing(
                 body = RouteBody(strategy=strategy or route.strategy, candidates=wanted)
         update = RoutingUpdate.model_validate({capability.value: body})
         await providers.replace_routing(update, request, caller, database, keyring, operations, actor)
-    except ValidationError as error:
-        return await _refused(pages, caller, keyring, capability, InvalidInputError(fault_of(error)))
-    except PerdureError as error:
+    except (ValidationError, PerdureError) as error:
         return await _refused(pages, caller, keyring, capability, error)
     if is_partial(request):
         told = _told(change, candidate, body)
@@ -390,7 +386,7 @@ async def change_routing(
 
 
 async def _refused(
-    pages: Pages, caller: Principal, keyring: KeyringDependency, at: Capability, error: PerdureError
+    pages: Pages, caller: Principal, keyring: KeyringDependency, at: Capability, error: Exception
 ) -> Response:
     said = _said(error)
     if is_partial(pages.request):

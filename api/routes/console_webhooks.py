@@ -12,7 +12,7 @@ from api.dependencies import DatabaseDependency, KeyringDependency, Principal, r
 from api.idempotency import IdempotentRequest
 from api.pagination import MAX_LIMIT, PageParameters
 from api.routes import webhooks
-from api.routes.console_pages import PAGE_SIZE, ConsoleRoute, Pages, Shown, fault_of
+from api.routes.console_pages import PAGE_SIZE, ConsoleRoute, Pages, Shown, said_of
 from api.routes.console_words import Look
 from perdure.domain.roles import Scope
 from perdure.errors import PerdureError
@@ -135,10 +135,8 @@ async def add_endpoint(
     try:
         body = WebhookEndpointCreate.model_validate(given)
         created = await webhooks.create_endpoint(body, request, caller, database, keyring, idempotency, actor)
-    except ValidationError as error:
-        return await _page(pages, caller, fault=fault_of(error), given=given)
-    except PerdureError as error:
-        return await _page(pages, caller, fault=str(error), given=given)
+    except (ValidationError, PerdureError) as error:
+        return await _page(pages, caller, fault=said_of(error), given=given)
     shown = created if isinstance(created, WebhookEndpointCreated) else None
     return await _page(pages, caller, created=shown)
 
@@ -156,7 +154,7 @@ async def rotate_secret(
     try:
         created = await webhooks.rotate_secret(endpoint_id, SecretRotate(), caller, database, keyring, actor)
     except PerdureError as error:
-        return await _page(pages, caller, fault=str(error))
+        return await _page(pages, caller, fault=said_of(error))
     return await _page(pages, caller, created=created)
 
 
@@ -168,7 +166,7 @@ async def try_endpoint(
     try:
         await webhooks.try_endpoint(endpoint_id, caller, database, keyring)
     except PerdureError as error:
-        return await _page(pages, caller, fault=str(error))
+        return await _page(pages, caller, fault=said_of(error))
     return pages.redirect("/settings/webhooks", "test-sent")
 
 
@@ -189,7 +187,7 @@ async def switch_endpoint(
     try:
         await webhooks.update_endpoint(endpoint_id, body, request, caller, database, keyring, actor)
     except PerdureError as error:
-        return await _page(pages, caller, fault=str(error))
+        return await _page(pages, caller, fault=said_of(error))
     return pages.redirect("/settings/webhooks", "switched-on" if on else "switched-off")
 
 
@@ -206,7 +204,7 @@ async def remove_endpoint(
     try:
         await webhooks.remove_endpoint(endpoint_id, caller, database, keyring, actor)
     except PerdureError as error:
-        return await _page(pages, caller, fault=str(error))
+        return await _page(pages, caller, fault=said_of(error))
     return pages.redirect("/settings/webhooks", "endpoint-removed")
 
 
@@ -218,5 +216,5 @@ async def replay_delivery(
     try:
         await webhooks.replay_delivery(message_id, caller, database, actor)
     except PerdureError as error:
-        return await _page(pages, caller, fault=str(error))
+        return await _page(pages, caller, fault=said_of(error))
     return pages.redirect("/settings/webhooks", "sent-again")

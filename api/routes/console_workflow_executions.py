@@ -25,6 +25,7 @@ from api.routes.console_pages import (
     Shown,
     is_partial,
     query_string,
+    said_of,
     toast,
 )
 from api.routes.console_words import OPERATION_LOOKS
@@ -37,7 +38,7 @@ from api.routes.console_workflow_views import (
     shown_json,
     step_views,
 )
-from api.routes.console_workflows import FAULTS, WorkflowId, said_of, texts_of
+from api.routes.console_workflows import FAULTS, WorkflowId, texts_of
 from api.routes.workflow_executions import ExecutionId
 from api.workflow_library import WorkflowLibrary
 from perdure.db.console_repository import ConsoleRepository

@@ -1,6 +1,6 @@
 """Console: document workflows, templates, versions and what changed between them, and links to share."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from api.actors import ActorDependency
 from api.dependencies import Principal, WorkflowLibraryDependency, require
 from api.pagination import decode_cursor, encode_cursor
-from api.routes.console_pages import PAGE_SIZE, ConsoleRoute, Pages, Shown, fault_of, query_string
+from api.routes.console_pages import PAGE_SIZE, ConsoleRoute, Pages, Shown, query_string, said_of
 from api.routes.console_rendering import HEADERS
 from api.routes.console_workflow_text import (
     TextFormat,
@@ -89,14 +89,6 @@ FIRST_STEPS: Mapping[str, Any] = {
         },
     ],
 }
-
-
-def said_of(error: Exception) -> str:
-    """What was wrong with a form, as a sentence."""
-    if isinstance(error, ValidationError):
-        return fault_of(error)
-    said = str(error)
-    return said[:1].upper() + said[1:] + ("" if said.endswith((".", "!", "?")) else ".")
 
 
 @router.get("")
@@ -297,17 +289,32 @@ async def create(
     actor: ActorDependency,
 ) -> Response:
     """Create a workflow, and go to it."""
-    form = await request.form()
+
+    async def save(value: Any) -> Response:
+        return await _created(pages, caller, library, actor, NewDefinition(value))
+
+    return await _saved(pages, caller, library, await request.form(), save)
+
+
+async def _saved(
+    pages: Pages,
+    caller: Principal,
+    library: WorkflowLibrary,
+    form: FormData,
+    save: Callable[[Any], Awaitable[Response]],
+    **shown: Any,
+) -> Response:
+    """Save what a form says, or show it again: in the other format that was asked for, or with its faults."""
     if form.get("convert") in set(TextFormat):
-        return await _form_page(pages, caller, library, _converted(form))
+        return await _form_page(pages, caller, library, _converted(form), **shown)
     text = _text_of(form)
     value, faults = understood(text)
     if faults:
-        return await _form_page(pages, caller, library, text, fault=NOT_SAVED)
+        return await _form_page(pages, caller, library, text, **shown, fault=NOT_SAVED)
     try:
-        return await _created(pages, caller, library, actor, NewDefinition(value))
+        return await save(value)
     except FAULTS as error:
-        return await _form_page(pages, caller, library, text, fault=_fault_of_text(error))
+        return await _form_page(pages, caller, library, text, **shown, fault=_fault_of_text(error))
 
 
 def _fault_of_text(error: Exception) -> str:
@@ -475,19 +482,13 @@ async def make_version(
     form = await request.form()
     workflow = await library.get(caller, workflow_id)
     note = str(form.get("note", "")).strip()[:1_000]
-    if form.get("convert") in set(TextFormat):
-        return await _form_page(pages, caller, library, _converted(form), workflow=workflow, note=note)
-    text = _text_of(form)
-    value, faults = understood(text)
-    if faults:
-        return await _form_page(pages, caller, library, text, workflow=workflow, note=note, fault=NOT_SAVED)
-    try:
+
+    async def save(value: Any) -> Response:
         made = await library.change(caller, actor, workflow_id, NewDefinition(value, note or None))
-    except FAULTS as error:
-        fault = _fault_of_text(error)
-        return await _form_page(pages, caller, library, text, workflow=workflow, note=note, fault=fault)
-    notice = "workflow-version-made" if made.version != workflow.version else "workflow-unchanged"
-    return pages.redirect(f"/workflows/{workflow_id}", notice)
+        notice = "workflow-version-made" if made.version != workflow.version else "workflow-unchanged"
+        return pages.redirect(f"/workflows/{workflow_id}", notice)
+
+    return await _saved(pages, caller, library, form, save, workflow=workflow, note=note)
 
 
 @router.get("/{document_workflow_id}/diff")
