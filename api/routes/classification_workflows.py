@@ -285,7 +285,8 @@ def _changed(before: Definition, body: VersionCreate) -> Definition:
     given = {
         name: getattr(body, name)
         for name in ("stages", "region", "language", "review")
-        if getattr(body, name) is not None
+        # A null that was said takes away; there are stages always.
+        if name in body.model_fields_set and (name != "stages" or body.stages is not None)
     }
     return before.model_copy(update=given)
 

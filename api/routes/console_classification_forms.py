@@ -1,5 +1,6 @@
 """What the forms of classification say, as what the API takes."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 from starlette.datastructures import FormData
 
 from api.routes.console_label_text import labels_of, text_of
-from perdure.errors import InvalidInputError
-from perdure.schemas.classification import Below, Stage, StageGiven, VersionRead
+from perdure.domain.workflow_yaml import read_yaml
+from perdure.errors import InvalidInputError, MalformedRequestError, PayloadTooLargeError
+from perdure.schemas.classification import Below, ReviewGiven, Stage, StageGiven, VersionRead
 
 # A set of labels that nobody has typed yet.
 START_LABELS = """Invoice: asks for payment of something that was delivered
@@ -40,6 +42,8 @@ class Values:
     region: str = ""
     learn: bool = True
     note: str = ""
+    policy: str = ""
+    """Whom to ask by approvals, as JSON or YAML; nobody in particular when it is empty."""
 
 
 def values_of(form: FormData) -> Values:
@@ -68,6 +72,7 @@ def values_of(form: FormData) -> Values:
         region=field("region").strip().upper(),
         learn=field("learn") == "true",
         note=field("note").strip(),
+        policy=field("policy").strip(),
     )
 
 
@@ -75,8 +80,9 @@ def values_of_version(version: VersionRead) -> Values:
     """The form that changes a version."""
     category = next((stage for stage in version.stages if stage.task is Stage.CATEGORY), None)
     others = [stage.task.value for stage in version.stages if stage.task is not Stage.CATEGORY]
+    policy = json.dumps(version.review.policy, indent=2, ensure_ascii=False) if version.review else ""
     if category is None:
-        return Values(labels="", others=others, region=version.region or "")
+        return Values(labels="", others=others, region=version.region or "", policy=policy)
     share = category.target_accuracy if category.target_accuracy is not None else category.threshold
     return Values(
         labels=text_of(category.labels),
@@ -87,7 +93,21 @@ def values_of_version(version: VersionRead) -> Values:
         below=category.below.value,
         provider=category.provider,
         region=version.region or "",
+        policy=policy,
     )
+
+
+def review_of(values: Values) -> ReviewGiven | None:
+    """Whom to ask about what is not sure enough; JSON is YAML, too."""
+    if not values.policy:
+        return None
+    try:
+        policy = read_yaml(values.policy)
+    except (MalformedRequestError, PayloadTooLargeError) as error:
+        raise FormError(f"The policy cannot be read: {error}") from None
+    if not isinstance(policy, dict):
+        raise FormError("The policy must be an object: begin with its stages, as the builder writes them.")
+    return ReviewGiven(policy=policy)
 
 
 def rule_of(values: Values) -> dict[str, float]:

@@ -15,6 +15,7 @@ from api.routes.console_classification import FAULTS, CursorField, Reader, Write
 from api.routes.console_classification_forms import (
     FormError,
     Values,
+    review_of,
     stages_of,
     values_of,
     values_of_version,
@@ -117,6 +118,7 @@ async def create(request: Request, pages: Shown, caller: Writer, actor: ActorDep
             description=values.description,
             stages=stages_of(values),
             region=values.region or None,
+            review=review_of(values),
         )
         created = await classification_workflows.create_workflow(body, caller, pages.database, actor)
     except FAULTS as error:
@@ -182,6 +184,7 @@ async def make_version(
             stages=stages_of(values, newest.stages),
             region=values.region or None,
             language=newest.language,
+            review=review_of(values),
             learn=values.learn,
             note=values.note or None,
         )
@@ -302,6 +305,7 @@ async def aim(
             stages=_aimed(active.stages, target / 100),
             region=active.region,
             language=active.language,
+            review=active.review,
             learn=False,
             note=f"Target accuracy {target} %",
         )

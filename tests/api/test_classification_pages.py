@@ -1,6 +1,7 @@
 """The console's pages of classification: what their forms do, refuse and keep, without a browser."""
 
 import itertools
+import json
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -156,6 +157,66 @@ async def test_versions_are_made_aimed_and_activated_and_an_archived_workflow_is
     )
     assert refused.status_code == 422
     assert "is archived" in refused.text
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("stages: [", "The policy cannot be read"),
+        ("[1]", "The policy must be an object"),
+        ('{"stages": []}', "/stages"),
+        ('{"stages": [{"id": "desk", "approvers": [{"role": "king"}], "rule": "any"}]}', "king"),
+    ],
+)
+async def test_a_policy_that_asks_nobody_is_refused_and_stays_in_its_field(
+    browser: httpx.AsyncClient, policy: str, said: str
+) -> None:
+    form = {"name": new_id("tst"), "labels": LABELS, "rule": "threshold", "percent": "100", "policy": policy}
+    answer = await browser.post("/classification/workflows/new", data=form)
+    assert answer.status_code == 422
+    assert said in unescape(answer.text)
+    assert f">{policy}</textarea>" in unescape(answer.text)
+
+
+async def test_whom_to_ask_is_said_by_a_policy_and_kept_by_later_versions(browser: httpx.AsyncClient) -> None:
+    policy = "stages:\r\n- id: desk\r\n  approvers: [{role: approver}]\r\n  rule: any\r\n  due_in: 2 days"
+    path = await workflow(browser, policy=policy)
+
+    async def typed() -> str:
+        found = re.search(r'name="policy"[^>]*>([^<]*)</textarea>', (await browser.get(f"{path}/edit")).text)
+        assert found is not None
+        return unescape(found[1])
+
+    first = await typed()
+    assert json.loads(first)["stages"][0]["approvers"] == [{"role": "approver"}]
+    assert "opens an <a" in (await browser.get(path)).text
+    # An aim alone changes nothing else.
+    assert (await browser.post(f"{path}/target", data={"target": "90"})).status_code == 303
+    assert await typed() == first
+    edited = {"labels": LABELS, "rule": "threshold", "percent": "100", "policy": first}
+    assert (await browser.post(f"{path}/edit", data=edited)).status_code == 303
+    assert await typed() == first
+    assert (await browser.post(f"{path}/edit", data=edited | {"policy": ""})).status_code == 303
+    assert await typed() == ""
+
+
+async def test_what_was_typed_stays_in_the_form_beside_its_answer(browser: httpx.AsyncClient) -> None:
+    form = {"text": "Please pay 12.00 EUR.", "labels": LABELS, "stages": ["category", "sentiment"]}
+    form |= {"multi_label": "true", "rule": "threshold", "percent": "55.5", "region": "at"}
+    page = unescape((await browser.post("/classification", data=form)).text)
+    assert re.search(r'id="category-title">', page)
+    assert ">Please pay 12.00 EUR.</textarea>" in page
+    assert f">{LABELS}</textarea>".replace("\r\n", "\n") in page
+    for field in (
+        'value="category" checked',
+        'value="sentiment" checked',
+        'name="multi_label" value="true" checked',
+        'value="threshold" selected',
+        'value="55.5"',
+        'value="AT"',
+    ):
+        assert field in page, field
+    assert 'value="entities" checked' not in page
 
 
 async def test_what_people_answered_is_measured_and_drawn(browser: httpx.AsyncClient) -> None:

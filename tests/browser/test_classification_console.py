@@ -53,6 +53,8 @@ async def test_from_a_first_text_to_a_decision_that_a_workflow_learns_from(
         await expect(answer.get_by_role("heading", name="Invoice")).to_be_visible()
         await expect(answer.locator(".entity", has_text="1,200.00 EUR")).to_be_visible()
         await expect(answer.get_by_role("list", name="Alternatives")).to_contain_text("Complaint")
+        await expect(page.get_by_label("Text", exact=True)).to_have_value(BILL)
+        await expect(page.get_by_label("Labels, one per line")).to_have_value(LABELS)
         await expect(answer.get_by_role("heading", name="Invoice")).to_be_in_viewport()
         await picture(page, pictures, "stack-classify")
 
