@@ -66,7 +66,6 @@ class Settings(BaseSettings):
 
     max_upload_bytes: int = 200 * MEBIBYTE
     max_json_bytes: int = 32 * MEBIBYTE
-    max_batch_items: int = 10_000
 
     parse_timeout_s: float = 60.0
     parse_memory_bytes: int = 512 * MEBIBYTE

@@ -1,6 +1,8 @@
 """The OpenAPI document says what every route answers, and nothing that does not exist."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,10 @@ from fastapi import FastAPI
 from api.problems import MEDIA_TYPE
 
 OPERATIONS = ("get", "post", "put", "patch", "delete")
+ROOT = Path(__file__).parents[2]
+NAMED = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE) (/[^\s`?,;)\"]*)")
+# Routes of those whom somebody comes from, and one that is no route of the document.
+FOREIGN = re.compile(r"/v[34]/|/mcp$")
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +89,31 @@ def test_every_list_is_paged_in_the_same_way(document: dict[str, Any]) -> None:
             assert (named["limit"]["minimum"], named["limit"]["maximum"]) == (1, 200), (path, method)
             paged += 1
     assert paged >= 6
+
+
+def test_every_route_that_a_guide_names_is_there(document: dict[str, Any]) -> None:
+    routes = [
+        (method.upper(), path.split("/")[1:])
+        for path, methods in document["paths"].items()
+        for method in methods
+    ]
+
+    def is_one(method: str, named: list[str]) -> bool:
+        """A guide may leave out the beginning, and says an id as it likes."""
+        return any(
+            method == known
+            and all(
+                wanted.startswith("{") or said == wanted
+                for said, wanted in zip(named[::-1], path[::-1], strict=False)
+            )
+            and len(named) <= len(path)
+            for known, path in routes
+        )
+
+    found = 0
+    for guide in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for method, path in NAMED.findall(guide.read_text()):
+            if not FOREIGN.search(path):
+                assert is_one(method, path.rstrip(".:").split("/")[1:]), f"{guide.name}: {method} {path}"
+                found += 1
+    assert found >= 50
