@@ -1,6 +1,6 @@
 """`/api/v1/ai/classification/workflows`: stored definitions, their versions, and how good they are."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, status
 from fastapi.responses import JSONResponse
@@ -282,7 +282,7 @@ def _quality(database: Database, label_sets: LabelSets) -> ClassificationQuality
 
 
 def _changed(before: Definition, body: VersionCreate) -> Definition:
-    given = {
+    given: dict[str, Any] = {
         name: getattr(body, name)
         for name in ("stages", "region", "language", "review")
         # A null that was said takes away; there are stages always.
