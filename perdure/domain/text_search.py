@@ -81,3 +81,28 @@ def words(lexemes: Iterable[tuple[str, Sequence[int]]]) -> list[Word]:
             at.setdefault(position, {})[lexeme] = None
     found = (Word(tuple(sorted(at[position]))) for position in sorted(at))
     return list(dict.fromkeys(found))[:MAX_WORDS]
+
+
+class Mentions:
+    """How often a text says each of some lexemes, told from its `tsvector` as PostgreSQL writes it."""
+
+    def __init__(self, lexemes: Iterable[str]) -> None:
+        # No lexeme holds white space, so this is found nowhere but at the lexeme itself.
+        self._marks = {lexeme: f" {_quoted(lexeme)}:" for lexeme in lexemes}
+
+    @property
+    def tsquery(self) -> str:
+        """Any of them, as a literal that PostgreSQL casts to `tsquery`."""
+        return Word(tuple(self._marks)).tsquery
+
+    def counted(self, tsvector: str | None) -> dict[str, int]:
+        """Those that are said, and how often; None says nothing."""
+        if tsvector is None:
+            return {}
+        written = f" {tsvector} "
+        counts = {}
+        for lexeme, mark in self._marks.items():
+            if (at := written.find(mark)) >= 0:
+                start = at + len(mark)
+                counts[lexeme] = written.count(",", start, written.index(" ", start)) + 1
+        return counts

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perdure.domain.text_search import MAX_WORDS, Word, configuration, searchable, words
+from perdure.domain.text_search import MAX_WORDS, Mentions, Word, configuration, searchable, words
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,11 @@ def test_a_query_as_long_as_a_document_keeps_its_first_words() -> None:
 
 def test_quotes_and_backslashes_cannot_leave_the_literal() -> None:
     assert Word(("o'neil", "a\\b")).tsquery == r"'o''neil' | 'a\\b'"
+
+
+def test_mentions_are_counted_in_what_postgresql_writes() -> None:
+    sought = Mentions(["memory", "it's", "back\\slash", "mem", "absent"])
+    said = "'back\\\\slash':7 'it''s':2,5 'mem':9A 'memory':1,3,4"
+    assert sought.counted(said) == {"memory": 3, "it's": 2, "back\\slash": 1, "mem": 1}
+    assert sought.counted("") == sought.counted(None) == {}
+    assert "'it''s' | " in sought.tsquery
