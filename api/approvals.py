@@ -1,8 +1,10 @@
 """Approvals for routes, console and CLI: asking for one, telling it what somebody does, and tokens for decisions."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
@@ -40,6 +42,7 @@ from perdure.errors import (
     UnavailableError,
 )
 from perdure.schemas.approval_requests import (
+    KIND,
     ApprovalAnswered,
     ApprovalCreate,
     ApprovalRead,
@@ -54,6 +57,11 @@ logger = structlog.get_logger("perdure.approvals")
 
 _RPC_TIMEOUT = timedelta(seconds=15)
 _PAGE = 200
+_OPEN = text("SELECT id, organisation_id, kind FROM find_open_operations(:after, :limit)")
+
+
+Addressed = tuple[WorkflowApprovalRow, OperationRow]
+"""A request and its operation."""
 
 
 class Approvals:
@@ -95,18 +103,19 @@ class Approvals:
             return held_state(await _row(session, organisation_id, approval_id))
 
     async def tell(
-        self, organisation_id: str, approval_id: str, event: Event, origin: Actor
+        self,
+        organisation_id: str,
+        approval_id: str,
+        event: Event,
+        origin: Actor,
+        addressed: Addressed | None = None,
     ) -> ApprovalAnswered:
         """Tell a request what somebody does, and who it is; answered when it is kept.
 
         Raises ApprovalRefusedError with the code of the refusal, which is then on record. The same key and content
-        are answered the same again, also when the request has ended.
+        are answered the same again, also when the request has ended. `addressed`: as it was read a moment ago.
         """
-        async with self._database.transaction(organisation_id) as session:
-            row = await _row(session, organisation_id, approval_id)
-            operation = await OperationRepository(session).get(row.operation_id)
-        if operation is None:
-            raise _missing(approval_id)
+        row, operation = addressed or await self._addressed(organisation_id, approval_id)
         if row.closed_at is not None:
             return await self._tell_record(organisation_id, approval_id, event, origin)
         if operation.run_id is None:
@@ -134,6 +143,14 @@ class Approvals:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             return await self._tell_record(organisation_id, approval_id, event, origin)
+
+    async def _addressed(self, organisation_id: str, approval_id: str) -> Addressed:
+        async with self._database.transaction(organisation_id) as session:
+            row = await _row(session, organisation_id, approval_id)
+            operation = await OperationRepository(session).get(row.operation_id)
+        if operation is None:
+            raise _missing(approval_id)
+        return row, operation
 
     async def issue_token(
         self,
@@ -187,6 +204,27 @@ class Approvals:
         for approval_id, organisation_id in rows:
             await self.follow_one(organisation_id, approval_id)
         return rows[-1][0] if len(rows) == _PAGE else ""
+
+    async def follow_members(self, after: str = "") -> str:
+        """Tell open requests who has which role, where they do not know it; where to go on, empty at the end.
+
+        They are told when a role changes. This is for what whoever changed it died before saying.
+        """
+        async with self._database.transaction(None) as session:
+            rows = (await session.execute(_OPEN, {"after": after, "limit": _PAGE})).all()
+        unread: dict[str, list[str]] = {}
+        for row in rows:
+            if row.kind == KIND:
+                unread.setdefault(row.organisation_id, []).append(row.id)
+        for organisation_id, operation_ids in unread.items():
+            async with self._database.transaction(organisation_id) as session:
+                approvals = ApprovalRepository(session, organisation_id)
+                roles = await approvals.roles()
+                known = await approvals.known_roles(operation_ids)
+            for approval_id, sequence, held in known:
+                for event in _roles_changed(sequence, held, roles):
+                    await self._tell_quietly(organisation_id, approval_id, event)
+        return rows[-1].id if len(rows) == _PAGE else ""
 
     async def follow_one(self, organisation_id: str, approval_id: str) -> None:
         """Tell one request what became of its document, of who is asked, and of the label that it asks for."""
@@ -319,14 +357,18 @@ def _of_members(row: WorkflowApprovalRow, roles: dict[str, tuple[str, ...]], lef
     state = held_state(row)
     if state is None:
         return []
-    events: list[Event] = []
-    for role, members in sorted(roles.items()):
-        if tuple(sorted(members)) != state.roles.get(role, ()):
-            key = f"members {state.sequence} {role}"
-            events.append(MembersChanged(key=key, role=role, members=tuple(sorted(members))))
+    events: list[Event] = list(_roles_changed(state.sequence, state.roles, roles))
     if left is not None and left not in state.gone:
         events.append(ApproverLeft(key=f"left {left} {state.sequence}", person=left))
     return events
+
+
+def _roles_changed(
+    sequence: int, known: Mapping[str, Sequence[str]], roles: Mapping[str, Sequence[str]]
+) -> Iterator[MembersChanged]:
+    for role, members in sorted(roles.items()):
+        if sorted(members) != list(known.get(role, ())):
+            yield MembersChanged(key=f"members {sequence} {role}", role=role, members=tuple(sorted(members)))
 
 
 async def _row(session: AsyncSession, organisation_id: str, approval_id: str) -> WorkflowApprovalRow:

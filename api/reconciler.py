@@ -83,7 +83,7 @@ class Reconciler:
     ) -> None:
         self._database, self._client, self._operations = database, client, operations
         self._messages = MessageStarter(database, client)
-        self._approvals, self._followed = approvals, ""
+        self._approvals, self._followed, self._members_followed = approvals, "", ""
         self._interval = settings.reconcile_interval_s
         self._seen: dict[str, datetime] = {}
         self._deep_checks = 0
@@ -133,6 +133,7 @@ class Reconciler:
         """What became of documents and approvers of open requests, a page at a time."""
         if self._approvals is not None:
             self._followed = await self._approvals.follow(self._followed)
+            self._members_followed = await self._approvals.follow_members(self._members_followed)
 
     async def _start_unstarted(self) -> None:
         async with self._database.transaction(None) as session:

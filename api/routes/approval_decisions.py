@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 from api import problems
 from api.actors import ActorDependency
 from api.approval_people import Naming, is_administrator, names_of, person_named
+from api.approvals import Addressed
 from api.dependencies import ApprovalsDependency, DatabaseDependency, Principal, require
 from api.idempotency import IdempotencyKey, IdempotentRequest
 from api.problems import problem_responses
@@ -77,6 +78,7 @@ class Speaking:
     is_administrator: bool
     workflow_id: str
     named: str = ""
+    addressed: Addressed | None = None
 
 
 class Telling:
@@ -112,6 +114,7 @@ class Telling:
             is_administrator=is_administrator(caller),
             workflow_id=workflow_id(row.operation_id, operation.attempt if operation is not None else 1),
             named=named,
+            addressed=(row, operation) if operation is not None else None,
         )
 
     async def tell(self, caller: Principal, approval_id: str, event: events.Event) -> ApprovalAnswered:
@@ -129,12 +132,15 @@ class Telling:
             by=speaking.by,
             decision=body.decision,
             revision=body.revision or speaking.revision,
+            revision_is_implied=body.revision is None,
             comment=body.comment,
             form=body.form,
             on_behalf_of=body.on_behalf_of,
             stage=body.stage,
         )
-        return await self.tell(caller, approval_id, event)
+        return await self._approvals.tell(
+            caller.organisation_id, approval_id, event, self._actor, speaking.addressed
+        )
 
 
 TellingDependency = Annotated[Telling, Depends()]

@@ -311,6 +311,19 @@ class ApprovalRepository:
         )
         return list(await self._session.scalars(statement))
 
+    async def known_roles(
+        self, operation_ids: Collection[str]
+    ) -> Sequence[tuple[str, int, Mapping[str, Sequence[str]]]]:
+        """Of the open requests of these operations: id, number of the state, and who has which role in it."""
+        row = WorkflowApprovalRow
+        statement = (
+            select(row.id, row.sequence, row.state["roles"])
+            .where(row.operation_id.in_(operation_ids))
+            .where(row.closed_at.is_(None), row.state.is_not(None))
+            .order_by(row.id)
+        )
+        return [(found[0], found[1], found[2]) for found in await self._session.execute(statement)]
+
     async def of_operation(self, operation_id: str, *, lock: bool = False) -> WorkflowApprovalRow | None:
         """The request of an operation."""
         statement = select(WorkflowApprovalRow).where(WorkflowApprovalRow.operation_id == operation_id)

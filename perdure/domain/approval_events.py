@@ -43,12 +43,16 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """An approver decides on what was shown to them, for themselves or on behalf of who delegated to them."""
+    """An approver decides on what was shown to them, for themselves or on behalf of who delegated to them.
+
+    `revision_is_implied`: they did not say on what, and `revision` is what was there; said again, it is the same.
+    """
 
     key: str
     by: str
     decision: Decision
     revision: str
+    revision_is_implied: bool = False
     comment: str = ""
     form: Mapping[str, Any] | None = None
     on_behalf_of: str | None = None

@@ -124,8 +124,11 @@ def still_asked(policy: ApprovalPolicy, state: ApprovalState, now: datetime) -> 
 
 
 def digest_of(event: Event) -> str:
-    """SHA-256 of what an event says."""
-    return hashlib.sha256(canonical_json(_plain(asdict(event))).encode("utf-8", "surrogatepass")).hexdigest()
+    """SHA-256 of what an event says: of a revision only where somebody named it."""
+    said = asdict(event)
+    if said.pop("revision_is_implied", False):
+        del said["revision"]
+    return hashlib.sha256(canonical_json(_plain(said)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _plain(value: Any) -> Any:

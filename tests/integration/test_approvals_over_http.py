@@ -73,6 +73,27 @@ async def test_a_key_counts_once_and_is_answered_alike_even_when_all_is_over(peo
     assert [event["action"] for event in trail["items"]].count("approval.decided") == 1
 
 
+async def test_a_decision_sent_again_after_a_new_version_has_its_first_answer(
+    people: Office, product: FastAPI
+) -> None:
+    owner, ada = people.owner, people.ada
+    document = await owner.ingested(json={"text": "The rent is 900 euros.", "external_id": "lease"})
+    rules = policy(users(ada, people.ben), "all")
+    approval_id = await requested(owner, rules, document_id=document["id"])
+    path, key = f"/api/v1/approvals/{approval_id}/decision", {"Idempotency-Key": "one"}
+    first = await ada.http.post(path, json={"decision": "approve"}, headers=key)
+    await owner.ingested(json={"text": "The rent is 950 euros.", "external_id": "lease"})
+    await product.state.approvals.follow_one(owner.organisation_id, approval_id)
+    assert (await owner.get(f"/approvals/{approval_id}"))["round"] == 2
+
+    again = await ada.http.post(path, json={"decision": "approve"}, headers=key)
+    assert (again.status_code, again.text) == (200, first.text)
+    named = {"decision": "approve", "revision": document["sha256"]}
+    other = await ada.http.post(path, json=named, headers=key)
+    assert (other.status_code, other.json()["reason"]) == (409, "key_reused")
+    assert await ada.inbox() == [approval_id]
+
+
 async def test_refusals_say_why_change_nothing_and_are_on_record(people: Office) -> None:
     owner, ada, ben = people.owner, people.ada, people.ben
     rules = policy(users(ada, ben), "all", form=FORM, may_abstain=False, may_request_changes=False)
