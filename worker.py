@@ -83,6 +83,7 @@ from perdure.settings import Settings
 from workflows import policies, queues
 from workflows.client import connect
 from workflows.progress import ProgressReporter
+from workflows.raw_signals import RawSignalRunner, reading_signals_raw
 from workflows.registry import WORKFLOWS
 from workflows.schedules import ensure_schedules
 from workflows.sdk_metrics import metered_runtime, outcome_counters
@@ -96,7 +97,7 @@ Activities = Sequence[Callable[..., Any]]
 
 def sandbox() -> SandboxedWorkflowRunner:
     """Workflow modules are isolated; what they only import is passed through, which is four times faster."""
-    return SandboxedWorkflowRunner(
+    return RawSignalRunner(
         restrictions=SandboxRestrictions.default.with_passthrough_modules(
             "activities",
             "perdure",
@@ -325,7 +326,7 @@ def build_workers(client: Client, dependencies: Dependencies, names: Sequence[st
         )
     return [
         Worker(
-            client,
+            reading_signals_raw(client),
             task_queue=name,
             workflows=WORKFLOWS if name == queues.IO else [],
             activities=dependencies.io() if name == queues.IO else dependencies.cpu(),

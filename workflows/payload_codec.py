@@ -11,14 +11,17 @@ import os
 import zlib
 from collections.abc import Mapping, Sequence
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec, SerializationContext, WithSerializationContext
 
-from perdure.errors import SealedValueError
+from perdure.errors import ConfigurationError, SealedValueError
 from perdure.master_keys import MasterKeys
+
+logger = structlog.get_logger("perdure.payloads")
 
 ENCODING = b"binary/perdure-aes256gcm"
 KEY, WORKFLOW, NONCE, PACKING = "perdure-key", "perdure-workflow", "perdure-nonce", "perdure-packing"
@@ -44,6 +47,15 @@ def is_encrypted(payload: Payload) -> bool:
 def workflow_of(payload: Payload) -> str:
     """Id of the workflow that an encrypted payload says it belongs to; only decryption proves it."""
     return payload.metadata.get(WORKFLOW, b"").decode(errors="replace")
+
+
+def unreadable(payload: Payload) -> RuntimeError:
+    """What fails a task that needs a payload which could not be decrypted; it is tried again."""
+    detail = (
+        f"A payload of workflow {workflow_of(payload) or '(none)'} cannot be decrypted. Give this worker all master "
+        "keys that are in use; if it has them, the payload was changed or moved."
+    )
+    return RuntimeError(detail)
 
 
 class PayloadCipher:
@@ -101,12 +113,17 @@ class PayloadCipher:
 class EncryptingCodec(PayloadCodec, WithSerializationContext):
     """The cipher as Temporal's SDK calls it. What is not encrypted passes: it is older than the encryption."""
 
-    def __init__(self, cipher: PayloadCipher, workflow_id: str = "") -> None:
-        self._cipher, self._workflow_id = cipher, workflow_id
+    def __init__(self, cipher: PayloadCipher, workflow_id: str = "", *, hands_on: bool = False) -> None:
+        self._cipher, self._workflow_id, self._hands_on = cipher, workflow_id, hands_on
 
     def with_context(self, context: SerializationContext) -> "EncryptingCodec":
         """The codec for the payloads of one workflow."""
-        return EncryptingCodec(self._cipher, getattr(context, "workflow_id", None) or "")
+        workflow_id = getattr(context, "workflow_id", None) or ""
+        return EncryptingCodec(self._cipher, workflow_id, hands_on=self._hands_on)
+
+    def handing_on(self) -> "EncryptingCodec":
+        """The codec that hands on as it is what it cannot decrypt: whoever then wants a value of it fails."""
+        return EncryptingCodec(self._cipher, self._workflow_id, hands_on=True)
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Encrypt."""
@@ -119,7 +136,16 @@ class EncryptingCodec(PayloadCodec, WithSerializationContext):
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Decrypt."""
-        return [await self._decode(payload) if is_encrypted(payload) else payload for payload in payloads]
+        return [await self._opened(payload) if is_encrypted(payload) else payload for payload in payloads]
+
+    async def _opened(self, payload: Payload) -> Payload:
+        try:
+            return await self._decode(payload)
+        except (SealedValueError, ConfigurationError) as error:
+            if not self._hands_on:
+                raise
+            logger.warning("payload_unreadable", workflow_id=self._workflow_id, reason=str(error))
+            return payload
 
     async def _decode(self, payload: Payload) -> Payload:
         bound = workflow_of(payload)

@@ -8,12 +8,14 @@ from typing import Any
 
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
+from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import DefaultFailureConverter, PayloadConverter
 
 from activities.failures import application_error
 from perdure.errors import PayloadTooLargeError, PerdureError
 from perdure.settings import MEBIBYTE
+from workflows.payload_codec import is_encrypted, unreadable
 
 # One payload, before compression: a text of 64 MiB even if JSON escapes all of its characters. A worker holds
 # several copies of it for a moment.
@@ -34,6 +36,16 @@ class GuardedPayloadConverter(PydanticPayloadConverter):
                 )
                 raise PayloadTooLargeError(detail)
         return payloads
+
+    def from_payloads(
+        self, payloads: Sequence[Payload], type_hints: list[type[Any]] | None = None
+    ) -> list[Any]:
+        """See `PayloadConverter`. What nobody could decrypt is a value for those only who take it as it is."""
+        for index, payload in enumerate(payloads):
+            hint = type_hints[index] if type_hints and index < len(type_hints) else None
+            if is_encrypted(payload) and hint is not RawValue:
+                raise unreadable(payload)
+        return super().from_payloads(payloads, type_hints)
 
 
 class EncodedFailureConverter(DefaultFailureConverter):

@@ -13,17 +13,20 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailed
 from temporalio.exceptions import ApplicationError
 
 from perdure.db.approvals import ApprovalRepository
+from perdure.db.identity_repository import IdentityRepository
 from perdure.db.session import Database
 from perdure.domain.approval_effects import Outcome
 from perdure.domain.approval_events import Decided, Decision, Delegated
 from perdure.domain.approval_state import Closing, Status
 from perdure.domain.decision_tokens import SIGNAL
+from perdure.domain.roles import Role
 from perdure.errors import ApprovalRefusedError, InvalidInputError
 from perdure.schemas.approval_requests import ApprovalRead, ApprovalResult, ApprovalTold, OpenApproval
 from perdure.schemas.approvals import event_json
 from tests.accounts import Account
 from tests.approval_service import Team, eventually, policy_for
 from tests.approving import office, policy, requested, users
+from workflows.payload_codec import ENCODING, KEY, NONCE, WORKFLOW
 from workflows.request_approval import RequestApproval
 
 
@@ -164,13 +167,15 @@ async def test_a_signal_with_a_token_decides(team: Team, temporal: Client) -> No
     assert ("approval.token_issued", None) in await team.trail(approval.id)
 
 
-async def _signalled(team: Team, temporal: Client, approval: ApprovalRead, *payloads: Payload) -> None:
+async def _signalled(
+    team: Team, temporal: Client, approval: ApprovalRead, *payloads: Payload, name: str = "decide"
+) -> None:
     """A signal as whoever reaches Temporal could send it: not encrypted, and of any kind."""
     await temporal.workflow_service.signal_workflow_execution(
         SignalWorkflowExecutionRequest(
             namespace=temporal.namespace,
             workflow_execution=WorkflowExecution(workflow_id=approval.operation_id),
-            signal_name="decide",
+            signal_name=name,
             input=Payloads(payloads=payloads),
         )
     )
@@ -178,6 +183,12 @@ async def _signalled(team: Team, temporal: Client, approval: ApprovalRead, *payl
 
 def _json(value: object) -> Payload:
     return Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(value).encode())
+
+
+def _sealed(key_id: bytes, workflow_id: str) -> Payload:
+    """What says that it is encrypted by us, and is not."""
+    said = {"encoding": ENCODING, KEY: key_id, WORKFLOW: workflow_id.encode(), NONCE: bytes(12)}
+    return Payload(metadata=said, data=b"rubbish")
 
 
 async def test_hostile_signals_are_recorded_and_change_nothing(team: Team, temporal: Client) -> None:
@@ -193,6 +204,7 @@ async def test_hostile_signals_are_recorded_and_change_nothing(team: Team, tempo
         )  # fmt: skip
         return issued
 
+    (ours,) = await temporal.data_converter.encode(["a payload of ours"])
     used = await token(approval, ann)
     hostile: list[tuple[str, tuple[Payload, ...]]] = [
         ("signal:token_unreadable", (_json("approve"),)),
@@ -204,6 +216,9 @@ async def test_hostile_signals_are_recorded_and_change_nothing(team: Team, tempo
         ("signal:token_unreadable", (Payload(metadata={"encoding": b"json/plain"}, data=b"[" * 5_000),)),
         ("signal:token_unreadable", (Payload(metadata={"encoding": b"binary/unheard-of"}, data=b"\x00"),)),
         ("signal:token_unreadable", (Payload(data=b"\x00"),)),
+        ("signal:token_unreadable", (_sealed(b"key-of-nobody", approval.operation_id),)),
+        ("signal:token_unreadable", (_sealed(ours.metadata[KEY], approval.operation_id),)),
+        ("signal:token_unreadable", (_sealed(ours.metadata[KEY], other.operation_id),)),
         ("signal:token_expired", (_json(await token(approval, ann, -1)),)),
         ("signal:token_foreign", (_json(await token(other, ann)),)),
         ("decided:own_request", (_json(await token(approval, team.owner)),)),
@@ -211,6 +226,9 @@ async def test_hostile_signals_are_recorded_and_change_nothing(team: Team, tempo
     ]
     await _signalled(team, temporal, approval, _json(used))
     decided = await team.until(approval.id, lambda one: one.sequence > approval.sequence)
+    for name in ("pause", "resume"):
+        # What these would carry is not even looked at: they are for those who may reach Temporal.
+        await _signalled(team, temporal, approval, _sealed(ours.metadata[KEY], "op_other"), name=name)
     for _, payloads in hostile:
         await _signalled(team, temporal, approval, *payloads)
 
@@ -284,6 +302,26 @@ async def test_removing_a_member_tells_requests_at_once_and_their_role_goes_too(
         assert answer.status_code == 200
         page = await owner.get("/audit", subject=approval_id, limit=100)
         assert "approval.members_changed" in {event["action"] for event in page["items"]}
+
+
+async def test_a_role_that_changed_while_nobody_said_so_is_heard_of(team: Team) -> None:
+    ann, ben, cid = team.people
+    first = policy_for([ann])["stages"][0]
+    second = {"id": "sign", "approvers": [{"role": "approver"}], "rule": "any"}
+    approval = await team.asked(policy={"stages": [first, second]})
+    async with team.database.transaction(team.organisation_id) as session:
+        identities = IdentityRepository(session)
+        await identities.set_role(team.organisation_id, cid.removeprefix("user:"), Role.MEMBER)
+
+    for _ in range(2):
+        after = await team.approvals.follow_members()
+        while after:
+            after = await team.approvals.follow_members(after)
+    trail = await team.trail(approval.id)
+    assert trail.count(("approval.members_changed", "approver")) == 1
+    await team.decide(approval, ann)
+    assert await team.inbox(ben) == [approval.id]
+    assert await team.inbox(cid) == []
 
 
 async def test_all_who_leave_at_once_are_replaced(team: Team) -> None:
