@@ -69,6 +69,13 @@ _FORMS = (
         rf"(?: (?:de|du|des|la|le|les|l['\u2019]|d['\u2019]))*[ '\u2019]?{_NAMES}{_LEVEL}",
         rf"(?:(?:F|B|L|CH)-)?[0-9]{{4,5}} {_NAMES}(?: [Cc]edex(?: [0-9]{{1,2}})?)?",
     ),
+    # Rue de la Loi 16, 1000 Bruxelles
+    _Form(
+        rf"(?:[Rr]ue|[Aa]venue|[Aa]v\.|[Bb]oulevard|[Bb]d|[Cc]hauss\u00e9e|[Cc]hemin|[Qq]uai)"
+        rf"(?: (?:de|du|des|la|le|les|l['\u2019]|d['\u2019]))*[ '\u2019]?{_NAMES},? {_HOUSE}"
+        rf"(?: ?(?:bte|bo\u00eete|b) ?[0-9]{{1,4}})?",
+        rf"(?:(?:B|BE|L|LU|CH)-)?[0-9]{{4}} {_NAMES}",
+    ),
     # Calle de Alcalá, 45, 28014 Madrid
     _Form(
         rf"(?:Calle|C/|Avda\.?|Avenida|Av\.|Plaza|Pza\.?|Paseo|Ronda|Carrer|Camino)(?: (?:de|del|la|las"

@@ -73,23 +73,24 @@ _SCALES = (
     ),
     (r"tn|trillions?|billionen", 12),
 )  # fmt: skip
+_WIDE = {"\uff04": "$", "\uffe5": "\u00a5"}
 # Written without decimals.
 _WHOLE = frozenset(("JPY", "KRW", "VND", "CLP", "ISK"))
 _UNITS = (
     ("kg", r"kgs?|kilos?|kilograms?|kilogram+en?|kilogrammes?|kilogramos?|chilogramm[oi]|quilos?"),
-    ("g", r"g|grams?|gramm|grammes?|gramos|grammi"),
+    ("g", r"grams?|gramm|grammes?|gramos|grammi"),
     ("mg", r"mg|milligrams?"),
-    ("t", r"t|tons?|tonnes?|tonnen|toneladas|tonnellate"),
+    ("t", r"tons?|tonnes?|tonnen|toneladas|tonnellate"),
     ("lb", r"lbs?\.?|pounds?"),
     ("oz", r"oz\.?|ounces?"),
     ("km", r"km|kilomet(?:er|re)s?|kilom\u00e8tres?|kil\u00f3metros?|chilometri"),
-    ("m", r"m|met(?:er|re)s?|m\u00e8tres?|metros|metri"),
+    ("m", r"met(?:er|re)s?|m\u00e8tres?|metros|metri"),
     ("cm", r"cm|centimet(?:er|re)s?|zentimeter"),
     ("mm", r"mm|millimet(?:er|re)s?"),
     ("mi", r"miles?"),
     ("ft", r"ft\.?|feet|foot"),
     ("in", r"inch(?:es)?"),
-    ("l", r"l|lit(?:er|re)s?|litros?|litri"),
+    ("l", r"lit(?:er|re)s?|litros?|litri"),
     ("ml", r"ml|millilit(?:er|re)s?"),
     ("gal", r"gallons?"),
     (
@@ -101,14 +102,14 @@ _UNITS = (
     ("ft2", r"sq\.? ?ft\.?|square feet"),
     ("ha", r"ha|hectares?|hektar"),
     ("m3", r"m\u00b3|m3|cubic met(?:er|re)s?|kubikmeter"),
-    ("kWh", r"kwh"), ("MWh", r"mwh"), ("kW", r"kw"), ("MW", r"MW"), ("W", r"W|watts?"), ("V", r"V|volts?"),
+    ("kWh", r"kwh"), ("MWh", r"mwh"), ("kW", r"kw"), ("W", r"watts?"), ("V", r"volts?"),
     ("Hz", r"hz"), ("kHz", r"khz"), ("MHz", r"mhz"), ("GHz", r"ghz"),
     ("KB", r"kb|kilobytes?"), ("MB", r"mb|megabytes?"), ("GB", r"gb|gigabytes?"), ("TB", r"tb|terabytes?"),
     ("degC", r"\u00b0\s?c|degrees celsius|grad celsius"), ("degF", r"\u00b0\s?f|degrees fahrenheit"),
     ("km/h", r"km/h|kph"), ("mph", r"mph"),
     ("s", r"seconds?|secs?|sekunden?|secondes?|segundos|secondi"),
     ("min", r"min\.?|minutes?|mins|minuten|minutos|minuti"),
-    ("h", r"h|hours?|hrs?\.?|stunden?|std\.?|heures?|horas?|ore|uur|timmar|timer"),
+    ("h", r"hours?|hrs?\.?|stunden?|std\.?|heures?|horas?|ore|uur|timmar|timer"),
     ("d", r"days?|tagen?|jours?|d\u00edas?|giorni|dagen|dias|dagar|dage|dni"),
     ("wk", r"weeks?|wochen?|semaines?|semanas?|settimane|weken|veckor"),
     ("mo", r"months?|monaten?|mois|meses|mesi|maanden"),
@@ -117,11 +118,16 @@ _UNITS = (
         "pcs",
         r"pcs\.?|pieces?|units?|items?|st\u00fcck|stk\.?|pi\u00e8ces?|unidades|unit\u00e9s?|pezzi|unit\u00e0|stuks?",
     ),
-    ("boxes", r"boxes|cartons?|kartons?|cajas|scatole|dozen"),
+    ("dozen", r"dozens?|dutzend|douzaines?|docenas?|dozzin[ae]|dozijn|dussin"),
+    ("boxes", r"boxes|cartons?|kartons?|cajas|scatole"),
     ("pallets", r"pallets?|paletten?|palettes?"),
 )  # fmt: skip
 # As one letter, or where its case tells it from another unit, a unit is read as it is written.
-_AS_WRITTEN = frozenset(("g", "t", "m", "l", "h", "W", "V", "MW"))
+_SYMBOLS = (
+    ("g", "g"), ("t", "t"), ("m", "m"), ("l", "[lL]"), ("h", "h"), ("W", "W"), ("V", "V"), ("MW", "MW"),
+)  # fmt: skip
+# Units that are a number of others.
+_MULTIPLES = {"dozen": (12, "pcs")}
 _PERCENT = (
     r"%|\uff05|\u066a|percent|per\scent|pct\.?|prozent|pour\scent|por\sciento|per\scento|procent|prosent|por\scento"
     r"|prosenttia"
@@ -153,10 +159,11 @@ def _compiled(blanks: bool) -> tuple[re.Pattern[str], re.Pattern[str], re.Patter
     signs = "|".join(re.escape(sign) for sign in by_length if not sign[0].isalpha() or "$" in sign)
     names = "|".join(words for words, _ in _NAMES)
     # "TRY 2" asks for a second try.
-    before = rf"{signs}|[$\u00a5]|(?:(?!TRY)(?:{_CODES})|(?i:sfr\.|fr\.|rs\.?|kr\.?))(?=[\s\u00a0\u202f0-9-])"
+    coded = rf"(?:(?!TRY)(?:{_CODES})|(?i:sfr\.|fr\.|rs\.?|kr\.?))(?=[\s\u00a0\u202f0-9-])"
+    before = rf"{signs}|[$\u00a5\uff04\uffe5]|{coded}"
     after = rf"(?:{signs}|[$\u00a5])(?![0-9])|(?:{_CODES})\b|(?i:{lettered}|{names})(?!\w)"
     money = re.compile(
-        rf"{_minus('1')}(?<![\w$\u20ac\u00a3])(?P<before>{before}){_BLANK}?(?P<minus3>[-\u2212])?"
+        rf"{_minus('1')}(?<![^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])(?<![$\u20ac\u00a3])(?P<before>{before}){_BLANK}?(?P<minus3>[-\u2212])?"
         rf"{_number(blanks, '1')}{_DASHES}(?:{_BLANK}?(?P<scale1>{scale})(?!\w))?(?![0-9])(?:\s(?P<code>{_CODES})\b)?"
         rf"|{_minus('2')}{_BEGINS}{_number(blanks, '2')}{_DASHES}(?:{_BLANK}?(?P<scale2>{scale})(?!\w))?"
         rf"{_BLANK}?(?:(?:de|d['\u2019]|di)\s?)?(?P<after>{after})"
@@ -164,8 +171,8 @@ def _compiled(blanks: bool) -> tuple[re.Pattern[str], re.Pattern[str], re.Patter
     percent = re.compile(
         rf"{_minus('1')}{_BEGINS}{_number(blanks, '1')}{_BLANK}?(?:{_PERCENT})(?![\w%])", re.IGNORECASE
     )
-    folded = "|".join(words for unit, words in _UNITS if unit not in _AS_WRITTEN)
-    exact = "|".join(words for unit, words in _UNITS if unit in _AS_WRITTEN)
+    folded = "|".join(words for _, words in _UNITS)
+    exact = "|".join(words for _, words in _SYMBOLS)
     quantity = re.compile(
         rf"{_minus('1')}{_BEGINS}(?<![$\u20ac\u00a3]){_number(blanks, '1')}(?:{_BLANK}|-)?"
         rf"(?:(?P<exact>{exact})|(?P<folded>(?i:{folded})))(?![\w\u00b2\u00b3/])"
@@ -176,8 +183,8 @@ def _compiled(blanks: bool) -> tuple[re.Pattern[str], re.Pattern[str], re.Patter
 _BY_LANGUAGE = {blanks: _compiled(blanks) for blanks in (False, True)}
 _SCALE_WORDS = [(re.compile(words, re.IGNORECASE), power) for words, power in _SCALES]
 _CURRENCY_NAMES = [(re.compile(words, re.IGNORECASE), currency) for words, currency in _NAMES]
-_UNIT_WORDS = [(re.compile(words, re.IGNORECASE), unit) for unit, words in _UNITS if unit not in _AS_WRITTEN]
-_EXACT_WORDS = [(re.compile(words), unit) for unit, words in _UNITS if unit in _AS_WRITTEN]
+_UNIT_WORDS = [(re.compile(words, re.IGNORECASE), unit) for unit, words in _UNITS]
+_EXACT_WORDS = [(re.compile(words), unit) for unit, words in _SYMBOLS]
 
 
 def amounts(text: str, language: str | None, region: str | None) -> Iterator[EntityFound]:
@@ -193,7 +200,8 @@ def amounts(text: str, language: str | None, region: str | None) -> Iterator[Ent
     for match in quantity.finditer(text):
         said, table = (match["exact"], _EXACT_WORDS) if match["exact"] else (match["folded"], _UNIT_WORDS)
         unit = next(unit for words, unit in table if words.fullmatch(said))
-        value = _signed(match["minus1"], decimal_value(match["number1"], comma=comma))
+        times, unit = _MULTIPLES.get(unit, (1, unit))
+        value = times * _signed(match["minus1"], decimal_value(match["number1"], comma=comma))
         confidence = 0.75 if len(said) == 1 else 0.9
         yield EntityFound(
             EntityType.QUANTITY, match.group(), f"{_plain(value)} {unit}", *match.span(), confidence
@@ -253,6 +261,7 @@ def _currency(
     """The currency, and whether the sign means no other."""
     if code:
         return _china(code), True
+    sign = _WIDE.get(sign, sign)
     lower = sign.lower()
     name = next((currency for words, currency in _CURRENCY_NAMES if words.fullmatch(sign)), None)
     if sign == "$" or name == "$":

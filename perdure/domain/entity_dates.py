@@ -66,6 +66,7 @@ _CLOCK = re.compile(
     re.IGNORECASE,
 )
 _SURE, _LIKELY, _UNSURE = 0.97, 0.85, 0.6
+_BETWEEN = re.compile(r"[ \u00a0]{1,2}")
 
 
 def dates(
@@ -184,6 +185,7 @@ def _in_year(
 
 def _relative(text: str, patterns: DatePatterns, today: date) -> Iterator[EntityFound]:
     words = patterns.words
+    weeks: dict[int, tuple[int, int]] = {}
     for match in patterns.relative.finditer(text) if patterns.relative else ():
         phrase = " ".join(match.group().lower().split())
         if phrase in _MORNINGS and _is_morning(text, match.start()):
@@ -197,8 +199,13 @@ def _relative(text: str, patterns: DatePatterns, today: date) -> Iterator[Entity
             count = int(said) if said.isdigit() else COUNTS.get(words.language, {}).get(said, 0)
             if count:
                 yield from _moved(text, match.span(), today, unit, sign * count, by_count=True)
+            if count and unit == "week" and sign > 0:
+                weeks[match.start()] = (match.end(), count)
     for match in patterns.weekday.finditer(text) if patterns.weekday else ():
         yield from _weekday(text, match, words, today)
+        blank = _BETWEEN.match(text, match.end())
+        if blank is not None and blank.end() in weeks:
+            yield from _weekday_in_weeks(text, match, words, today, *weeks[blank.end()])
 
 
 def _is_morning(text: str, at: int) -> bool:
@@ -221,6 +228,15 @@ def _weekday(text: str, match: re.Match[str], words: DateWords, today: date) -> 
         confidence = _UNSURE
     if day := _later(today, days):
         yield _found(text, match.start(), match.end(), day.isoformat(), confidence)
+
+
+def _weekday_in_weeks(
+    text: str, match: re.Match[str], words: DateWords, today: date, end: int, count: int
+) -> Iterator[EntityFound]:
+    """`Friday in two weeks`: the Friday of that week."""
+    at = words.weekdays.get(match["weekday"].lower())
+    if at is not None and (day := _later(today, 7 * count + at - today.weekday())):
+        yield _found(text, match.start(), end, day.isoformat(), _LIKELY)
 
 
 def _moved(

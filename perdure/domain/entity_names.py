@@ -67,6 +67,8 @@ _AFTER_COMMA = ("Inc", "LLC", "L.L.C", "Ltd", "Corp", "LLP")
 _LINE = re.compile(r"[^\s][^\n]*(?<=\S)")
 _SAID = re.compile(r"\S+")
 _LONGEST_HOUSE = 90
+# What stands for more words than one: "to" before it does not make it a place.
+_ABBREVIATED = re.compile("[A-Z]{2,5}s?")
 
 
 def named(text: str, language: str | None) -> Iterator[EntityFound]:
@@ -123,7 +125,7 @@ def _by_words(text: str, kind: EntityType, start: int, end: int, *, english: boo
         whole = " " in text[first:end]
         if whole or english:
             yield _found(text, EntityType.PERSON, first, end, 0.8 if whole else 0.65)
-    elif kind is not EntityType.NAME and english:
+    elif kind is not EntityType.NAME and english and not _ABBREVIATED.fullmatch(name):
         yield _found(text, kind, start, end, 0.6 if kind is EntityType.PERSON else 0.5)
 
 
