@@ -1,6 +1,6 @@
-"""Tells programs that an execution of a document workflow has ended, however it came to that."""
+"""Tells programs, and the batch that it belongs to, that an execution of a document workflow has ended."""
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.messages import MessageRepository
@@ -16,13 +16,30 @@ _EVENTS = {
 }
 
 
+# The batch itself may have ended long before: cancelled, or because only people were waited for.
+_SETTLE_ITEM = text(
+    """
+    UPDATE operation_items SET
+        status = CASE WHEN CAST(:status AS text) = 'completed' THEN 'executed' ELSE 'failed' END,
+        reason = CAST(:reason AS text), detail = CAST(:detail AS text), updated_at = now()
+    WHERE operation_id = :batch_id AND ordinal = :ordinal
+        AND (status IN ('executing', 'waiting_approval')
+            OR (status = 'failed' AND CAST(:status AS text) = 'completed'))
+    """
+)
+
+
 async def publish_end(session: AsyncSession, operation: OperationRow) -> None:
-    """Once for each attempt; of other kinds of operations, and of those that were cancelled, nothing is said."""
-    event = _EVENTS.get(operation.status)
-    if operation.kind != KIND or event is None:
+    """Once for each attempt; programs are told nothing of other kinds, nor of executions that were cancelled."""
+    if operation.kind != KIND:
         return
     statement = select(WorkflowExecutionRow).where(WorkflowExecutionRow.operation_id == operation.id)
     execution = await session.scalar(statement)
+    if execution is not None and execution.batch_id is not None:
+        await _settle_item(session, operation, execution)
+    event = _EVENTS.get(operation.status)
+    if event is None:
+        return
     data = {
         "operation_id": operation.id,
         "execution_id": execution.id if execution else None,
@@ -34,3 +51,20 @@ async def publish_end(session: AsyncSession, operation: OperationRow) -> None:
     }
     messages = MessageRepository(session, operation.organisation_id)
     await messages.publish(f"{event.value}:{operation.id}:{operation.attempt}", event, data)
+
+
+async def _settle_item(
+    session: AsyncSession, operation: OperationRow, execution: WorkflowExecutionRow
+) -> None:
+    """What became of a document of a batch is what became of its execution."""
+    error = operation.error or {}
+    await session.execute(
+        _SETTLE_ITEM,
+        {
+            "batch_id": execution.batch_id,
+            "ordinal": execution.ordinal,
+            "status": operation.status,
+            "reason": error.get("type"),
+            "detail": error.get("detail"),
+        },
+    )
