@@ -22,11 +22,16 @@ class WorkflowExecutionActivities:
 
     @activity.defn
     async def record_steps(self, record: StepsRecord) -> None:
-        """Write what steps did, and what a next attempt goes on from. A second run writes the same, or nothing."""
+        """Write what steps did, how all ended, and what a next attempt goes on from.
+
+        A second run writes the same, or nothing.
+        """
         async with self._transaction(record.organisation_id) as session:
             await WorkflowExecutions(session, record.organisation_id).record(record)
             if record.state is not None:
                 await ExecutionStates(session).keep(record.operation_id, record.state)
+            if record.end is not None:
+                await OperationRepository(session).conclude(record.end)
 
     @activity.defn
     async def open_sub_workflow(self, job: OpenSubWorkflow) -> RunDocumentWorkflowInput:

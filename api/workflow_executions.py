@@ -177,8 +177,9 @@ def _merged(written: Sequence[StepRecordRead], live: Sequence[StepRecordRead]) -
     merged = {step.step_id: step for step in written}
     for step in live:
         before = merged.get(step.step_id)
-        if before is not None and step.output is None and before.visit == step.visit:
-            merged[step.step_id] = step.model_copy(update={"output": before.output})
+        if before is not None and before.visit == step.visit:
+            kept = {"input": step.input or before.input, "output": step.output or before.output}
+            merged[step.step_id] = step.model_copy(update=kept)
         else:
             merged[step.step_id] = step
     return list(merged.values())

@@ -1,11 +1,20 @@
 """Steps under way in one place of a definition: at its top, or for one entry of a loop; and what is kept of them."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from perdure.domain.workflow_execution import Course, Failure, StepRun, state_json, state_of, stopped
+from perdure.domain.workflow_definitions import Step
+from perdure.domain.workflow_execution import (
+    Course,
+    Done,
+    Failure,
+    StepRun,
+    state_json,
+    state_of,
+    stopped,
+)
 from perdure.domain.workflow_values import size_of
 
 # What loops may go over, and what becomes of their results beyond that.
@@ -33,6 +42,9 @@ class Frame:
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.waits: dict[str, str] = {}
         self.loops: dict[str, Loop] = {}
+        # What has an effect and was begun; entries of loops that have ended, as far as they can be undone.
+        self.under_way: set[str] = set()
+        self.entries: dict[str, list[dict[str, Any]]] = {}
 
     def name_of(self, step_id: str) -> str:
         """A step's id within the whole execution."""
@@ -54,6 +66,8 @@ class Frame:
             held["waits"] = dict(self.waits)
         if self.loops:
             held["loops"] = {name: loop.kept() for name, loop in self.loops.items()}
+        if self.entries:
+            held["entries"] = {name: list(entries) for name, entries in self.entries.items()}
         return held
 
     @classmethod
@@ -69,7 +83,19 @@ class Frame:
         frame = cls(course, state_of(course.steps, held.get("steps", {})), prefix, outer, scope)
         frame.waits = dict(held.get("waits", {}))
         frame.loops = {name: Loop.of(loop) for name, loop in held.get("loops", {}).items()}
+        frame.entries = {name: list(entries) for name, entries in held.get("entries", {}).items()}
         return frame
+
+    def entry(self, step_id: str, index: int, item: Any, course: Course, held: Mapping[str, Any]) -> "Frame":
+        """The place of an entry of one of its loops."""
+        prefix = f"{self.name_of(step_id)}[{index}]."
+        return Frame.of(course, held, prefix, self, {"item": item, "index": index})
+
+    def keep_entry(self, step_id: str, index: int, item: Any, inner: "Frame") -> None:
+        """Keep an entry that has ended for as long as it may have to be undone."""
+        if inner.course.undoes:
+            kept = {"index": index, "item": item, "frame": inner.kept()}
+            self.entries.setdefault(step_id, []).append(kept)
 
     def stop(self) -> None:
         """Nothing runs any more, here and in loops."""
@@ -145,3 +171,22 @@ def all_frames(frame: Frame) -> Iterator[Frame]:
     for loop in frame.loops.values():
         for inner in loop.frames.values():
             yield from all_frames(inner)
+
+
+def done_in(frame: Frame, course_of: Callable[[Step], Course]) -> Done[Frame]:
+    """What was done in a frame and in its loops, now that nothing runs any more."""
+    entries: dict[str, list[Done[Frame]]] = {}
+    for step_id in dict.fromkeys((*frame.entries, *frame.loops)):
+        course = course_of(frame.course.steps[step_id])
+        places = [
+            frame.entry(step_id, one["index"], one["item"], course, one["frame"])
+            for one in frame.entries.get(step_id, ())
+        ]
+        if (loop := frame.loops.get(step_id)) is not None:
+            places += [
+                frame.entry(step_id, index, loop.items[index], course, held)
+                for index, held in loop.left.items()
+            ]
+            places += loop.frames.values()
+        entries[step_id] = [done_in(place, course_of) for place in places]
+    return Done(frame, frame.course, stopped(frame.state), frozenset(frame.under_way), entries)

@@ -148,6 +148,12 @@ class Operation:
     async def settle(self, job: OperationInput, error: OperationError) -> None:
         """Leave the subject in a final state after a failure or a cancellation; a workflow overrides this."""
 
+    async def record(self, change: StatusChange) -> None:
+        """Write a status; a workflow overrides this that has more to write with it."""
+        await workflow.execute_local_activity_method(
+            OperationActivities.record_status, change, **policies.RECORD
+        )
+
     async def step(
         self,
         method: Callable[[Any, Argument], Awaitable[Output]],
@@ -236,8 +242,6 @@ class Operation:
                 result=self._result,
                 error=self._error,
             )
-            await workflow.execute_local_activity_method(
-                OperationActivities.record_status, change, **policies.RECORD
-            )
+            await self.record(change)
         if status in TERMINAL:
             await workflow.wait_condition(workflow.all_handlers_finished)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.starting import TASK_TIMEOUT, found_by
     from activities.workflow_executions import WorkflowExecutionActivities
     from perdure.domain.ids import derived_id
+    from perdure.domain.step_inputs import shown_input
     from perdure.domain.workflow_courses import understood
     from perdure.domain.workflow_definitions import SETTINGS, OnError, Step, StepType, bind
     from perdure.domain.workflow_execution import (
@@ -37,12 +39,19 @@ with workflow.unsafe.imports_passed_through():
         PassedOver,
         RunState,
         StepRun,
+        undoings,
     )
     from perdure.domain.workflow_values import Values, as_text, size_of
     from perdure.errors import BudgetReachedError, PerdureError, ProvidersFailedError
     from perdure.providers.cel_expressions import evaluate
-    from perdure.schemas.approval_requests import ApprovalOpened
-    from perdure.schemas.operations import OperationError, OperationInput, OperationStatus
+    from perdure.schemas.approval_requests import ApprovalOpened, ApprovalResult
+    from perdure.schemas.operations import (
+        TERMINAL,
+        OperationError,
+        OperationInput,
+        OperationStatus,
+        StatusChange,
+    )
     from perdure.schemas.workflow_executions import (
         ExecutionRead,
         ExecutionStepState,
@@ -56,13 +65,12 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import policies, queues
     from workflows.document_waits import until_of
-    from workflows.execution_frames import MAX_LOOP_BYTES, Frame, Loop, all_frames
+    from workflows.execution_frames import MAX_LOOP_BYTES, Frame, Loop, all_frames, done_in
     from workflows.policies import ActivityPolicy
     from workflows.requested_approvals import approval_output, approval_request
     from workflows.step_records import StepRecords
 
 from workflows.operation import Operation, describe_failure
-from workflows.request_approval import RequestApproval
 
 MAX_OUTPUT_BYTES = 256 * 1024
 MAX_OUTPUTS_BYTES = 4 * 1024 * 1024
@@ -75,14 +83,21 @@ LOOP_CONCURRENCY = 5
 # So many steps that are only computed come one after the other before others are let in.
 _IN_A_ROW = 400
 _BREATH = timedelta(milliseconds=1)
-_WRITTEN_AFTER = timedelta(seconds=1)
+# What steps did is written together, so late: each write is a timer, a workflow task and a transaction, and whoever
+# asks meanwhile is answered by the workflow itself. What may stand for days is written sooner.
+_WRITTEN_AFTER = timedelta(seconds=10)
+_WRITTEN_SOON = timedelta(seconds=1)
 # More than any step is visited in an attempt.
 _VISITS_APART = 1_000_000
+# More than the steps of a loop's body are visited for one entry.
+_VISITS_OF_A_LOOP = 10_000
 # Workers that died under an activity are no attempts of the step.
 _MOST_DEATHS = 20
 _AT_ONCE = frozenset(
     (StepType.TRANSFORM, StepType.ROUTING, StepType.CONDITION, StepType.PARALLEL, StepType.JOIN)
 )
+# What may have happened although nobody was told of its end. What a child does, it undoes itself.
+_EFFECTS = frozenset((StepType.HTTP, StepType.NOTIFICATION, StepType.REMEMBER))
 _STATES = {
     RunState.PENDING: ExecutionStepState.PENDING,
     RunState.RUNNING: ExecutionStepState.RUNNING,
@@ -110,7 +125,9 @@ class RunDocumentWorkflow(Operation):
         # Steps under way; those of them that people are asked by; activities and workflows under way.
         self._open = self._asking = self._busy = 0
         self._ended = self._in_a_row = self._outputs = self._sequence = self._before = 0
-        self._resting = self._is_over = False
+        self._resting = self._is_over = self._hurries = False
+        self._left: dict[str, Any] | None = None
+        self._writing = asyncio.Lock()
         self._broken: BaseException | None = None
         self._writer: asyncio.Task[None] | None = None
 
@@ -165,7 +182,6 @@ class RunDocumentWorkflow(Operation):
                     await self._go_on_afresh(job)
             if root.failure is None:
                 self._is_over = True
-                await self._write()
                 return self._result_of(root)
         except (asyncio.CancelledError, FailureError) as error:
             if is_cancelled_exception(error):
@@ -174,16 +190,21 @@ class RunDocumentWorkflow(Operation):
             raise
         await self._stop()
         self.report(step=root.failed_step)
-        await self._write(state=self._kept())
+        self._left = self._kept()
         raise ApplicationError(root.failure.detail, type=root.failure.type, non_retryable=True)
 
     async def settle(self, job: OperationInput, error: OperationError) -> None:
-        """What steps did is written, whatever ended the execution."""
+        """What was undone is done anew by a next attempt: its effects are others."""
         self._is_over = True
-        if self._has_begun():
-            # What was undone is done anew by a next attempt: its effects are others.
-            is_undone = error.type == "cancelled"
-            await self._write(state={"before": self._before + _VISITS_APART} if is_undone else None)
+        if error.type == "cancelled":
+            self._left = {"before": self._before + _VISITS_APART}
+
+    async def record(self, change: StatusChange) -> None:
+        """The end of an execution is written together with what its steps did last."""
+        if change.status in TERMINAL and self._has_begun():
+            await self._write(change)
+        else:
+            await super().record(change)
 
     def _has_begun(self) -> bool:
         return hasattr(self, "_root")
@@ -388,7 +409,15 @@ class RunDocumentWorkflow(Operation):
             detail = f"Steps of type {step.type} are not available yet; take the step out of the definition."
             raise ApplicationError(detail, type="not-available", non_retryable=True)
         job = self._job_of(frame, step, values)
-        output = await self._attempt(step, STEP_ACTIVITIES[step.type], job)
+        if step.type in _EFFECTS:
+            frame.under_way.add(step.id)
+        try:
+            output = await self._attempt(step, STEP_ACTIVITIES[step.type], job)
+        except FailureError as error:
+            if not is_cancelled_exception(error):
+                frame.under_way.discard(step.id)
+            raise
+        frame.under_way.discard(step.id)
         if output.held is not None:
             asking = job.model_copy(update={"held": output.held})
             output = await self._attempt(step, ASK_MODEL, asking)
@@ -396,6 +425,8 @@ class RunDocumentWorkflow(Operation):
 
     def _job_of(self, frame: Frame, step: Step, values: Values) -> StepJob:
         execution = self._execution
+        settings, given = _settings_of(step, values), values.filled_in(step.input)
+        self._records.update(frame.name_of(step.id), input=shown_input(settings, given))
         return StepJob(
             organisation_id=execution.organisation_id,
             operation_id=execution.operation_id,
@@ -405,8 +436,8 @@ class RunDocumentWorkflow(Operation):
             visit=frame.state[step.id].visit,
             type=step.type,
             document_id=execution.document_id,
-            settings=_settings_of(step, values),
-            input=values.filled_in(step.input),
+            settings=settings,
+            input=given,
             actor_id=execution.actor_id,
         )
 
@@ -456,11 +487,13 @@ class RunDocumentWorkflow(Operation):
         )
         self._asking += 1
         self._reconsider()
-        self._write_soon()
+        self._write_soon(hurries=True)
         try:
+            # By its name: a module that is imported here is imported anew for every execution.
             waiting = workflow.execute_child_workflow(
-                RequestApproval.run,
+                "RequestApproval",
                 opened.input,
+                result_type=ApprovalResult,
                 id=opened.operation_id,
                 task_queue=queues.IO,
                 task_timeout=TASK_TIMEOUT,
@@ -482,6 +515,8 @@ class RunDocumentWorkflow(Operation):
         name = frame.name_of(step.id)
         settings = values.filled_in(step.settings)
         visit = frame.state[step.id].visit
+        given = values.filled_in(step.input)
+        self._records.update(name, input=shown_input(settings, given))
         opening = OpenSubWorkflow(
             organisation_id=execution.organisation_id,
             actor_id=execution.actor_id,
@@ -490,7 +525,7 @@ class RunDocumentWorkflow(Operation):
             workflow_id=str(settings["workflow_id"]),
             version=settings.get("version"),
             document_id=execution.document_id,
-            input={**values.filled_in(step.input), **settings.get("input", {})},
+            input={**given, **settings.get("input", {})},
             depth=execution.depth + 1,
         )
         job = await workflow.execute_activity_method(
@@ -518,8 +553,8 @@ class RunDocumentWorkflow(Operation):
         settings = values.filled_in(step.settings)
         until = frame.waits.get(step.id)
         deadline = datetime.fromisoformat(until) if until else until_of(settings, workflow.now())
-        self._records.update(name, state=ExecutionStepState.WAITING)
-        self._write_soon()
+        self._records.update(name, state=ExecutionStepState.WAITING, input=shown_input(settings, {}))
+        self._write_soon(hurries=True)
         while True:
             frame.waits[step.id] = deadline.isoformat()
             left = deadline - workflow.now()
@@ -547,7 +582,7 @@ class RunDocumentWorkflow(Operation):
                 return Failed(step.id, Failure("output-too-large", detail))
             frame.loops[step.id] = loop
         loop.failure = None
-        course = self._bodies.setdefault(step.id, Course(step.body))
+        course = self._body_of(step)
         at_once = min(step.settings.get("concurrency", LOOP_CONCURRENCY), max(1, len(loop.items)))
         rounds = [asyncio.create_task(self._entries(frame, step, loop, course)) for _ in range(at_once)]
         try:
@@ -560,6 +595,8 @@ class RunDocumentWorkflow(Operation):
             for inner in loop.frames.values():
                 inner.stop()
             if step.on_error is not OnError.FAIL:
+                for index, inner in loop.frames.items():
+                    frame.keep_entry(step.id, index, loop.items[index], inner)
                 del frame.loops[step.id]
             return Failed(step.id, loop.failure)
         del frame.loops[step.id]
@@ -569,12 +606,10 @@ class RunDocumentWorkflow(Operation):
         """One entry after the other, until there is none."""
         while loop.failure is None and (taken := loop.take()) is not None:
             index, held = taken
-            prefix = f"{frame.name_of(step.id)}[{index}]."
-            scope = {"item": loop.items[index], "index": index}
-            inner = Frame.of(course, held or {}, prefix, frame, scope)
+            inner = frame.entry(step.id, index, loop.items[index], course, held or {})
             loop.frames[index] = inner
             try:
-                self._move(inner, _resumed(inner) if held else course.begin(self._before))
+                self._move(inner, _resumed(inner) if held else course.begin(self._visits_of(frame, step)))
                 await inner.over.wait()
                 if inner.failure is not None:
                     detail = f"{inner.failed_step}: {inner.failure.detail}"
@@ -583,29 +618,39 @@ class RunDocumentWorkflow(Operation):
             finally:
                 await _halt(inner)
             loop.conclude(index, inner)
-            self._records.forget_entry(prefix, index)
+            frame.keep_entry(step.id, index, loop.items[index], inner)
+            self._records.forget_entry(inner.prefix, index)
+
+    def _body_of(self, step: Step) -> Course:
+        return self._bodies.setdefault(step.id, Course(step.body))
+
+    def _visits_of(self, frame: Frame, step: Step) -> int:
+        """The visits that a loop's body begins after: when the way leads back to the loop, its effects are others."""
+        before = frame.state[step.id].visit - 1 - self._before
+        return self._before + before * _VISITS_OF_A_LOOP
 
     async def _compensate(self, root: Frame) -> None:
         """What was done is undone by the steps that say so, the last first; one that fails stops no other."""
-        for undoing, undone in root.course.compensations(root.state):
-            step = replace(root.course.steps[undoing], when="")
-            run = root.state[undoing]
-            root.state = {
-                **root.state,
+        for due in undoings(done_in(root, self._body_of)):
+            frame, undoing = due.place, due.step
+            step = replace(frame.course.steps[undoing], when="")
+            run = frame.state[undoing]
+            frame.state = {
+                **frame.state,
                 undoing: StepRun(RunState.RUNNING, visit=run.visit + 1),
             }
-            self._note_start(root, step)
-            event = self._computed(root, step) if step.type in _AT_ONCE else await self._undo(root, step)
-            self._note_end(root, event)
+            self._note_start(frame, step)
+            event = self._computed(frame, step) if step.type in _AT_ONCE else await self._undo(frame, step)
+            self._note_end(frame, event)
             is_done = isinstance(event, Completed)
             state = RunState.COMPLETED if is_done else RunState.FAILED
-            root.state = {**root.state, undoing: replace(root.state[undoing], state=state)}
+            frame.state = {**frame.state, undoing: replace(frame.state[undoing], state=state)}
             if is_done:
-                self._records.update(root.name_of(undone), state=ExecutionStepState.COMPENSATED)
+                self._records.update(frame.name_of(due.undone), state=ExecutionStepState.COMPENSATED)
 
-    async def _undo(self, root: Frame, step: Step) -> Ended:
+    async def _undo(self, frame: Frame, step: Step) -> Ended:
         try:
-            return Completed(step.id, await self._output_of(root, step, self._values(root)))
+            return Completed(step.id, await self._output_of(frame, step, self._values(frame)))
         except (PerdureError, FailureError) as error:
             return Failed(step.id, _failure_of(error, step))
 
@@ -638,20 +683,30 @@ class RunDocumentWorkflow(Operation):
         if self._status in _WORKING and status is not self._status and not self._holds:
             asyncio.create_task(self._change_status(status))  # noqa: RUF006  # the loop of a workflow keeps its tasks
 
-    def _write_soon(self) -> None:
-        """Have what changed written, together with what changes within a second."""
+    def _write_soon(self, *, hurries: bool = False) -> None:
+        """Have what changed written, together with what changes until then."""
+        self._hurries = self._hurries or hurries
         if self._records.changed and (self._writer is None or self._writer.done()) and not self._is_over:
             self._writer = asyncio.create_task(self._write_later())
 
     async def _write_later(self) -> None:
-        await workflow.sleep(_WRITTEN_AFTER)
-        if not self._is_over:
-            await self._write()
+        while self._records.changed and not self._is_over:
+            with suppress(TimeoutError):
+                await workflow.wait_condition(lambda: self._hurries, timeout=_WRITTEN_AFTER)
+            if self._hurries:
+                await workflow.sleep(_WRITTEN_SOON)
+            self._hurries = False
+            if not self._is_over:
+                await self._write()
 
-    async def _write(self, state: dict[str, Any] | None = None) -> None:
-        steps = self._records.take_changes()
-        if not steps and state is None:
-            return
+    async def _write(self, end: StatusChange | None = None) -> None:
+        # One after the other: what was on its way when the end came is not lost with it.
+        async with self._writing:
+            steps = self._records.take_changes()
+            if steps or end is not None:
+                await self._write_steps(steps, end)
+
+    async def _write_steps(self, steps: list[StepRecordRead], end: StatusChange | None) -> None:
         execution = self._execution
         self._sequence = max(self._sequence + 1, int(workflow.now().timestamp() * 1_000_000))
         record = StepsRecord(
@@ -661,7 +716,8 @@ class RunDocumentWorkflow(Operation):
             run_id=workflow.info().run_id,
             sequence=self._sequence,
             steps=steps,
-            state=state,
+            state=self._left if end else None,
+            end=end,
         )
         await workflow.execute_local_activity_method(
             WorkflowExecutionActivities.record_steps, record, **policies.RECORD

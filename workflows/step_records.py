@@ -86,8 +86,10 @@ class StepRecords:
         return list(self._records.values())
 
     def kept(self) -> list[dict[str, Any]]:
-        """All of it as JSON, without what steps gave: that stands in the state."""
-        return [record.model_dump(mode="json", exclude={"output"}) for record in self._records.values()]
+        """All of it as JSON, without what steps got and gave: the one is written, the other stands in the state."""
+        return [
+            record.model_dump(mode="json", exclude={"input", "output"}) for record in self._records.values()
+        ]
 
     def take_up(self, held: list[dict[str, Any]]) -> None:
         """The records of a run before, which are written."""

@@ -316,7 +316,9 @@ class StepRecordView:
 
     @property
     def given(self) -> str | None:
-        """What the definition tells it, as it is written there."""
+        """What it was told, filled in; before it begins, what the definition says."""
+        if self.record.input:
+            return shown_json(self.record.input)
         if self.definition is None:
             return None
         step = self.definition.step

@@ -349,6 +349,14 @@ class OperationRepository:
             await publish_end(self._session, row)
         return row
 
+    async def conclude(self, change: StatusChange) -> None:
+        """Write a status that the workflow itself tells, and end what was under way when it was not completed."""
+        await self.record_status(change)
+        if change.status in TERMINAL and change.status is not OperationStatus.COMPLETED:
+            is_cancelled = change.status is OperationStatus.CANCELLED
+            state = StepState.CANCELLED if is_cancelled else StepState.FAILED
+            await self.close_steps(change.operation_id, state)
+
     async def _end_steps(self, change: StatusChange) -> None:
         """End the steps whose own end could not be written: the database was down at that moment."""
         completed = change.status is OperationStatus.COMPLETED

@@ -44,13 +44,21 @@ _BUSY = (OperationStatus.PENDING.value, OperationStatus.RUNNING.value, Operation
 
 _RECORD_STEPS = text(
     """
-    INSERT INTO workflow_execution_steps (organisation_id, execution_id, step_id, state, sequence, record)
+    INSERT INTO workflow_execution_steps AS s (organisation_id, execution_id, step_id, state, sequence, record)
     SELECT e.organisation_id, e.id, g.step_id, g.state, :sequence, g.record
     FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS g (step_id text, state text, record jsonb)
     JOIN workflow_executions e ON e.id = :execution_id
     ON CONFLICT (execution_id, step_id) DO UPDATE SET
-        state = EXCLUDED.state, sequence = EXCLUDED.sequence, record = EXCLUDED.record, updated_at = now()
-    WHERE workflow_execution_steps.sequence < EXCLUDED.sequence
+        state = EXCLUDED.state, sequence = EXCLUDED.sequence, updated_at = now(),
+        -- A new run of the workflow does not hold what the same visit got and gave.
+        record = CASE WHEN s.record -> 'visit' = EXCLUDED.record -> 'visit' THEN
+            EXCLUDED.record
+            || CASE WHEN EXCLUDED.record ->> 'input' IS NULL
+                THEN jsonb_build_object('input', s.record -> 'input') ELSE '{}' END
+            || CASE WHEN EXCLUDED.record ->> 'output' IS NULL
+                THEN jsonb_build_object('output', s.record -> 'output') ELSE '{}' END
+            ELSE EXCLUDED.record END
+    WHERE s.sequence < EXCLUDED.sequence
     """
 )
 # What became of the documents of a batch is what became of their executions.
@@ -262,12 +270,15 @@ class WorkflowExecutions:
             _RECORD_STEPS,
             {"execution_id": record.execution_id, "sequence": record.sequence, "steps": json.dumps(steps)},
         )
-        await self._begun(record)
+        if record.end is None:
+            await self._begun(record)
 
     async def _begun(self, record: StepsRecord) -> None:
         """An execution that begins with a wait has no activity yet that would say that it runs."""
-        row = await self._session.get(OperationRow, record.operation_id)
-        if row is not None and row.status == OperationStatus.PENDING.value:
+        status = await self._session.scalar(
+            select(OperationRow.status).where(OperationRow.id == record.operation_id)
+        )
+        if status == OperationStatus.PENDING.value:
             await OperationRepository(self._session).record_status(
                 StatusChange(
                     organisation_id=record.organisation_id,

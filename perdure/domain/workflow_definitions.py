@@ -172,6 +172,11 @@ class Step:
     sends: tuple[tuple[str, str], ...] = ()
     body: tuple["Step", ...] = ()
 
+    @property
+    def undoes(self) -> bool:
+        """Whether it declares a compensation, or a step of its body does."""
+        return bool(self.compensate) or any(step.undoes for step in self.body)
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:

@@ -13,7 +13,7 @@ needs. Whose `when` is false is passed over: what needs it runs, what it would l
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from perdure.domain.workflow_definitions import OnError, Step, StepType
 
@@ -188,16 +188,10 @@ class Course:
         moved = Moved(self._pass_over(runs), tuple(starts))
         return moved if starts else self._resume(moved)
 
-    def compensations(self, state: State) -> list[tuple[str, str]]:
-        """Who compensates whom, the last that was done first."""
-        done = [
-            (run.ended, identifier)
-            for identifier, run in state.items()
-            if run.state is RunState.COMPLETED and self.steps[identifier].compensate
-        ]
-        return [
-            (self.steps[identifier].compensate, identifier) for _, identifier in sorted(done, reverse=True)
-        ]
+    @property
+    def undoes(self) -> bool:
+        """Whether any step declares a compensation, here or in a loop."""
+        return any(step.undoes for step in self.steps.values())
 
     # What one event does
 
@@ -321,6 +315,52 @@ class Course:
             if run.state is RunState.PENDING and identifier not in reached:
                 runs[identifier] = replace(run, state=RunState.SKIPPED)
         return runs
+
+
+Place = TypeVar("Place")
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[Place]):
+    """What was done in one place: at the top, or for one entry of a loop.
+
+    `cut_off` are the steps whose effect was under way when all was stopped, and may have happened. `entries` are those
+    of loops, those that ended first before the others. `place` is whatever the caller knows it by.
+    """
+
+    place: Place
+    course: Course
+    state: State
+    cut_off: frozenset[str] = frozenset()
+    entries: Mapping[str, Sequence["Done[Place]"]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing(Generic[Place]):
+    """A compensation that is due: `step` undoes what `undone` did, in this place."""
+
+    place: Place
+    step: str
+    undone: str
+
+
+def undoings(done: Done[Place]) -> list[Undoing[Place]]:
+    """All compensations, the last that was done first. What was under way is later than all that had ended."""
+    found: list[Undoing[Place]] = []
+    order = {identifier: number for number, identifier in enumerate(done.course.steps)}
+
+    def when(identifier: str) -> tuple[bool, int, int]:
+        run = done.state[identifier]
+        return run.state in {RunState.RUNNING, RunState.CANCELLED}, run.ended, order[identifier]
+
+    for identifier in sorted(done.state, key=when, reverse=True):
+        step = done.course.steps[identifier]
+        is_done = done.state[identifier].state is RunState.COMPLETED or identifier in done.cut_off
+        if is_done and step.compensate:
+            found.append(Undoing(done.place, step.compensate, identifier))
+        for entry in reversed(done.entries.get(identifier, ())):
+            found.extend(undoings(entry))
+    return found
 
 
 def _is_exhausted(run: StepRun) -> bool:

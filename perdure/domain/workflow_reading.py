@@ -30,6 +30,8 @@ MAX_STEPS = 500
 MAX_DEPTH = 3
 MAX_BRANCHES = 50
 MAX_VISITS = 1_000
+# What was done is undone in one run, which has so many events and no more.
+MAX_UNDONE = 1_000
 MAX_ATTEMPTS = 100
 MAX_PARAMETERS = 100
 _MOST_LABELS = 1_000
@@ -393,6 +395,11 @@ class _Reader:
         inner = _Scope(part.at(name), scope.depth + 1, scope.outer | {step}, in_loop=True)
         steps = self._steps(part, name, inner)
         scope.used += [(step, place, used) for _, place, used in inner.used]
+        most = part.get("max_items")
+        if isinstance(most, int) and most > MAX_UNDONE and any(one.undoes for one in steps):
+            part.fault(
+                "max_items", f"is {most}; of a loop that is compensated at most {MAX_UNDONE} can be undone"
+            )
         return steps
 
     # Expressions

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from perdure.schemas.base import Contract, Instant
-from perdure.schemas.operations import OperationError, OperationInput
+from perdure.schemas.operations import OperationError, OperationInput, StatusChange
 
 
 class ExecutionStepState(StrEnum):
@@ -66,6 +66,10 @@ class StepRecordRead(Contract):
     attempts: int = 1
     started_at: Instant | None = None
     ended_at: Instant | None = None
+    input: dict[str, Any] | None = Field(
+        default=None,
+        description="What the step was told, filled in: its `with` and its `input`, cut where they are long.",
+    )
     output: dict[str, Any] | None = None
     error: OperationError | None = None
     approval_id: str | None = None
@@ -91,6 +95,7 @@ class StepsRecord(Contract):
     state: dict[str, Any] | None = Field(
         default=None, description="What the next attempt goes on from; null while it needs none."
     )
+    end: StatusChange | None = Field(default=None, description="How the execution ended, when it has.")
 
 
 class OpenSubWorkflow(Contract):

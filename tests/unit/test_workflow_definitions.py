@@ -53,6 +53,11 @@ SETTINGS: list[tuple[str, Any, str]] = [
     ("for_each", {"items": "input.list", "steps": [step("a")]}, "with/max_items"),
     ("for_each", {"items": "input.list", "max_items": 10**9, "steps": [step("a")]}, "with/max_items"),
     ("for_each", {"items": "input.list", "max_items": 5, "steps": []}, "with/steps"),
+    (
+        "for_each",
+        {"items": "input.list", "max_items": 1_001, "steps": [step("a", compensate="b"), step("b")]},
+        "with/max_items",
+    ),
     ("approval", {}, "with/policy"),
     ("approval", {"policy": {"stages": [{"id": "a", "rule": "any"}]}}, "with/policy/stages/0/approvers"),
     ("notification", {"channel": "pigeon", "body": "x"}, "with/channel"),

@@ -10,6 +10,7 @@ from perdure.domain.workflow_execution import (
     TOO_MANY_VISITS,
     Completed,
     Course,
+    Done,
     Ended,
     Failed,
     Failure,
@@ -20,6 +21,7 @@ from perdure.domain.workflow_execution import (
     state_json,
     state_of,
     stopped,
+    undoings,
 )
 from perdure.domain.workflow_reading import parse_definition
 from perdure.errors import InvalidInputError
@@ -249,9 +251,65 @@ def test_the_last_that_was_done_is_compensated_first() -> None:
         *(a("cancel_booking"), a("refund"), a("recall")),
     )
     played = Played(steps, lambda step, n: Failed(step, BROKEN) if step == "send" else done()(step, n))
-    assert played.course.compensations(played.state) == [("refund", "pay"), ("cancel_booking", "book")]
+    assert due(Done("top", played.course, played.state)) == ["refund of pay", "cancel_booking of book"]
+    assert played.course.undoes
     assert played.states()["refund"] == "skipped"
     assert Played(steps, done()).started == ["book", "pay", "send"]
+
+
+def due(done: Done[str]) -> list[str]:
+    return [
+        f"{one.step} of {one.undone}" if one.place == "top" else f"{one.place}: {one.step} of {one.undone}"
+        for one in undoings(done)
+    ]
+
+
+def test_what_was_under_way_when_all_was_stopped_is_compensated_before_what_had_ended() -> None:
+    course = Course(
+        (
+            Step("book", StepType.HTTP, compensate="unbook", sends=(("compensate", "unbook"),)),
+            Step(
+                "pay", StepType.HTTP, needs=("book",), compensate="refund", sends=(("compensate", "refund"),)
+            ),
+            Step("held", StepType.HTTP, needs=("book",), compensate="free", sends=(("compensate", "free"),)),
+            *(a("unbook"), a("refund"), a("free")),
+        )
+    )
+    moved = course.advance(course.begin().state, Completed("book"))
+    assert moved.starts == ("pay", "held")
+    state = stopped(moved.state)
+    # `held` waited for a pause to end: nothing of it happened.
+    assert due(Done("top", course, state, frozenset({"pay"}))) == ["refund of pay", "unbook of book"]
+
+
+def test_entries_of_a_loop_are_compensated_the_last_first() -> None:
+    body = (
+        Step("open", StepType.HTTP, compensate="close", sends=(("compensate", "close"),)),
+        Step("fill", StepType.HTTP, needs=("open",), compensate="empty", sends=(("compensate", "empty"),)),
+        *(a("close"), a("empty")),
+    )
+    each = Step("each", StepType.FOR_EACH, compensate="sweep", body=body, sends=(("compensate", "sweep"),))
+    top = Course((each, Step("last", StepType.HTTP, needs=("each",), compensate="sweep"), a("sweep")))
+    inner = Course(body)
+    whole = inner.advance(
+        inner.advance(inner.begin().state, Completed("open")).state, Completed("fill")
+    ).state
+    half = stopped(inner.advance(inner.begin().state, Completed("open")).state)
+    running = stopped(top.begin().state)
+    entries = [Done("1", inner, whole), Done("0", inner, whole), Done("2", inner, half, frozenset({"fill"}))]
+    stopped_within = Done("top", top, running, entries={"each": entries})
+    of_entries = [
+        *("2: empty of fill", "2: close of open"),
+        *("0: empty of fill", "0: close of open"),
+        *("1: empty of fill", "1: close of open"),
+    ]
+    assert due(stopped_within) == of_entries
+    ended = top.advance(top.advance(top.begin().state, Completed("each")).state, Completed("last")).state
+    assert due(Done("top", top, ended, entries={"each": entries})) == [
+        *("sweep of last", "sweep of each"),
+        *of_entries,
+    ]
+    assert (top.undoes, inner.undoes, Course((a("send"),)).undoes) == (True, True, False)
 
 
 @pytest.mark.parametrize("route", ["file", "extract"])

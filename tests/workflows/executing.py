@@ -128,6 +128,8 @@ class Steps:
     async def record_steps(self, record: StepsRecord) -> None:
         """Remember."""
         self.records.append(record)
+        if record.end is not None:
+            self.statuses.append(record.end.status.value)
 
     @activity.defn
     async def open_sub_workflow(self, job: OpenSubWorkflow) -> RunDocumentWorkflowInput:

@@ -94,6 +94,18 @@ async def test_what_steps_give_leads_to_what_comes_after(
     assert steps.statuses == ["completed"]
 
 
+async def test_a_short_execution_is_written_once_with_its_end(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    await carried_out(environment, steps, flow(http("one"), http("two", "one")))
+
+    (record,) = steps.records
+    assert record.end is not None
+    assert (record.end.status, steps.written()) == ("completed", {"one": "completed", "two": "completed"})
+    assert record.end.progress is not None
+    assert (record.end.progress.done, record.end.progress.total) == (2, 2)
+
+
 async def test_branches_run_side_by_side_and_meet(environment: WorkflowEnvironment, steps: Steps) -> None:
     both = asyncio.Event()
 
@@ -263,6 +275,41 @@ async def test_a_way_back_runs_steps_again_with_other_effects(
     )
     await carried_out(environment, steps, definition)
     assert steps.effects == ["ask:1", "more:1", "ask:2", "more:2", "ask:3", "end:1"]
+
+
+async def test_a_loop_that_is_gone_through_again_has_other_effects(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    definition = flow(
+        {
+            "id": "each",
+            "type": "for_each",
+            "max_visits": 2,
+            "with": {"items": "[1, 2]", "max_items": 2, "concurrency": 1, "steps": [http("do")]},
+        },
+        {"id": "enough", "type": "condition", "needs": ["each"], "with": {"if": "false", "else": "more"}},
+        http("more", max_visits=2, on_error="continue"),
+        {
+            "id": "back",
+            "type": "condition",
+            "needs": ["more"],
+            "with": {"if": "steps.more.n > 3", "else": "each"},
+        },
+    )
+    await carried_out(environment, steps, definition)
+    assert steps.effects == [
+        *("each[0].do:1", "each[1].do:1", "more:1"),
+        *("each[0].do:10001", "each[1].do:10001", "more:2"),
+    ]
+
+
+async def test_what_a_step_was_told_is_shown(environment: WorkflowEnvironment, steps: Steps) -> None:
+    told = http(
+        "one", input={"of": "${input.name}"}, **{"with": {"url": "https://example.com/${input.name}"}}
+    )
+    await carried_out(environment, steps, flow(told), input={"name": "x"})
+    (record,) = steps.records
+    assert record.steps[0].input == {"with": {"url": "https://example.com/x"}, "input": {"of": "x"}}
 
 
 async def test_waiting_for_a_month_takes_a_month(environment: WorkflowEnvironment, steps: Steps) -> None:
