@@ -4,12 +4,14 @@ Runs in every API process, because the reader of a status is there; every action
 """
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
@@ -87,8 +89,9 @@ class Reconciler:
         self._interval = settings.reconcile_interval_s
         self._seen: dict[str, datetime] = {}
         self._deep_checks = 0
-        self._not_before: dict[str, datetime] = {}
-        self._deep_check_at = self._follow_at = datetime.min.replace(tzinfo=UTC)
+        # Of the clock that measures spans: one that people set may jump, and nobody would look for as long.
+        self._not_before: dict[str, float] = {}
+        self._deep_check_at = self._follow_at = -math.inf
 
     async def run(self) -> None:
         """Until cancelled. An outage of Temporal or the database is waited for."""
@@ -102,7 +105,7 @@ class Reconciler:
 
     async def _by_itself(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """What one operation or workflow is to blame for stops no other, and is tried again after a while."""
-        now = datetime.now(UTC)
+        now = time.monotonic()
         if now < self._not_before.get(name, now):
             return
         try:
@@ -113,21 +116,21 @@ class Reconciler:
         except Exception:
             # The loop outlives whatever it meets, and says what that was.
             logger.exception("not_reconciled", what=name)
-            self._not_before[name] = now + POISONED_FOR
+            self._not_before[name] = now + POISONED_FOR.total_seconds()
 
     async def tick(self) -> None:
         """One round: the outbox, what closed or started lately, and now and then all that is open."""
         await self._start_unstarted()
         await self._messages.tick()
         await self._look_at_recent()
-        now = datetime.now(UTC)
+        now = time.monotonic()
         if self._approvals is not None and now >= self._follow_at:
-            self._follow_at = now + FOLLOW_EVERY
+            self._follow_at = now + FOLLOW_EVERY.total_seconds()
             await self._by_itself("approvals", self._follow_approvals)
         if now >= self._deep_check_at:
-            self._deep_check_at = now + DEEP_CHECK_EVERY
+            self._deep_check_at = now + DEEP_CHECK_EVERY.total_seconds()
             self._deep_checks += 1
-            await self._look_at_silent(now)
+            await self._look_at_silent()
 
     async def _follow_approvals(self) -> None:
         """What became of documents and approvers of open requests, a page at a time."""
@@ -175,8 +178,10 @@ class Reconciler:
             if row is not None:
                 await self._by_itself(execution.id, partial(self._compare, execution, row))
 
-    async def _look_at_silent(self, now: datetime) -> None:
+    async def _look_at_silent(self) -> None:
         """Operations whose end was missed, because no API ran or visibility forgot it."""
+        async with self._database.transaction(None) as session:
+            now = (await session.execute(select(func.now()))).scalar_one()
         after = ""
         while True:
             async with self._database.transaction(None) as session:
