@@ -100,6 +100,7 @@ def sandbox() -> SandboxedWorkflowRunner:
     return RawSignalRunner(
         restrictions=SandboxRestrictions.default.with_passthrough_modules(
             "activities",
+            "workflows.operation",
             "perdure",
             "pydantic",
             "pydantic_core",
