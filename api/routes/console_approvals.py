@@ -32,6 +32,7 @@ from api.routes.console_approval_views import (
 from api.routes.console_approval_words import STATUS_LOOKS
 from api.routes.console_classification import FAULTS
 from api.routes.console_classification_forms import FormError
+from api.routes.console_offers import offered_documents
 from api.routes.console_pages import (
     PAGE_SIZE,
     ConsoleRoute,
@@ -72,7 +73,6 @@ from perdure.schemas.approval_requests import (
     DecisionCreate,
     DelegationCreate,
 )
-from perdure.schemas.documents import DocumentStatus
 
 router = APIRouter(prefix="/approvals", route_class=ConsoleRoute, include_in_schema=False)
 
@@ -245,16 +245,13 @@ async def _new_page(
     faults: Sequence[FieldError] = (),
     key: str = "",
 ) -> Response:
-    async with pages.database.transaction(caller.organisation_id) as session:
-        repository = DocumentRepository(session, caller.organisation_id)
-        documents = await repository.list(status=DocumentStatus.INDEXED, limit=_OFFERED_DOCUMENTS)
     return await pages.inside(
         "approval_new.html",
         caller,
         "approvals",
         http_status=422 if fault else 200,
         values={"title": "", "summary": "", "document_id": "", "policy": "", **values},
-        documents=documents,
+        documents=await offered_documents(pages, caller, _OFFERED_DOCUMENTS),
         fault=fault,
         faults=faults,
         key=key or _new_key(),

@@ -15,11 +15,11 @@ from api.routes import classification
 from api.routes.classification import ResultId
 from api.routes.console_classification_forms import FormError, Values, asked_of, values_of
 from api.routes.console_classification_views import STAGES, AnswerView, workflow_names
-from api.routes.console_pages import ConsoleRoute, Pages, Shown, fault_of, is_partial, query_string
+from api.routes.console_offers import offered_documents
+from api.routes.console_pages import ConsoleRoute, Pages, Shown, is_partial, query_string, said_of
 from perdure.db.classification_results import ClassificationResults, ResultFilter
 from perdure.db.classification_workflows import ClassificationWorkflows
 from perdure.db.console_repository import ConsoleRepository
-from perdure.db.document_repository import DocumentRepository
 from perdure.domain.sentiment import Feeling
 from perdure.errors import ConflictError, InvalidInputError, NotFoundError, UpstreamError
 from perdure.schemas.classification import (
@@ -30,7 +30,6 @@ from perdure.schemas.classification import (
     ResultStatus,
     ReviewCreate,
 )
-from perdure.schemas.documents import DocumentRead, DocumentStatus
 from perdure.schemas.operations import OperationRead
 
 router = APIRouter(prefix="/classification", route_class=ConsoleRoute, include_in_schema=False)
@@ -49,30 +48,11 @@ _OFFERED_DOCUMENTS = 25
 FAULTS = (ValidationError, InvalidInputError, ConflictError, NotFoundError)
 
 
-def said_of(error: Exception) -> str:
-    """What was wrong with a form, as a sentence."""
-    if isinstance(error, ValidationError):
-        return fault_of(error)
-    said = str(error)
-    return said[:1].upper() + said[1:] + ("" if said.endswith((".", "!", "?")) else ".")
-
-
 async def offered_workflows(pages: Pages, caller: Principal) -> dict[str, str]:
     """Names of the workflows in use, by id."""
     async with pages.database.transaction(caller.organisation_id) as session:
         repository = ClassificationWorkflows(session, caller.organisation_id)
         return workflow_names(await repository.list(limit=OFFERED_WORKFLOWS))
-
-
-async def _offered_documents(
-    pages: Pages, caller: Principal, chosen: Sequence[str]
-) -> Sequence[DocumentRead]:
-    async with pages.database.transaction(caller.organisation_id) as session:
-        repository = DocumentRepository(session, caller.organisation_id)
-        newest = await repository.list(status=DocumentStatus.INDEXED, limit=_OFFERED_DOCUMENTS)
-        known = {document.id for document in newest}
-        more = [await repository.get(id_) for id_ in chosen[:_OFFERED_DOCUMENTS] if id_ not in known]
-    return [*(document for document in more if document), *newest]
 
 
 async def answer_view(pages: Pages, caller: Principal, read: ClassificationRead) -> AnswerView:
@@ -107,7 +87,7 @@ async def _classify_page(
         http_status=422 if fault else 200,
         tab="classify",
         values=values,
-        documents=await _offered_documents(pages, caller, chosen),
+        documents=await offered_documents(pages, caller, _OFFERED_DOCUMENTS, chosen),
         documents_chosen=chosen,
         workflows=await offered_workflows(pages, caller),
         stages=STAGES,

@@ -20,7 +20,6 @@ from api.routes.console_classification import (
     Writer,
     offered_workflows,
     onward,
-    said_of,
 )
 from api.routes.console_classification_forms import FormError, asked_of, values_of
 from api.routes.console_classification_views import (
@@ -40,6 +39,7 @@ from api.routes.console_pages import (
     is_partial,
     number_cursor,
     query_string,
+    said_of,
     toast,
 )
 from api.routes.console_views import OperationView

@@ -11,7 +11,7 @@ from api.pagination import PageParameters, decode_cursor
 from api.routes import classification_workflows
 from api.routes.classification_workflows import VersionNumber, WorkflowId
 from api.routes.console_charts import percent
-from api.routes.console_classification import FAULTS, CursorField, Reader, Writer, said_of
+from api.routes.console_classification import FAULTS, CursorField, Reader, Writer
 from api.routes.console_classification_forms import (
     FormError,
     Values,
@@ -26,7 +26,7 @@ from api.routes.console_classification_views import (
     STAGES,
     WorkflowVersionView,
 )
-from api.routes.console_pages import PAGE_SIZE, ConsoleRoute, Pages, Shown, query_string
+from api.routes.console_pages import PAGE_SIZE, ConsoleRoute, Pages, Shown, query_string, said_of
 from api.routes.console_quality_charts import choice, reliability_diagram, risk_coverage_curve, thinned
 from perdure.db.label_sets import LabelSets
 from perdure.errors import ConflictError

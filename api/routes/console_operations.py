@@ -10,12 +10,14 @@ from starlette.responses import Response
 
 from api.actors import ActorDependency
 from api.dependencies import OperationsDependency, Principal, require
+from api.operations import Operations
 from api.pagination import decode_cursor, encode_cursor
 from api.routes.console_budget_view import budget_of
 from api.routes.console_pages import (
     NOTICES,
     PAGE_SIZE,
     ConsoleRoute,
+    Pages,
     Shown,
     is_partial,
     number_cursor,
@@ -33,6 +35,7 @@ from api.routes.console_words import DOCUMENT_LOOKS, KINDS, OPERATION_LOOKS
 from perdure.db.console_repository import ConsoleRepository
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository
+from perdure.domain.audit import Actor
 from perdure.errors import NotFoundError
 from perdure.schemas.documents import DocumentStatus
 from perdure.schemas.operations import OperationRead, OperationStatus
@@ -197,14 +200,27 @@ async def steer_operation(
     *,
     operation_id: str,
     verb: Verb,
-    request: Request,
     pages: Shown,
     caller: Writer,
     operations: OperationsDependency,
     actor: ActorDependency,
     back: Annotated[Literal["list", "detail"], Form()] = "list",
 ) -> Response:
-    """Pause, resume, cancel or retry, by the functions that the API calls."""
+    """Pause, resume, cancel or retry."""
+    page = f"/operations/{operation_id}" if back == "detail" else "/operations"
+    return await steered(pages, caller, operations, operation_id, verb, actor, page)
+
+
+async def steered(
+    pages: Pages,
+    caller: Principal,
+    operations: Operations,
+    operation_id: str,
+    verb: Verb,
+    actor: Actor,
+    page: str,
+) -> Response:
+    """Steer by the functions that the API calls, and go on to a page."""
     organisation_id = caller.organisation_id
     steer: dict[Verb, Callable[[], Awaitable[OperationRead]]] = {
         "pause": lambda: operations.pause(organisation_id, operation_id),
@@ -214,6 +230,6 @@ async def steer_operation(
     }
     await steer[verb]()
     notice = _DONE[verb]
-    if is_partial(request):
+    if is_partial(pages.request):
         return Response(status_code=204, headers=toast(NOTICES[notice].text, refresh={}))
-    return pages.redirect(f"/operations/{operation_id}" if back == "detail" else "/operations", notice)
+    return pages.redirect(page, notice)

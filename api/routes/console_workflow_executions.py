@@ -1,6 +1,6 @@
 """Console: executions of document workflows: start them, see what their steps do, and steer them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -17,8 +17,9 @@ from api.dependencies import (
 )
 from api.pagination import decode_cursor, encode_cursor
 from api.routes.console_classification_forms import FormError
+from api.routes.console_offers import offered_documents
+from api.routes.console_operations import Verb, steered
 from api.routes.console_pages import (
-    NOTICES,
     PAGE_SIZE,
     ConsoleRoute,
     Pages,
@@ -26,7 +27,6 @@ from api.routes.console_pages import (
     is_partial,
     query_string,
     said_of,
-    toast,
 )
 from api.routes.console_words import OPERATION_LOOKS
 from api.routes.console_workflow_text import understood
@@ -42,14 +42,12 @@ from api.routes.console_workflows import FAULTS, WorkflowId, texts_of
 from api.routes.workflow_executions import ExecutionId
 from api.workflow_library import WorkflowLibrary
 from perdure.db.console_repository import ConsoleRepository
-from perdure.db.document_repository import DocumentRepository
 from perdure.db.document_workflows import parameters_of
 from perdure.db.operation_repository import OperationRepository
 from perdure.domain.workflow_reading import draft
 from perdure.errors import NotFoundError
 from perdure.schemas.document_workflows import ExecutionCreate, ExecutionFilter
-from perdure.schemas.documents import DocumentRead, DocumentStatus
-from perdure.schemas.operations import OperationRead, OperationStatus
+from perdure.schemas.operations import OperationStatus
 
 router = APIRouter(prefix="/workflows", route_class=ConsoleRoute, include_in_schema=False)
 
@@ -62,14 +60,6 @@ VersionField = Annotated[int | None, Query(ge=1, le=1_000_000)]
 # As many workflows and documents as a form offers.
 _OFFERED = 200
 _OFFERED_DOCUMENTS = 50
-
-Verb = Literal["pause", "resume", "cancel", "retry"]
-_DONE: dict[Verb, str] = {
-    "pause": "paused",
-    "resume": "resumed",
-    "cancel": "cancelled",
-    "retry": "retried",
-}
 
 
 @router.get("/executions")
@@ -180,7 +170,6 @@ async def steer_execution(
     *,
     execution_id: ExecutionId,
     verb: Verb,
-    request: Request,
     pages: Shown,
     caller: Executor,
     executions: ExecutionsDependency,
@@ -188,19 +177,9 @@ async def steer_execution(
     actor: ActorDependency,
 ) -> Response:
     """Pause, resume, cancel or retry, by the functions that the API calls."""
-    organisation_id = caller.organisation_id
     operation_id = await executions.operation_id(caller, execution_id)
-    steer: dict[Verb, Callable[[], Awaitable[OperationRead]]] = {
-        "pause": lambda: operations.pause(organisation_id, operation_id),
-        "resume": lambda: operations.resume(organisation_id, operation_id),
-        "cancel": lambda: operations.cancel(organisation_id, operation_id, actor),
-        "retry": lambda: operations.retry(organisation_id, operation_id, actor),
-    }
-    await steer[verb]()
-    notice = _DONE[verb]
-    if is_partial(request):
-        return Response(status_code=204, headers=toast(NOTICES[notice].text, refresh={}))
-    return pages.redirect(f"/workflows/executions/{execution_id}", notice)
+    page = f"/workflows/executions/{execution_id}"
+    return await steered(pages, caller, operations, operation_id, verb, actor, page)
 
 
 # Starting
@@ -242,23 +221,12 @@ async def _execute_page(
         tab="workflows",
         workflow=workflow,
         version=shown.version,
-        documents=await _offered_documents(pages, caller, chosen),
+        documents=await offered_documents(pages, caller, _OFFERED_DOCUMENTS, chosen),
         chosen=chosen,
         fields=parameters_given(parameters, given, error)[1] if form else parameter_fields(parameters),
         input=given.get("input", ""),
         fault=said_of(error) if error else None,
     )
-
-
-async def _offered_documents(
-    pages: Pages, caller: Principal, chosen: Sequence[str]
-) -> Sequence[DocumentRead]:
-    async with pages.database.transaction(caller.organisation_id) as session:
-        repository = DocumentRepository(session, caller.organisation_id)
-        newest = await repository.list(status=DocumentStatus.INDEXED, limit=_OFFERED_DOCUMENTS)
-        known = {document.id for document in newest}
-        more = [await repository.get(id_) for id_ in chosen[:_OFFERED_DOCUMENTS] if id_ not in known]
-    return [*(document for document in more if document), *newest]
 
 
 @router.post("/{document_workflow_id}/execute")
