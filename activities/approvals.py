@@ -7,6 +7,7 @@ from temporalio import activity
 from activities.failures import failures
 from perdure.db.approval_effects import ApprovalEffects
 from perdure.db.approvals import ApprovalRepository
+from perdure.db.operation_repository import OperationRepository
 from perdure.db.review_decisions import ReviewDecisions
 from perdure.db.session import Transaction
 from perdure.domain.approval_effects import Entry
@@ -75,13 +76,16 @@ class ApprovalActivities:
                     return TransitionWritten(unproven=unproven)
                 if job.state is not None:
                     await approvals.write(row, parse_policy(row.policy), state_of(job.state))
+                ended = job.ending is not None and row.closed_at is not None
+                if job.ending is not None and ended:
+                    await OperationRepository(session).conclude(job.ending)
                 for item in job.items:
                     await self._carry_out(approvals, effects, row.id, item)
                 await effects.conclude()
                 is_over = row.result_id is not None and row.closed_at is not None
                 if is_over and not await approvals.happened(row.id, "review"):
                     await ReviewDecisions(session, job.organisation_id).conclude(row, state_of(row.state))
-        return TransitionWritten()
+        return TransitionWritten(ended=ended)
 
     @staticmethod
     async def _carry_out(

@@ -43,7 +43,13 @@ with workflow.unsafe.imports_passed_through():
         TransitionWritten,
     )
     from perdure.schemas.approvals import effect_json, event_of, state_json, state_of
-    from perdure.schemas.operations import OperationError, OperationInput, OperationStatus
+    from perdure.schemas.operations import (
+        TERMINAL,
+        OperationError,
+        OperationInput,
+        OperationStatus,
+        StatusChange,
+    )
     from workflows import policies
 
 from workflows.operation import Operation
@@ -92,6 +98,8 @@ class RequestApproval(Operation):
         self._signals: list[tuple[int, str | None]] = []
         self._signal_count, self._told_count = job.signals, 0
         self._is_over = False
+        # Whether the end of the operation was written with the last step.
+        self._end_is_recorded = False
 
     @workflow.run
     async def run(self, job: RequestApprovalInput) -> ApprovalResult:
@@ -127,7 +135,7 @@ class RequestApproval(Operation):
         ended = Cancelled(key="ended", by="system", reason=CancelReason.CANCELLED, administrator=True)
         self._inbox.append(_Told(ended))
         while self._inbox or self._signals:
-            await self._take()
+            await self._take(is_settling=True)
         self._is_over = True
 
     def at_work(self) -> OperationStatus:
@@ -136,9 +144,12 @@ class RequestApproval(Operation):
 
     def ended_as(self, _result: BaseModel) -> OperationStatus:
         """Approved and rejected are results like any other."""
-        ends = {Outcome.EXPIRED: OperationStatus.EXPIRED, Outcome.CANCELLED: OperationStatus.CANCELLED}
-        outcome = self._state.outcome
-        return ends.get(outcome, OperationStatus.COMPLETED) if outcome else OperationStatus.COMPLETED
+        return _ended_as(self._state)
+
+    async def record(self, change: StatusChange) -> None:
+        """Write a status, unless it is the end and was written with the last decision."""
+        if not (self._end_is_recorded and change.status in TERMINAL):
+            await super().record(change)
 
     async def _await_outcome(self) -> ApprovalResult:
         await self._begin()
@@ -148,8 +159,9 @@ class RequestApproval(Operation):
             await self._take()
             await self._go_on_afresh()
         self._is_over = True
-        await self.unpaused()
-        return self._result_of()
+        if not self._end_is_recorded:
+            await self.unpaused()
+        return self._result_of(self._state)
 
     async def _begin(self) -> None:
         """Keep the first state; where one is kept already, that is the one that counts."""
@@ -181,7 +193,7 @@ class RequestApproval(Operation):
                 timeout_summary=timer.id if timer else None,
             )
 
-    async def _take(self) -> None:
+    async def _take(self, *, is_settling: bool = False) -> None:
         """Let happen what is due and what was told, keep it, and only then answer."""
         await self._begin()
         await self._read_signals()
@@ -191,13 +203,15 @@ class RequestApproval(Operation):
             changed = None if state is self._state else state_json(state)
             if changed is None and not any(item.signal or item.effects for item in items):
                 break
-            written = await self._write(self._state.sequence, changed, items)
+            ending = None if is_settling or changed is None else self._ending(state)
+            written = await self._write(self._state.sequence, changed, items, ending)
             for index in written.unproven:
                 batch[index - 1].is_unproven = True
             if written.stored is not None:
                 self._state = state_of(written.stored)
             elif not written.unproven:
                 self._state = state
+                self._end_is_recorded |= written.ended
                 break
         del self._inbox[: len(batch)]
         self._told_count += len(batch)
@@ -258,8 +272,25 @@ class RequestApproval(Operation):
             event = None if signal.event is None else event_of(signal.event)
             self._inbox.append(_Told(event, None, signal.origin, number, signal.refusal))
 
+    def _ending(self, state: ApprovalState) -> StatusChange | None:
+        """How the operation ends with this state, so that the end costs no transaction of its own."""
+        if state.status is not Status.CLOSED or self._paused or self._holds:
+            return None
+        return StatusChange(
+            organisation_id=self._request.organisation_id,
+            operation_id=self._request.operation_id,
+            run_id=workflow.info().run_id,
+            status=_ended_as(state),
+            progress=self.progress,
+            result=self._result_of(state).model_dump(mode="json"),
+        )
+
     async def _write(
-        self, base: int, state: dict[str, Any] | None, items: list[TransitionItem]
+        self,
+        base: int,
+        state: dict[str, Any] | None,
+        items: list[TransitionItem],
+        ending: StatusChange | None = None,
     ) -> TransitionWritten:
         job = TransitionJob(
             organisation_id=self._request.organisation_id,
@@ -268,6 +299,7 @@ class RequestApproval(Operation):
             base=base,
             state=state,
             items=items,
+            ending=ending,
         )
         return await workflow.execute_local_activity_method(
             ApprovalActivities.record_transition, job, **policies.RECORD
@@ -293,8 +325,7 @@ class RequestApproval(Operation):
             approval_id=self._request.approval_id, at=answer.at, stage=answer.stage, seat=answer.seat
         )
 
-    def _result_of(self) -> ApprovalResult:
-        state = self._state
+    def _result_of(self, state: ApprovalState) -> ApprovalResult:
         votes = [seat.vote for stage in state.stages for seat in stage.seats if seat.vote]
         last = max(votes, key=lambda vote: vote.at, default=None)
         filled = [vote for vote in votes if vote.form is not None]
@@ -308,6 +339,11 @@ class RequestApproval(Operation):
             comment=last.comment if last else "",
             form=None if form is None else dict(form),
         )
+
+
+def _ended_as(state: ApprovalState) -> OperationStatus:
+    ends = {Outcome.EXPIRED: OperationStatus.EXPIRED, Outcome.CANCELLED: OperationStatus.CANCELLED}
+    return ends.get(state.outcome, OperationStatus.COMPLETED) if state.outcome else OperationStatus.COMPLETED
 
 
 def _event(told: ApprovalTold) -> Event:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from perdure.schemas.approval_requests import ApprovalTold, Teller
 from perdure.schemas.base import Contract, Instant
+from perdure.schemas.operations import StatusChange
 
 
 class SignalsJob(Contract):
@@ -42,7 +43,10 @@ class TransitionItem(Contract):
 
 
 class TransitionJob(Contract):
-    """A step of an approval from the state of number `base` to `state`; no state where nothing changed."""
+    """A step of an approval from the state of number `base` to `state`; no state where nothing changed.
+
+    `ending` is how its operation ends with it.
+    """
 
     organisation_id: str
     approval_id: str
@@ -50,6 +54,7 @@ class TransitionJob(Contract):
     base: int
     state: dict[str, Any] | None = None
     items: list[TransitionItem] = Field(default=[])
+    ending: StatusChange | None = None
 
 
 class TransitionWritten(Contract):
@@ -57,3 +62,4 @@ class TransitionWritten(Contract):
 
     stored: dict[str, Any] | None = None
     unproven: list[int] = Field(default=[])
+    ended: bool = Field(default=False, description="The end of the operation was written with it.")

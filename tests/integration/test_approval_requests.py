@@ -49,6 +49,7 @@ async def test_a_decision_by_update_ends_the_request(team: Team, temporal: Clien
 
     answered = await team.decide(approval, ann, comment="Fine.")
     assert (answered.accepted, answered.stage, answered.seat) == (True, "review", "review/1")
+    assert await team.operation_status(approval.operation_id) == "completed"
 
     ended = await team.until(approval.id, closed)
     assert (ended.outcome, ended.closed_by) == (Outcome.APPROVED, Closing.CERTAIN)
@@ -74,6 +75,21 @@ async def test_a_decision_by_update_ends_the_request(team: Team, temporal: Clien
         *(("approval.no_longer_asked", person) for person in team.people[1:]),
         ("approval.completed", team.owner),
     ]
+
+
+async def test_a_request_that_is_decided_while_it_is_paused_ends_when_it_is_resumed(
+    team: Team, temporal: Client
+) -> None:
+    approval = await team.asked()
+    handle = temporal.get_workflow_handle(approval.operation_id, result_type=ApprovalResult)
+    await handle.signal("pause")
+    await eventually(lambda: team.operation_status(approval.operation_id), lambda one: one == "paused")
+    await team.decide(approval, team.people[0])
+    assert closed(await team.read(approval.id))
+    assert await team.operation_status(approval.operation_id) == "paused"
+    await handle.signal("resume")
+    assert (await handle.result()).approved
+    assert await team.operation_status(approval.operation_id) == "completed"
 
 
 async def test_the_audit_trail_says_who_on_what_and_not_what_they_wrote(team: Team) -> None:
