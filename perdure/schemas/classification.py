@@ -530,12 +530,14 @@ class ReviewCreate(RequestBody):
 
 
 class VersionCreate(RequestBody):
-    """A new version of a workflow; without `stages` the same as the newest one, with what reviewers have answered."""
+    """A new version of a workflow, with what reviewers have answered. What is left out is as in the newest one."""
 
     stages: list[StageGiven] | None = Field(default=None, min_length=1, max_length=10)
     region: Region | None = None
     language: LanguageTag | None = None
-    review: ReviewGiven | None = None
+    review: ReviewGiven | None = Field(
+        default=None, description="Whom to ask by approvals; null asks nobody in particular any more."
+    )
     learn: bool = Field(
         default=True, description="Add reviewers' answers, without those of the frozen set, to the examples."
     )
