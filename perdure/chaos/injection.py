@@ -16,6 +16,7 @@ from sqlalchemy import text
 from perdure.chaos.plan import WORKERS, Fault, Kind
 from perdure.chaos.reader import Reader
 from perdure.chaos.stack import RunningStack
+from perdure.embedded import clocks
 
 _PROGRESS_WITHIN_S = 60.0
 _AGAIN_AFTER_S = 0.7
@@ -72,6 +73,8 @@ class Injection:
             return f"{', '.join(missing)} is not run by `perdure up`"
         if fault.kind is Kind.STORE_ERRORS and self._objects is None:
             return "the objects lie in no directory"
+        if fault.kind is Kind.CLOCK_JUMP and clocks.library() is None:
+            return "libfaketime is not installed (Debian: libfaketime)"
         return ""
 
     async def inject(self, fault: Fault) -> Recovery:
@@ -96,6 +99,15 @@ class Injection:
             case Kind.DISK_FULL:
                 async with self._stack.full_disk():
                     await asyncio.sleep(fault.seconds)
+            case Kind.CLOCK_JUMP:
+                async with self._stack.own_clock(fault.parts[0]) as clock:
+                    clock.set(fault.jump_s)
+                    await asyncio.sleep(fault.seconds)
+                    clock.set(0)
+                    # It goes on as if nothing had been, until it is started again with the machine's.
+                    await asyncio.sleep(2 * clocks.LOOKS_EVERY_S)
+                await self._stack.ready()
+                return Recovery(None)
         await self._stack.ready()
         return Recovery(time.time() - began - fault.seconds)
 

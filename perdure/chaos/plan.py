@@ -8,6 +8,10 @@ from enum import StrEnum
 WORKERS = ("worker io", "worker cpu")
 SERVERS = ("api", "temporal", "postgres")
 PARTS = (*WORKERS, *SERVERS)
+# Whose clocks can be moved: Temporal's program asks the kernel itself, and PostgreSQL's clock is the stack's.
+WITH_CLOCKS = (*WORKERS, "api")
+# An hour is longer than everything that is leased, and than the life of a token; half a minute, than nothing.
+JUMPS_S = (-3600.0, -30.0, 30.0, 3600.0)
 
 # What a fault with its load, recovery and checks takes on two cores.
 NOMINAL = timedelta(seconds=10)
@@ -22,11 +26,15 @@ class Kind(StrEnum):
     SLOW = "slow"
     STORE_ERRORS = "object store errors"
     DISK_FULL = "disk full"
+    CLOCK_JUMP = "clock jump"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: after `delay_s` of load, for `seconds` where it lasts; `salt` seeds the load beside it."""
+    """One fault: after `delay_s` of load, for `seconds` where it lasts; `salt` seeds the load beside it.
+
+    A clock jumps by `jump_s`, and back.
+    """
 
     number: int
     kind: Kind
@@ -34,11 +42,13 @@ class Fault:
     delay_s: float
     seconds: float
     salt: int
+    jump_s: float = 0.0
 
     def __str__(self) -> str:
         parts = " + ".join(self.parts)
+        jump = f" by {self.jump_s:+.0f} s" if self.jump_s else ""
         lasting = f" for {self.seconds:.1f} s" if self.seconds else ""
-        return f"{self.kind}{': ' + parts if parts else ''}{lasting}"
+        return f"{self.kind}{': ' + parts if parts else ''}{jump}{lasting}"
 
 
 _WEIGHTS = {
@@ -48,6 +58,7 @@ _WEIGHTS = {
     Kind.SLOW: 8,
     Kind.STORE_ERRORS: 7,
     Kind.DISK_FULL: 7,
+    Kind.CLOCK_JUMP: 8,
 }
 
 
@@ -62,7 +73,8 @@ def _fault(seed: int, number: int) -> Fault:
     kind = chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
     delay_s = round(chance.uniform(0.05, 1.2), 2)
     parts, seconds = _target(kind, chance)
-    return Fault(number, kind, parts, delay_s, round(seconds, 1), chance.getrandbits(32))
+    jump_s = chance.choice(JUMPS_S) if kind is Kind.CLOCK_JUMP else 0.0
+    return Fault(number, kind, parts, delay_s, round(seconds, 1), chance.getrandbits(32), jump_s)
 
 
 def _target(kind: Kind, chance: random.Random) -> tuple[tuple[str, ...], float]:
@@ -76,6 +88,8 @@ def _target(kind: Kind, chance: random.Random) -> tuple[tuple[str, ...], float]:
             return (chance.choice(PARTS),), chance.choice((1.0, 3.0, 3.0, 12.0))
         case Kind.SLOW:
             return (chance.choice(("temporal", "postgres")),), chance.uniform(3, 6)
+        case Kind.CLOCK_JUMP:
+            return (chance.choice(WITH_CLOCKS),), chance.uniform(2, 5)
     return (), chance.uniform(1, 5)
 
 

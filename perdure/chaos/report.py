@@ -24,8 +24,8 @@ from perdure.chaos.run import Run
 _WORKERS = "kill of a worker: what was in hand is in hand again"
 _SERVERS = "kill of a server: first progress, or of the API: it answers"
 _NOT_TRIED = (
-    "Clock jumps: nothing moves the clock of a running process from outside, and the machine's clock is everybody's "
-    "who works on it.",
+    "Clock jumps of PostgreSQL, of Temporal, whose program asks the kernel for the time itself, and of the machine, "
+    "whose clock is everybody's who works on it.",
 )
 
 

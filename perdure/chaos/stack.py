@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from perdure.embedded import loopback
+from perdure.embedded import clocks, loopback
 from perdure.embedded.processes import alive
 from perdure.embedded.stack_files import StackFiles
 from perdure.errors import ConflictError, UnavailableError
@@ -57,7 +57,11 @@ class RunningStack:
         return int(str(StackFiles(self.home).read_state()["pid"]))
 
     def release(self) -> None:
-        """Undo what a run that was itself killed may have left: parts that are frozen, or may write no file."""
+        """Undo what a run that was itself killed may have left: parts that are frozen, may write no file, or have a
+        clock of their own."""
+        for name in self.names():
+            if clocks.Clock(self.home, name).leave():
+                self.kill([name])
         for pid in (pid for name in self.names() for pid in _tree(self.pid(name))):
             _send(pid, signal.SIGCONT)
             if sys.platform == "linux" and (process := alive(pid)) is not None:
@@ -131,6 +135,24 @@ class RunningStack:
             for process, before in limited:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.rlimit(psutil.RLIMIT_FSIZE, before)
+
+    @asynccontextmanager
+    async def own_clock(self, name: str) -> AsyncIterator[clocks.Clock]:
+        """Start a part anew with a clock of its own, and with the machine's again in the end."""
+        clock = clocks.Clock(self.home, name)
+        clock.set(0)
+        try:
+            await self.replaced(self.kill([name]))
+            await self.ready()
+            if not clocks.is_had_by(self.pid(name)):
+                msg = f"{name} did not get a clock of its own; was `perdure up` started by an older version?"
+                raise UnavailableError(msg)
+            yield clock
+        finally:
+            clock.leave()
+            before = self.kill([name])
+            await self.replaced(before)
+            clocks.forget(before[name])
 
     def leaked(self) -> list[str]:
         """Processes of this home that hang under no part: what a killed one left behind."""

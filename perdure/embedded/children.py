@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perdure.embedded.clocks import Clock
 from perdure.embedded.logs import tail
 from perdure.embedded.processes import ProcessRecord, Report, tied_to_parent
 from perdure.errors import UnavailableError
@@ -34,6 +35,7 @@ class ChildSpec:
     stop_timeout_s: float = 30.0
     user: str | None = None
     directory: Path = Path("/")
+    clock: Clock | None = None
 
 
 class Child:
@@ -92,13 +94,16 @@ class Child:
         with self.spec.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 *tied_to_parent(self.spec.command, self.spec.user),
-                env={**os.environ, **self.spec.environment},
+                env={**os.environ, **self.spec.environment, **self._of_clock()},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.spec.directory,
                 start_new_session=True,
             )
+
+    def _of_clock(self) -> Mapping[str, str]:
+        return self.spec.clock.environment() if self.spec.clock is not None else {}
 
     def interrupt(self) -> None:
         """Ask it to end, and do not start it again."""

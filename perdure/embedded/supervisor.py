@@ -18,6 +18,7 @@ from types import TracebackType
 
 from perdure.embedded import loopback, postgres, schema, temporal_server
 from perdure.embedded.children import Child, ChildSpec
+from perdure.embedded.clocks import Clock, leave_all
 from perdure.embedded.logs import rotate, tail
 from perdure.embedded.ports import LOOPBACK
 from perdure.embedded.processes import Report, end_leftovers
@@ -98,6 +99,7 @@ class Stack:
 
     async def _start(self) -> None:
         await asyncio.to_thread(end_leftovers, self.files.leftovers(), self._report)
+        leave_all(self.settings.home)
         for log in self.files.logs.glob("*.log"):
             rotate(log, _LOG_BYTES)
         if not self.settings.object_store_url:
@@ -243,6 +245,7 @@ class Stack:
                 "PERDURE_WORKER_METRICS_ADDRESS": f"{LOOPBACK}:{self._ports.worker_metrics[queue]}",
             },
             directory=_ROOT,
+            clock=Clock(self.settings.home, f"worker {queue}"),
             is_ready=lambda: self._is_polled(queue),
             stop_timeout_s=60.0,
         )
@@ -262,6 +265,7 @@ class Stack:
             log=self.files.logs / "api.log",
             environment=self._app_environment(),
             directory=_ROOT,
+            clock=Clock(self.settings.home, "api"),
             is_ready=lambda: loopback.answers(f"{self.url}/health/ready"),
             stop_timeout_s=30.0,
         )

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.chaos.findings import percentile
-from perdure.chaos.plan import NOMINAL, PARTS, Kind, plan
+from perdure.chaos.plan import JUMPS_S, NOMINAL, PARTS, WITH_CLOCKS, Kind, plan
 
 seeds = st.integers(min_value=0, max_value=2**31)
 durations = st.timedeltas(min_value=timedelta(seconds=1), max_value=timedelta(minutes=40))
@@ -31,6 +31,7 @@ def test_every_fault_can_be_carried_out(seed: int, duration: timedelta) -> None:
         assert set(fault.parts) <= set(PARTS)
         assert bool(fault.parts) == (fault.kind not in {Kind.STORE_ERRORS, Kind.DISK_FULL})
         assert (fault.seconds > 0) == (fault.kind not in {Kind.KILL, Kind.KILL_AGAIN})
+        assert bool(fault.jump_s) == (fault.kind is Kind.CLOCK_JUMP)
         assert 0 < fault.delay_s < 2
         assert fault.seconds <= 12
 
@@ -42,6 +43,9 @@ def test_an_hour_has_every_kind_against_every_part_alone_and_together() -> None:
     assert {(part,) for part in PARTS} <= killed
     assert PARTS in killed
     assert any(len(parts) == 2 for parts in killed)
+    jumps = [fault for fault in faults if fault.kind is Kind.CLOCK_JUMP]
+    assert {fault.parts for fault in jumps} == {(part,) for part in WITH_CLOCKS}
+    assert {fault.jump_s for fault in jumps} == set(JUMPS_S)
     assert len({fault.salt for fault in faults}) == len(faults)
 
 

@@ -85,3 +85,10 @@ def test_the_same_violation_counts_once() -> None:
     for _ in range(3):
         violations.add("lost", "doc_1")
     assert len(violations.found) == 1
+
+
+def test_the_page_can_draw_every_kind_of_fault() -> None:
+    made = report.summary(a_run(*(outcome(number, kind, ("api",), None) for number, kind in enumerate(Kind))))
+    page = report.html(made)
+    assert all(f">{kind.value}</text>" in page for kind in Kind)
+    assert page.count('fill=""') == 0
