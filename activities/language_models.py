@@ -1,6 +1,7 @@
 """Models as activities ask them: the organisation's routing, keys, limits and budget, and one policy of failure."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -36,7 +37,8 @@ PATIENCE = Patience()
 _IMPATIENCE = Patience(tries=1)
 _LEDGER, _TURNS = "provider_failures", "provider_turns"
 _TURNS_KEPT_S = 600.0
-_CHARACTERS_A_TOKEN = 4
+# Rather too many tokens than too few: the budget keeps room for them.
+_BYTES_A_TOKEN = 3
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,10 @@ class RoutedLanguageModels:
 
     async def _attempt(self, call: ModelCall, prompt: Prompt) -> "_Attempt":
         texts = [prompt.system, *(turn.text for turn in prompt.turns), *(one.text for one in prompt.sources)]
-        estimate = TokenUsage(sum(map(len, texts)) // _CHARACTERS_A_TOKEN, prompt.max_tokens)
+        # An answer that has to fit a schema may be asked for twice.
+        times = 1 if prompt.schema is None else 2
+        size = sum(len(one.encode(errors="replace")) for one in (*texts, json.dumps(prompt.schema or "")))
+        estimate = TokenUsage(times * (size // _BYTES_A_TOKEN + 1), times * prompt.max_tokens)
         plan = await self._calls.plan(call.organisation_id, Capability.GENERATE, estimate)
         candidates = plan.candidates
         candidates = call.wants(candidates)

@@ -3,11 +3,12 @@
 What becomes of a failure is decided by whoever calls: see `activities.language_models`.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 
@@ -22,8 +23,9 @@ from perdure.db.provider_keys import ProviderKeyRepository
 from perdure.db.provider_routes import ProviderRouteRepository, default_route, route_to
 from perdure.db.session import Transaction
 from perdure.db.usage_repository import OK, CallRecord, UsageRepository
-from perdure.domain.budgets import BudgetState
+from perdure.domain.budgets import BudgetState, ends_at, month_of
 from perdure.domain.circuit_breaker import Circuit
+from perdure.domain.ids import new_id
 from perdure.domain.model_prices import PricedModel, price_of
 from perdure.domain.provider_keys import ProviderKey
 from perdure.domain.rate_limits import RatePolicy
@@ -40,6 +42,9 @@ Price = Callable[[PricedModel, int, int, int], Decimal | None]
 # What speaks of the provider's state, and not of what it was asked.
 _BREAKS = frozenset((ProviderReason.UNAVAILABLE, ProviderReason.CUT_OFF))
 _MICROSECOND = timedelta(microseconds=1)
+# A call waits so long for others to give back what they do not need of the budget.
+_WAITED_FOR_OTHERS = timedelta(seconds=5)
+_LOOKED_AGAIN_S = 0.1
 
 
 class CircuitOpenError(ProviderError):
@@ -69,6 +74,9 @@ class Plan:
     keys: Mapping[Candidate, ProviderKey] = field(repr=False)
     lost: Mapping[Candidate, str]
     circuits: Mapping[str, Circuit]
+    estimate: TokenUsage = field(default_factory=TokenUsage)
+    is_limited: bool = False
+    """Whether a budget may stop calls: then each keeps what it is estimated to cost while it is under way."""
 
 
 @dataclass
@@ -91,9 +99,11 @@ class ProviderCalls:
         environment: Mapping[ProviderName, ProviderKey],
         rates: RateStore,
         price: Price = price_of,
+        waited_for_others: timedelta = _WAITED_FOR_OTHERS,
     ) -> None:
         self._transaction, self._keyring, self._rates = transaction, keyring, rates
         self._environment, self._price_of = environment, price
+        self._waited_for_others_s = waited_for_others.total_seconds()
 
     async def configured(self, organisation_id: str, capability: Capability = Capability.GENERATE) -> bool:
         """Whether anything but what is built in would be asked."""
@@ -174,9 +184,12 @@ class ProviderCalls:
             prices = {one: self._price(one, keys.get(one), tokens) for one in candidates}
             costs = {one: price for one, price in prices.items() if price is not None}
             candidates = ranked(candidates, route.strategy, costs=costs, latencies_ms=latencies)
-        if standing.state is BudgetState.HARD:
-            candidates = self._affordable(candidates, keys, standing)
-        return Plan(capability, list(dict.fromkeys(candidates)), keys, lost, circuits)
+        is_limited = standing.budget.hard_usd is not None
+        if is_limited:
+            candidates = self._affordable(candidates, keys, standing, tokens)
+        return Plan(
+            capability, list(dict.fromkeys(candidates)), keys, lost, circuits, tokens, is_limited=is_limited
+        )
 
     async def reserve(self, key: ProviderKey | None) -> timedelta:
         """Take one call of the key's rate; how long to wait before it is sent. UnavailableError of the store."""
@@ -190,10 +203,14 @@ class ProviderCalls:
 
     @asynccontextmanager
     async def calling(self, plan: Plan, candidate: Candidate, work: Work) -> AsyncIterator[Metered]:
-        """Around one call of a provider: CircuitOpenError when it is not asked now; what it took is logged."""
+        """Around one call of a provider: what it took is logged.
+
+        CircuitOpenError when it is not asked now, BudgetReachedError when what is left of the budget may not cover it.
+        """
         circuit = plan.circuits.get(candidate.circuit)
         if circuit is not None and not circuit.is_closed:
             await self._admit(candidate, work.organisation_id)
+        reservation_id = await self._reserved(plan, candidate, work.organisation_id)
         metered = Metered(model=candidate.model)
         started = time.perf_counter()
         outcome = ProviderReason.CUT_OFF.value  # when whoever asks stops listening
@@ -213,7 +230,30 @@ class ProviderCalls:
             metered.latency_ms = (time.perf_counter() - started) * 1000
             if outcome == OK or metered.usage.input:
                 metered.cost = self._cost(plan, candidate, metered)
-            await self._note(plan, candidate, work, metered, outcome, failed)
+            await self._note(plan, candidate, work, metered, outcome, failed, reservation_id)
+
+    async def _reserved(self, plan: Plan, candidate: Candidate, organisation_id: str) -> str | None:
+        """Keep what the call may cost; its id. None where no budget limits it, or nobody knows its price.
+
+        Where only calls under way stand between it and the budget, it waits a little for these to end.
+        """
+        usd = self._price(candidate, plan.keys.get(candidate), plan.estimate) if plan.is_limited else None
+        if not usd:
+            return None
+        reservation_id = new_id("prv")
+        until = time.monotonic() + self._waited_for_others_s
+        while True:
+            async with self._transaction(organisation_id, durable=False) as session:
+                budgets = ProviderBudgetRepository(session, organisation_id)
+                found = await budgets.reserve(reservation_id, usd)
+            if found is None:
+                return None
+            if found.is_granted:
+                return reservation_id
+            fits = found.spent_usd + usd <= found.hard_usd
+            if not fits or time.monotonic() >= until:
+                raise _too_dear(found.spent_usd, found.under_way_usd, found.hard_usd, usd)
+            await asyncio.sleep(_LOOKED_AGAIN_S)
 
     async def _admit(self, candidate: Candidate, organisation_id: str) -> None:
         async with self._transaction(organisation_id, durable=False) as session:
@@ -227,18 +267,30 @@ class ProviderCalls:
         return self._price_of(priced, usage.input, usage.output, usage.cached)
 
     def _affordable(
-        self, candidates: Sequence[Candidate], keys: Mapping[Candidate, ProviderKey], standing: Standing
+        self,
+        candidates: Sequence[Candidate],
+        keys: Mapping[Candidate, ProviderKey],
+        standing: Standing,
+        tokens: TokenUsage,
     ) -> list[Candidate]:
-        """Those who cost nothing that is counted: servers without a price. What only quotes stands in for nobody."""
-        free = [one for one in candidates if not self._costs(one, keys.get(one))]
-        if len(free) == len(candidates) or any(one.provider is not ProviderName.EXTRACTIVE for one in free):
-            return free
-        detail = (
-            f"The organisation has spent US$ {standing.spent_usd:.2f} of its US$ {standing.budget.hard_usd:.2f} "
-            "for models this month. Raise the budget (PUT /api/v1/providers/budget), or wait until "
-            f"{rfc3339(standing.resets_at)}."
-        )
-        raise BudgetReachedError(detail, retry_after=None, policy="budget")
+        """Those whom the rest of the budget covers: when it is used up, servers without a price.
+
+        What only quotes stands in for nobody.
+        """
+        hard, spent = standing.budget.hard_usd or Decimal(0), standing.spent_usd
+        used_up = standing.state is BudgetState.HARD
+
+        def covered(one: Candidate) -> bool:
+            if used_up:
+                return not self._costs(one, keys.get(one))
+            return spent + (self._price(one, keys.get(one), tokens) or 0) <= hard
+
+        kept = [one for one in candidates if covered(one)]
+        if len(kept) == len(candidates) or any(one.provider is not ProviderName.EXTRACTIVE for one in kept):
+            return kept
+        prices = [self._price(one, keys.get(one), tokens) for one in candidates if one not in kept]
+        least = None if used_up else min((price for price in prices if price), default=None)
+        raise _too_dear(spent, Decimal(0), hard, least)
 
     def _costs(self, candidate: Candidate, key: ProviderKey | None) -> bool:
         if candidate.provider is ProviderName.EXTRACTIVE:
@@ -264,6 +316,7 @@ class ProviderCalls:
         metered: Metered,
         outcome: str,
         failed: ProviderReason | None,
+        reservation_id: str | None,
     ) -> None:
         """Write what a call took. An answer that was paid for is not given up because this cannot be written."""
         record = CallRecord(
@@ -287,7 +340,10 @@ class ProviderCalls:
                 elif candidate.circuit in plan.circuits and outcome != ProviderReason.CUT_OFF:
                     await circuits.close(candidate.circuit)
                 await UsageRepository(session, work.organisation_id).write(record)
-                await ProviderBudgetRepository(session, work.organisation_id).spend(metered.cost)
+                budgets = ProviderBudgetRepository(session, work.organisation_id)
+                await budgets.spend(metered.cost)
+                if reservation_id is not None:
+                    await budgets.release(reservation_id)
         except (SQLAlchemyError, OSError) as error:
             logger.warning(
                 "provider_call_not_recorded",
@@ -297,3 +353,14 @@ class ProviderCalls:
                 cost_usd=str(metered.cost),
                 error=type(error).__name__,
             )
+
+
+def _too_dear(spent: Decimal, under_way: Decimal, hard: Decimal, least: Decimal | None) -> BudgetReachedError:
+    resets_at = rfc3339(ends_at(month_of(datetime.now(UTC))))
+    beside = f", and calls under way may cost US$ {under_way:.2f}" if under_way else ""
+    more = f" One more may cost US$ {least:.4f}." if least is not None else ""
+    detail = (
+        f"The organisation has spent US$ {spent:.2f} of its US$ {hard:.2f} for models this month{beside}.{more} "
+        f"Raise the budget (PUT /api/v1/providers/budget), or wait until {resets_at}."
+    )
+    return BudgetReachedError(detail, retry_after=None, policy="budget")

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 from pgvector.sqlalchemy import HALFVEC
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Float,
     Integer,
     LargeBinary,
+    Numeric,
     SmallInteger,
     Table,
     Text,
@@ -42,6 +44,7 @@ _VALUES: tuple[tuple[type, Any], ...] = (
     (BigInteger, lambda: next(_numbers)),
     (Integer, lambda: next(_numbers)),
     (Float, lambda: 0.5),
+    (Numeric, lambda: Decimal("0.01")),
     (LargeBinary, lambda: b"bytes"),
     (Text, lambda: new_id("tst")),
 )

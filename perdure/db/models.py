@@ -1266,6 +1266,17 @@ class ProviderSpendingRow(Tenant, Row):
     soft_noted_usd: Mapped[Decimal | None] = mapped_column(Numeric(14, 2))
 
 
+class ProviderReservationRow(Tenant, Row):
+    """What a call that is under way may cost, until it has ended or `expires_at` has passed."""
+
+    __tablename__ = "provider_reservations"
+    __table_args__ = (Index("provider_reservations_organisation", "organisation_id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    cost_usd: Mapped[Decimal] = mapped_column(Numeric(14, 8))
+    expires_at: Mapped[datetime]
+
+
 class AIProcessingLogRow(Tenant, Row):
     """One call of a model: who was asked, what it took, how it ended. No text stands in it."""
 

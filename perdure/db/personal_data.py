@@ -248,6 +248,9 @@ PLANS: Mapping[str, TablePlan] = {
     ),
     "provider_budgets": TablePlan(reason=_ORGANISATIONS_OWN),
     "provider_spending": TablePlan(reason=_ORGANISATIONS_OWN),
+    "provider_reservations": TablePlan(
+        reason="What calls under way may cost, for minutes; nothing of anybody.", is_exported=False
+    ),
     "ai_processing_logs": TablePlan(
         reason="What calls of models took; operations stand in it by ids, and no text does."
     ),

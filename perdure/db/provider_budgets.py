@@ -1,16 +1,32 @@
 """What one organisation may spend on calls of models, and what it has spent this month."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import and_, func, literal, select, update
+from sqlalchemy import (
+    Interval,
+    Numeric,
+    and_,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.messages import MessageRepository
-from perdure.db.models import OrganisationRow, ProviderBudgetRow, ProviderSpendingRow
+from perdure.db.models import (
+    OrganisationRow,
+    ProviderBudgetRow,
+    ProviderReservationRow,
+    ProviderSpendingRow,
+)
 from perdure.domain.audit import SYSTEM, Action
 from perdure.domain.budgets import Budget, BudgetState, ends_at, month_of
 from perdure.domain.dollars import dollars
@@ -34,6 +50,48 @@ class Standing:
     def resets_at(self) -> datetime:
         """When the next month begins."""
         return ends_at(self.month)
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """Whether a call may be made, and what has decided that."""
+
+    is_granted: bool
+    hard_usd: Decimal
+    spent_usd: Decimal
+    under_way_usd: Decimal
+    """What other calls that are under way may cost."""
+
+
+# No call is longer under way than its timeout allows, repair and all; what is left after that belongs to nobody.
+RESERVED_FOR = timedelta(minutes=10)
+# The lock is a statement of its own: the one after it sees what was reserved while it was waited for.
+_LOCK = text(
+    "SELECT hard_usd FROM provider_budgets WHERE organisation_id = :organisation_id FOR NO KEY UPDATE"
+)
+_RESERVE = text(
+    """
+    WITH expired AS (
+        DELETE FROM provider_reservations WHERE organisation_id = :organisation_id AND expires_at <= now()
+    ), standing AS (
+        SELECT
+            COALESCE((SELECT cost_usd FROM provider_spending
+                WHERE organisation_id = :organisation_id AND month = :month), 0) AS spent,
+            COALESCE((SELECT sum(cost_usd) FROM provider_reservations
+                WHERE organisation_id = :organisation_id AND expires_at > now()), 0) AS under_way
+    ), reserved AS (
+        INSERT INTO provider_reservations (id, organisation_id, cost_usd, expires_at)
+        SELECT :id, :organisation_id, :cost_usd, now() + :kept FROM standing
+        WHERE spent + under_way + :cost_usd <= :hard_usd
+        RETURNING id
+    )
+    SELECT spent, under_way, EXISTS (SELECT FROM reserved) AS is_granted FROM standing
+    """
+).bindparams(
+    bindparam("cost_usd", type_=Numeric(14, 8)),
+    bindparam("hard_usd", type_=Numeric(14, 2)),
+    bindparam("kept", type_=Interval),
+)
 
 
 class ProviderBudgetRepository:
@@ -72,6 +130,36 @@ class ProviderBudgetRepository:
         statement = insert(ProviderBudgetRow).values(organisation_id=self._organisation_id, **values)
         await self._session.execute(
             statement.on_conflict_do_update(index_elements=["organisation_id"], set_=values)
+        )
+
+    async def reserve(self, reservation_id: str, cost_usd: Decimal) -> Reserved | None:
+        """Keep so much of the budget for a call, if that much is left; None where nothing limits.
+
+        One after the other, so that calls that begin together never get the same dollar.
+        """
+        values = {"organisation_id": self._organisation_id}
+        hard = await self._session.scalar(_LOCK, values)
+        if hard is None:
+            return None
+        row = (
+            await self._session.execute(
+                _RESERVE,
+                {
+                    **values,
+                    "id": reservation_id,
+                    "cost_usd": cost_usd,
+                    "hard_usd": hard,
+                    "month": month_of(datetime.now(UTC)),
+                    "kept": RESERVED_FOR,
+                },
+            )
+        ).one()
+        return Reserved(row.is_granted, hard, row.spent, row.under_way)
+
+    async def release(self, reservation_id: str) -> None:
+        """Give back what was kept for a call that has ended, in the transaction that adds what it cost."""
+        await self._session.execute(
+            delete(ProviderReservationRow).where(ProviderReservationRow.id == reservation_id)
         )
 
     async def spend(self, cost: Decimal | None) -> None:
