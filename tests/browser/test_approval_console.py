@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import NARROW, Visit, csrf_token, register
+from perdure.domain.ids import new_id
+from tests.browser.conftest import NARROW, PASSWORD, Visit, csrf_token, register
 from tests.browser.test_console import picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -156,3 +158,61 @@ async def test_a_policy_is_built_tried_and_asked_with(visit: Visit, url: str, pi
         await page.get_by_label("What is to be approved").fill("Built by hand")
         await page.get_by_role("button", name="Ask", exact=True).click()
         await expect(page.get_by_role("heading", name="Your decision")).to_be_visible(timeout=30_000)
+
+
+async def colleague(page: Page, url: str) -> str:
+    """The address of somebody else in the organisation, who may decide."""
+    email = f"{new_id('usr')}@example.com"
+    given = {"email": email, "password": PASSWORD, "name": "Ben Babbage", "organisation": "Elsewhere"}
+    async with httpx.AsyncClient(base_url=url) as http:
+        (await http.post("/api/v1/auth/register", json=given)).raise_for_status()
+    added = await page.request.post(
+        f"{url}/api/v1/members",
+        headers={"X-CSRF-Token": await csrf_token(page), "Origin": url},
+        data={"email": email, "role": "approver"},
+    )
+    assert added.ok, await added.text()
+    return email
+
+
+async def test_who_is_asked_and_who_asked_do_what_else_there_is(visit: Visit, url: str) -> None:
+    async with visit() as page:
+        email = await register(page, url)
+        ben = await colleague(page, url)
+        asked = [{"email": email}, {"email": "auditor@elsewhere.example"}]
+        await ask(page, url, "Pay the tables", policy_for(email, approvers=asked, rule="all"))
+        said = page.locator("#toasts")
+
+        await page.get_by_text("Say something", exact=True).click()
+        await page.get_by_role("region", name="More").get_by_label("Comment").fill("Ordered twice?")
+        await page.get_by_role("button", name="Add the comment").click()
+        await expect(page.get_by_role("region", name="Comments")).to_contain_text("Ordered twice?")
+
+        await page.get_by_role("radio", name="Approve").check()
+        await page.get_by_role("button", name="Decide", exact=True).click()
+        await expect(said).to_contain_text("You approved it.")
+        await page.get_by_role("button", name="Take it back").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Take it back").click()
+        await expect(said).to_contain_text("Your decision no longer counts.")
+        await expect(page.get_by_role("heading", name="Your decision")).to_be_visible()
+
+        await page.get_by_text("Let somebody else decide", exact=True).click()
+        await page.get_by_label("Who", exact=True).fill(ben)
+        await page.get_by_role("button", name="Delegate", exact=True).click()
+        await expect(page.get_by_text("Ben Babbage may decide for you until")).to_be_visible()
+        await page.get_by_role("button", name="End it").click()
+        await expect(said).to_contain_text("They no longer decide for you.")
+
+        await page.get_by_role("button", name="Remind them").click()
+        await expect(said).to_contain_text("They are reminded.")
+
+        await page.get_by_text("Give a seat to somebody else", exact=True).click()
+        await page.get_by_label("To whom").fill(ben)
+        await page.get_by_role("button", name="Give it").click()
+        await expect(page.get_by_text("You are not asked here.")).to_be_visible()
+        await expect(page.get_by_role("region", name="Who decides")).to_contain_text("Ben Babbage")
+
+        await page.get_by_role("button", name="Withdraw the request").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Withdraw it").click()
+        await expect(said).to_contain_text("The request is withdrawn.")
+        await expect(page.get_by_role("button", name="Withdraw the request")).to_have_count(0)
