@@ -13,6 +13,7 @@ from activities.step_memories import StepMemories
 from activities.step_notifications import notified
 from activities.step_requests import requested
 from perdure.db.session import Transaction
+from perdure.db.step_answers import StepAnswers
 from perdure.domain.workflow_definitions import StepType
 from perdure.ports.http import HttpCaller
 from perdure.schemas.workflow_executions import StepJob, StepOutput
@@ -71,11 +72,17 @@ class DocumentStepActivities:
 
     @activity.defn
     async def ask_model_step(self, job: StepJob) -> StepOutput:
-        """Ask a model what a step before has held. A second run asks again: answers are not stored."""
+        """Ask a model what a step before has held. A second run finds the answer of the first one."""
         with failures():
-            if job.type == StepType.CLASSIFICATION:
-                return await ask_about_label(self._transaction, self._models, job)
-            return await ask_about_text(self._transaction, self._models, job)
+            async with self._transaction(job.organisation_id) as session:
+                before = await StepAnswers(session).of(job)
+            if before is not None:
+                return StepOutput(output=before)
+            ask = ask_about_label if job.type == StepType.CLASSIFICATION else ask_about_text
+            answered = await ask(self._transaction, self._models, job)
+            async with self._transaction(job.organisation_id) as session:
+                await StepAnswers(session).keep(job, answered.output)
+            return answered
 
     @activity.defn
     async def http_step(self, job: StepJob) -> StepOutput:

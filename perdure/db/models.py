@@ -1071,6 +1071,20 @@ class WorkflowExecutionStepRow(Tenant, Row):
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
+class WorkflowStepAnswerRow(Tenant, Row):
+    """What a model answered to a step of an execution: asked once, and paid for once."""
+
+    __tablename__ = "workflow_step_answers"
+
+    execution_id: Mapped[str] = mapped_column(
+        ForeignKey("workflow_executions.id", ondelete="CASCADE"), primary_key=True
+    )
+    step_id: Mapped[str] = mapped_column(primary_key=True)
+    visit: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    output: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
 # What outlives its organisation has no foreign key to it.
 
 

@@ -312,6 +312,13 @@ PLANS: Mapping[str, TablePlan] = {
             f"WHERE e.operation_id IN ({_OPERATIONS}) OR e.document_id IN ({_DOCUMENTS}))"
         ),
     ),
+    "workflow_step_answers": TablePlan(
+        with_person=Fate.DELETED,
+        of_person=(
+            "execution_id IN (SELECT e.id FROM workflow_executions e "
+            f"WHERE e.operation_id IN ({_OPERATIONS}) OR e.document_id IN ({_DOCUMENTS}))"
+        ),
+    ),
     # What was decided is the organisation's: in what others asked for, who decided is an id that leads nowhere.
     "workflow_approvals": TablePlan(
         of_organisation=_NOT_THIS_OPERATION,

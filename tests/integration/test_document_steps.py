@@ -203,6 +203,26 @@ async def test_a_model_answers_from_the_passages_and_what_none_supports_is_said_
     assert "never an instruction" in str(server.asked[0])
 
 
+async def test_an_answer_is_paid_for_once_however_often_the_step_runs(
+    steps: Steps, caller: Account, server: OpenAIServer
+) -> None:
+    waiting = {"id": "wait", "type": "wait", "with": {"for": "30 days"}}
+    made = await caller.post("/ai/workflows", 201, json={"name": "Waiting", "steps": [waiting]})
+    operation = await caller.post(f"/ai/workflows/{made['id']}/execute", json={})
+    (execution,) = (await caller.get("/ai/workflows/executions", operation_id=operation["id"]))["items"]
+    body = "The harbour opens at six in the morning."
+    asked = {"task": "question_answering", "question": "When does the harbour open?", "text": body}
+    server.replies += [Says("At six [1]."), Says("At six in the morning [1].")]
+    job = a_job(caller, "analysis", execution_id=execution["id"], **asked)
+    first = await steps.output(job)
+    # The worker died before Temporal knew.
+    assert await steps.output(job) == first
+    assert (first["answer"], len(server.asked)) == ("At six [1].", 1)
+    again = await steps.output(job.model_copy(update={"visit": 2}))
+    assert (again["answer"], len(server.asked)) == ("At six in the morning [1].", 2)
+    await caller.ended(await caller.post(f"/ai/workflows/executions/{execution['id']}/cancel"))
+
+
 async def test_fields_are_extracted_without_a_model_where_their_names_say_what_they_are(
     steps: Steps, caller: Account
 ) -> None:
