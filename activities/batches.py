@@ -91,7 +91,7 @@ class BatchActivities:
             preparation = PagePreparation(self._transaction, self._objects, self._sources, self._texts, job)
             unit = await preparation.run(items, self._model)
             return await self._texts.store_unit(
-                job.organisation_id, job.operation_id, f"page-{job.number}", unit
+                job.organisation_id, job.operation_id, f"page-{job.number}", unit, "ingest_batch"
             )
 
     @activity.defn

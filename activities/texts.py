@@ -153,7 +153,9 @@ class TextActivities:
             if parsed is None:
                 raise NotFoundError(f"the parsed text of {job.version_id} is gone: retry the operation")
             unit = Unit(documents=await self.chunk_all([(job, version, document, parsed)]))
-            return await self.store_unit(job.organisation_id, job.operation_id, job.version_id, unit)
+            return await self.store_unit(
+                job.organisation_id, job.operation_id, job.version_id, unit, "ingest_document"
+            )
 
     @activity.defn
     async def embed_document(self, job: UnitJob) -> None:
@@ -353,24 +355,29 @@ class TextActivities:
             detail=detail,
         )
 
-    async def store_unit(self, organisation_id: str, operation_id: str, name: str, unit: Unit) -> UnitJob:
+    async def store_unit(
+        self, organisation_id: str, operation_id: str, name: str, unit: Unit, operation_kind: str
+    ) -> UnitJob:
         """Put a unit into the store."""
         key = unit_key(organisation_id, operation_id, name)
         await self._objects.put(key, unit.model_dump_json().encode())
         count = sum(len(document.chunks) for document in unit.documents)
         return UnitJob(
-            organisation_id=organisation_id, operation_id=operation_id, unit_key=key, chunk_count=count
+            organisation_id=organisation_id,
+            operation_id=operation_id,
+            operation_kind=operation_kind,
+            unit_key=key,
+            chunk_count=count,
         )
 
     async def _embed(self, job: UnitJob, model: str, texts: Sequence[str]) -> None:
         """Write the missing shards. Here, one shard at a time: onnxruntime uses all cores for one."""
-        kind = "ingest_batch" if job.unit_key.split("/")[-2].startswith("page-") else "ingest_document"
-        call = EmbeddingCall(job.organisation_id, "ingest", job.operation_id, kind)
-        is_here = model in {each.name for each in self._embedders.known()}
+        call = EmbeddingCall(job.organisation_id, "ingest", job.operation_id, job.operation_kind)
+        turn = self._embedding if self._embedders.runs_here(model) else nullcontext()
         for shard, (first, last) in enumerate(shards(len(texts))):
             if await self._objects.size(shard_key(job.unit_key, model, shard)) is not None:
                 continue
-            async with self._embedding if is_here else nullcontext():
+            async with turn:
                 vectors = await self._embedders.embed(call, model, texts[first:last])
             await self._objects.put(shard_key(job.unit_key, model, shard), pack(vectors))
 

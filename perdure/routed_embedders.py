@@ -35,9 +35,9 @@ class RoutedEmbedders:
         """See `Embedders`."""
         return self._local.default
 
-    def known(self) -> list[EmbeddingModel]:
+    def runs_here(self, name: str) -> bool:
         """See `Embedders`."""
-        return self._local.known()
+        return self._local.runs_here(name)
 
     def named(self, name: str) -> EmbeddingModel:
         """See `Embedders`."""

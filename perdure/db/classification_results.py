@@ -7,7 +7,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Select, any_, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +18,7 @@ from perdure.db.models import (
 )
 from perdure.db.operation_repository import OperationRepository
 from perdure.db.review_requests import ReviewRequests
+from perdure.db.vector_bytes import to_bytes
 from perdure.domain.deciding import decision_of
 from perdure.domain.ids import new_id
 from perdure.ports.models import Vectors
@@ -44,7 +44,6 @@ EXCERPT = 200
 SHOWN_TEXT = 10_000
 # A document is read so far.
 MAX_DOCUMENT = 1_000_000
-_STORED = np.float16
 _OPEN = [ResultStatus.QUEUED.value, ResultStatus.SCORED.value, ResultStatus.ESCALATED.value]
 # What a person sees of a result in the list of a batch's items.
 _ITEM_STATUS = {
@@ -253,7 +252,7 @@ class Outcome:
     def columns(self) -> dict[str, Any]:
         """As `_WRITE` takes it."""
         decision = decision_of(self.status)
-        vector = None if self.vector is None else self.vector.astype(_STORED).tobytes().hex()
+        vector = None if self.vector is None else to_bytes(self.vector).hex()
         return {
             "ordinal": self.ordinal,
             "document_id": self.document_id,
@@ -578,8 +577,3 @@ def to_read(row: ClassificationResultRow, review: ClassificationReviewRow | None
         created_at=row.created_at,
         classified_at=row.classified_at,
     )
-
-
-def stored_vector(value: bytes) -> Vectors:
-    """A vector as it was written."""
-    return np.frombuffer(value, dtype=_STORED).astype(np.float32)

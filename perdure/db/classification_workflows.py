@@ -10,7 +10,6 @@ from sqlalchemy import case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from perdure.db.classification_results import stored_vector
 from perdure.db.models import (
     ClassificationBatchRow,
     ClassificationExampleRow,
@@ -20,6 +19,7 @@ from perdure.db.models import (
     ClassificationWorkflowRow,
     OperationRow,
 )
+from perdure.db.vector_bytes import from_bytes
 from perdure.domain.calibration import Calibration
 from perdure.domain.deciding import Below, is_frozen, next_category, sure_from, text_digest
 from perdure.domain.ids import new_id
@@ -296,7 +296,7 @@ class ClassificationWorkflows:
         if until is not None:
             statement = statement.where(row.created_at <= until)
         return [
-            LearntExample(one.id, one.labels, stored_vector(one.vector), one.vector_model)
+            LearntExample(one.id, one.labels, from_bytes(one.vector), one.vector_model)
             for one in await self._session.execute(statement)
         ]
 

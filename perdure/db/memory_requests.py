@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from sqlalchemy import null, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.models import MemoryRequestRow
+from perdure.db.vector_bytes import from_bytes, to_bytes
 from perdure.ports.models import EmbeddingModel, Vectors
-
-_STORED = np.float16  # as halfvec keeps them
 
 
 class MemoryRequests:
@@ -53,7 +51,7 @@ class MemoryRequests:
         await self._session.execute(
             update(MemoryRequestRow)
             .where(MemoryRequestRow.operation_id == operation_id, MemoryRequestRow.outcome.is_(None))
-            .values(body=body, vectors=vectors.astype(_STORED).tobytes(), model=model.name)
+            .values(body=body, vectors=to_bytes(vectors), model=model.name)
         )
 
     async def conclude(self, operation_id: str, outcome: dict[str, Any]) -> None:
@@ -67,4 +65,4 @@ class MemoryRequests:
 
 def stored_vectors(row: MemoryRequestRow, dimension: int) -> Vectors:
     """The vectors of a prepared request, one row per piece."""
-    return np.frombuffer(row.vectors or b"", dtype=_STORED).astype(np.float32).reshape(-1, dimension)
+    return from_bytes(row.vectors or b"").reshape(-1, dimension)

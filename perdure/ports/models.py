@@ -68,8 +68,8 @@ class Embedders(Protocol):
     def default(self) -> EmbeddingModel:
         """The model of new spaces."""
 
-    def known(self) -> list[EmbeddingModel]:
-        """All models that run here."""
+    def runs_here(self, name: str) -> bool:
+        """Whether a model runs on this machine."""
 
     def named(self, name: str) -> EmbeddingModel:
         """What a name means, whether or not there is a key for it; InvalidInputError when it means nothing."""

@@ -27,9 +27,9 @@ class LocalEmbedders:
         """See `Embedders`."""
         return EmbeddingModel(self._default, DIMENSION, MAX_TOKENS)
 
-    def known(self) -> list[EmbeddingModel]:
+    def runs_here(self, name: str) -> bool:
         """See `Embedders`."""
-        return [EmbeddingModel(name, DIMENSION, MAX_TOKENS) for name in _PRECISIONS]
+        return name in _PRECISIONS
 
     def named(self, name: str) -> EmbeddingModel:
         """See `Embedders`."""

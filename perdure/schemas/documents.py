@@ -281,6 +281,7 @@ class UnitJob(Contract):
     operation_id: str
     unit_key: str
     chunk_count: int = 0
+    operation_kind: str = "ingest_document"
 
 
 class SettleJob(Contract):

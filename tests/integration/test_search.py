@@ -47,8 +47,8 @@ class OneEmbedder:
     def default(self) -> EmbeddingModel:
         return embedder().model
 
-    def known(self) -> list[EmbeddingModel]:
-        return [self.default]
+    def runs_here(self, name: str) -> bool:
+        return name == self.default.name
 
     def named(self, name: str) -> EmbeddingModel:
         if name != self.default.name:
