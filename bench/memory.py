@@ -11,15 +11,14 @@ own; bare is the embedder alone on the same texts. *Profile* is of somebody in t
 import asyncio
 import json
 import os
-import re
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import asyncpg
 import numpy as np
 
 from bench import product
+from bench.bare_search import NOTE, Tables, bare_parts
 from bench.bare_worker import bare_workers
 from bench.bare_workflows import IO, BareText, TextJob
 from bench.evaluation.chats import make_chats
@@ -29,7 +28,6 @@ from bench.memory_filling import FIRST_NAMES, LAST_NAMES, Filling
 from bench.report import Figure, Options, Target, median, percentile
 from bench.search_speed import LEFT_OUT, embedded, paragraphs, questions
 from bench.timing import WARM_UP, timed
-from perdure.db.search_repository import vector_literal
 from perdure.db.session import Database
 from perdure.domain.memories import embedded_text
 from perdure.ports.models import Embedder
@@ -94,8 +92,7 @@ async def recalled(
     running: product.Product, owner: str, embedder: Embedder, asked: list[str]
 ) -> list[Figure]:
     """Ours over HTTP, and the parts bare."""
-    queries, dimension = len(asked) - WARM_UP, int(embedder.model.dimension)
-    vectors = embedder.embed(asked)
+    queries = len(asked) - WARM_UP
 
     def recall(**more: object) -> Callable[[int], Awaitable[object]]:
         async def call(run: int) -> object:
@@ -103,38 +100,11 @@ async def recalled(
 
         return call
 
-    async def embed(run: int) -> object:
-        return await asyncio.to_thread(embedder.embed, [asked[run]])
-
-    connection = await asyncpg.connect(owner)
-    await connection.execute("SET hnsw.ef_search = 100")
-
-    async def bare_vector(run: int) -> object:
-        return await connection.fetch(
-            f"SELECT memory_id FROM memory_embeddings WHERE dimension = {dimension} AND in_vector_index "
-            f"ORDER BY (embedding::halfvec({dimension})) <=> $1::text::halfvec({dimension}) LIMIT 100",
-            vector_literal(vectors[run]),
-        )
-
-    async def bare_words(run: int) -> object:
-        return await connection.fetch(
-            "SELECT id FROM memories, to_tsquery('english', $1) q WHERE tsv @@ q "
-            "ORDER BY ts_rank(tsv, q) DESC LIMIT 100",
-            " | ".join(re.findall(r"[a-z]{3,}", asked[run].lower())) or "nothing",
-        )
-
-    try:
-        plain = await timed(queries, recall())
-        graph = await timed(queries, recall(graph=True))
-        embedding = await timed(queries, embed)
-        nearest = await timed(queries, bare_vector)
-        words = await timed(min(queries, 50), bare_words)
-    finally:
-        await connection.close()
-    parts = float(np.median(embedding) + np.median(nearest) + np.median(words))
-    note = "bare: embedding, HNSW top 100 and all words OR-ed by ts_rank, one after the other, no tenancy"
+    plain = await timed(queries, recall())
+    graph = await timed(queries, recall(graph=True))
+    parts = await bare_parts(owner, embedder, asked, Tables("memories", "memory_embeddings", "memory_id"))
     return [
-        Figure(RECALL, "p50", "ms", float(np.median(plain)), parts, Target("value", "at most", 30), note),
+        Figure(RECALL, "p50", "ms", float(np.median(plain)), parts.p50, Target("value", "at most", 30), NOTE),
         Figure(RECALL, "p95", "ms", float(np.percentile(plain, 95)), None, Target("value", "at most", 60)),
         Figure(
             RECALL, "with the graph, p50", "ms", float(np.median(graph)), float(np.median(plain)),
