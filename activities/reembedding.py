@@ -3,10 +3,9 @@
 from temporalio import activity
 
 from activities.failures import failures
-from perdure.db.reembedding_repository import ReembeddingRepository
+from perdure.db.candidates import PASSAGES
+from perdure.db.reembedding_repository import KINDS, ReembeddingRepository
 from perdure.db.session import Transaction
-from perdure.domain.chunking import contextual_text
-from perdure.domain.memories import embedded_text
 from perdure.errors import NotFoundError
 from perdure.ports.models import Embedders, EmbeddingCall
 from perdure.schemas.documents import ReembedJob, ReembedPage, ReembedSpaceResult
@@ -28,25 +27,17 @@ class ReembeddingActivities:
             call = EmbeddingCall(job.organisation_id, "reembed", job.operation_id, "reembed_space")
             async with self._transaction(job.organisation_id) as session:
                 embeddings = ReembeddingRepository(session, job.organisation_id, job.space_id)
-                chunks = await embeddings.missing(model.name, PAGE_CHUNKS)
-                total = await embeddings.count() + await embeddings.count_memories()
-                memories = [] if chunks else await embeddings.missing_memories(model.name, PAGE_CHUNKS)
-            if memories:
-                texts = [embedded_text(memory.speaker, memory.content) for memory in memories]
-                vectors = await self._embedders.embed(call, model.name, texts)
+                total = sum([await embeddings.count(kind) for kind in KINDS])
+                for kind in KINDS:
+                    missing = await embeddings.missing(kind, model.name, PAGE_CHUNKS)
+                    if missing:
+                        break
+            if missing:
+                vectors = await self._embedders.embed(call, model.name, [each.text for each in missing])
                 async with self._transaction(job.organisation_id) as session:
                     embeddings = ReembeddingRepository(session, job.organisation_id, job.space_id)
-                    ids = [memory.memory_id for memory in memories]
-                    await embeddings.add_memories(ids, vectors, model)
-                return ReembedPage(count=len(memories), total=total)
-            if not chunks:
-                return ReembedPage(count=0, total=total)
-            texts = [contextual_text(chunk.title, chunk.heading_path, chunk.text) for chunk in chunks]
-            vectors = await self._embedders.embed(call, model.name, texts)
-            async with self._transaction(job.organisation_id) as session:
-                embeddings = ReembeddingRepository(session, job.organisation_id, job.space_id)
-                await embeddings.add([chunk.chunk_id for chunk in chunks], vectors, model)
-            return ReembedPage(count=len(chunks), total=total)
+                    await embeddings.add(kind, [each.id for each in missing], vectors, model)
+            return ReembedPage(count=len(missing), total=total)
 
     @activity.defn
     async def switch_model(self, job: ReembedJob) -> ReembedSpaceResult | None:
@@ -57,9 +48,8 @@ class ReembeddingActivities:
                 embeddings = ReembeddingRepository(session, job.organisation_id, job.space_id)
                 if await embeddings.space(lock=True) is None:
                     raise NotFoundError(f"space {job.space_id} was deleted")
-                if await embeddings.missing(model.name, 1) or await embeddings.missing_memories(
-                    model.name, 1
-                ):
-                    return None
+                for kind in KINDS:
+                    if await embeddings.missing(kind, model.name, 1):
+                        return None
                 await embeddings.switch(model)
-                return ReembedSpaceResult(model=model.name, chunk_count=await embeddings.count())
+                return ReembedSpaceResult(model=model.name, chunk_count=await embeddings.count(PASSAGES))

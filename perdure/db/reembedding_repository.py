@@ -1,42 +1,50 @@
 """Vectors of a second model beside those that are served; the caller owns the transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from perdure.db.candidates import REMEMBERED
-from perdure.db.models import (
-    ChunkEmbeddingRow,
-    ChunkRow,
-    DocumentRow,
-    MemoryEmbeddingRow,
-    MemoryRow,
-    SpaceRow,
-)
+from perdure.db.candidates import PASSAGES, REMEMBERED, Kind
+from perdure.db.models import ChunkRow, DocumentRow, MemoryRow, SpaceRow
 from perdure.db.vector_index import VectorIndexState, share
+from perdure.domain.chunking import contextual_text
+from perdure.domain.memories import embedded_text
 from perdure.ports.models import EmbeddingModel, Vectors
 
+KINDS = (PASSAGES, REMEMBERED)
+
 
 @dataclass(frozen=True)
-class UnembeddedChunk:
-    """A chunk without a vector of the wanted model."""
+class Unembedded:
+    """A passage or a memory without a vector of the wanted model."""
 
-    chunk_id: str
-    title: str
-    heading_path: Sequence[str]
+    id: str
     text: str
+    """What is embedded."""
 
 
 @dataclass(frozen=True)
-class UnembeddedMemory:
-    """A memory without a vector of the wanted model."""
+class _Texts:
+    row: type[ChunkRow] | type[MemoryRow]
+    parts: Select[*tuple[Any, ...]]
+    """Ids, and what `text` takes."""
+    text: Callable[..., str]
 
-    memory_id: str
-    speaker: str | None
-    content: str
+
+_TEXTS = {
+    PASSAGES: _Texts(
+        ChunkRow,
+        select(ChunkRow.id, DocumentRow.title, ChunkRow.heading_path, ChunkRow.text).join(
+            DocumentRow, DocumentRow.id == ChunkRow.document_id
+        ),
+        contextual_text,
+    ),
+    REMEMBERED: _Texts(MemoryRow, select(MemoryRow.id, MemoryRow.speaker, MemoryRow.content), embedded_text),
+}
 
 
 class ReembeddingRepository:
@@ -49,92 +57,48 @@ class ReembeddingRepository:
         """The space; locked, nothing is indexed into it until the transaction ends."""
         return await self._session.get(SpaceRow, self._space_id, with_for_update=lock)
 
-    async def missing(self, model: str, limit: int) -> Sequence[UnembeddedChunk]:
-        """Chunks that have no vector of this model."""
-        has_vector = select(ChunkEmbeddingRow.chunk_id).where(
-            ChunkEmbeddingRow.chunk_id == ChunkRow.id, ChunkEmbeddingRow.model == model
-        )
+    async def missing(self, kind: Kind, model: str, limit: int) -> Sequence[Unembedded]:
+        """Those that have no vector of this model, versions of memories included."""
+        texts = _TEXTS[kind]
+        has_vector = select(kind.vector_of).where(kind.vector_of == texts.row.id, kind.vector.model == model)
         statement = (
-            select(ChunkRow.id, DocumentRow.title, ChunkRow.heading_path, ChunkRow.text)
-            .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
-            .where(ChunkRow.space_id == self._space_id, ~has_vector.exists())
-            .order_by(ChunkRow.id)
+            texts.parts.where(texts.row.space_id == self._space_id, ~has_vector.exists())
+            .order_by(texts.row.id)
             .limit(limit)
         )
-        return [UnembeddedChunk(*row) for row in await self._session.execute(statement)]
+        found = await self._session.execute(statement)
+        return [Unembedded(identifier, texts.text(*parts)) for identifier, *parts in found]
 
-    async def missing_memories(self, model: str, limit: int) -> Sequence[UnembeddedMemory]:
-        """Memories, and versions of them, that have no vector of this model."""
-        has_vector = select(MemoryEmbeddingRow.memory_id).where(
-            MemoryEmbeddingRow.memory_id == MemoryRow.id, MemoryEmbeddingRow.model == model
-        )
-        statement = (
-            select(MemoryRow.id, MemoryRow.speaker, MemoryRow.content)
-            .where(MemoryRow.space_id == self._space_id, ~has_vector.exists())
-            .order_by(MemoryRow.id)
-            .limit(limit)
-        )
-        return [UnembeddedMemory(*row) for row in await self._session.execute(statement)]
-
-    async def count(self) -> int:
-        """Chunks of the space."""
-        statement = select(func.count()).select_from(ChunkRow).where(ChunkRow.space_id == self._space_id)
+    async def count(self, kind: Kind) -> int:
+        """How many the space has, versions of memories included."""
+        row = _TEXTS[kind].row
+        statement = select(func.count()).select_from(row).where(row.space_id == self._space_id)
         return (await self._session.execute(statement)).scalar_one()
 
-    async def count_memories(self) -> int:
-        """Memories of the space, with their versions."""
-        statement = select(func.count()).select_from(MemoryRow).where(MemoryRow.space_id == self._space_id)
-        return (await self._session.execute(statement)).scalar_one()
-
-    async def add(self, chunk_ids: Sequence[str], vectors: Vectors, model: EmbeddingModel) -> None:
-        """Insert vectors; a chunk that has one of this model, or that was deleted meanwhile, is passed over."""
-        await share(self._session, [self._space_id])
+    async def add(self, kind: Kind, ids: Sequence[str], vectors: Vectors, model: EmbeddingModel) -> None:
+        """Insert vectors; what has one of this model, or was deleted meanwhile, is passed over."""
+        await share(self._session, [self._space_id], kind)
         space = await self.space()
+        in_index = space is not None and getattr(space, kind.index_state) != VectorIndexState.NONE
+        row = _TEXTS[kind].row
         alive = set(
-            await self._session.scalars(
-                select(ChunkRow.id).where(ChunkRow.id.in_(chunk_ids)).with_for_update(key_share=True)
-            )
+            await self._session.scalars(select(row.id).where(row.id.in_(ids)).with_for_update(key_share=True))
         )
         rows = [
             {
-                "chunk_id": chunk_id,
+                kind.vector_of.key: identifier,
                 "model": model.name,
                 "dimension": model.dimension,
                 "organisation_id": self._organisation_id,
                 "space_id": self._space_id,
                 "embedding": vector.tolist(),
-                "in_vector_index": space is not None and space.vector_index != VectorIndexState.NONE,
+                "in_vector_index": in_index,
             }
-            for chunk_id, vector in zip(chunk_ids, vectors, strict=True)
-            if chunk_id in alive
+            for identifier, vector in zip(ids, vectors, strict=True)
+            if identifier in alive
         ]
         if rows:
-            await self._session.execute(insert(ChunkEmbeddingRow).on_conflict_do_nothing(), rows)
-
-    async def add_memories(self, memory_ids: Sequence[str], vectors: Vectors, model: EmbeddingModel) -> None:
-        """The same for memories."""
-        await share(self._session, [self._space_id], REMEMBERED)
-        space = await self.space()
-        alive = set(
-            await self._session.scalars(
-                select(MemoryRow.id).where(MemoryRow.id.in_(memory_ids)).with_for_update(key_share=True)
-            )
-        )
-        rows = [
-            {
-                "memory_id": memory_id,
-                "model": model.name,
-                "dimension": model.dimension,
-                "organisation_id": self._organisation_id,
-                "space_id": self._space_id,
-                "embedding": vector.tolist(),
-                "in_vector_index": space is not None and space.memory_vector_index != VectorIndexState.NONE,
-            }
-            for memory_id, vector in zip(memory_ids, vectors, strict=True)
-            if memory_id in alive
-        ]
-        if rows:
-            await self._session.execute(insert(MemoryEmbeddingRow).on_conflict_do_nothing(), rows)
+            await self._session.execute(insert(kind.vector).on_conflict_do_nothing(), rows)
 
     async def switch(self, model: EmbeddingModel) -> None:
         """Serve this model from the commit on, and drop the vectors of all others."""
@@ -143,7 +107,8 @@ class ReembeddingRepository:
             .where(SpaceRow.id == self._space_id)
             .values(embedding_model=model.name, embedding_dimension=model.dimension)
         )
-        for table in (ChunkEmbeddingRow, MemoryEmbeddingRow):
+        for kind in KINDS:
+            table = kind.vector
             await self._session.execute(
                 delete(table).where(table.space_id == self._space_id, table.model != model.name)
             )
