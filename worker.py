@@ -158,6 +158,7 @@ class Dependencies:
             self.models,
             caller,
             StepMemories(self.database.transaction, self.embedders.default),
+            self.keyring,
         )
         execution_batches = ExecutionBatchActivities(self.database.transaction)
         exports = ExportActivities(self.database.transaction, self.objects, self.keyring)

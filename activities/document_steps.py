@@ -12,6 +12,7 @@ from activities.step_classification import StepClassification, ask_about_label
 from activities.step_memories import StepMemories
 from activities.step_notifications import notified
 from activities.step_requests import requested
+from perdure.db.keyring import Keyring
 from perdure.db.session import Transaction
 from perdure.db.step_answers import StepAnswers
 from perdure.domain.workflow_definitions import StepType
@@ -66,8 +67,9 @@ class DocumentStepActivities:
         models: RoutedLanguageModels,
         caller: HttpCaller,
         memories: StepMemories,
+        keyring: Keyring,
     ) -> None:
-        self._transaction, self._models = transaction, models
+        self._transaction, self._models, self._keyring = transaction, models, keyring
         self._caller, self._memories = caller, memories
 
     @activity.defn
@@ -100,4 +102,4 @@ class DocumentStepActivities:
     async def notify_step(self, job: StepJob) -> StepOutput:
         """Write messages to people and programs. A second run finds them written."""
         with failures():
-            return await notified(self._transaction, job)
+            return await notified(self._transaction, self._keyring, job)

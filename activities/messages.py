@@ -13,6 +13,7 @@ from activities.failures import failures
 from activities.letters import LetterWriter, NotWantedError
 from perdure.db.deliveries import DeliveryRepository
 from perdure.db.keyring import Keyring
+from perdure.db.messages import recipient_place
 from perdure.db.models import MessageRow
 from perdure.db.session import Transaction
 from perdure.db.webhook_endpoints import OpenedEndpoint, WebhookEndpointRepository
@@ -93,7 +94,10 @@ class MessageActivities:
                 endpoint = await endpoints.opened(message.endpoint_id)
             except SealedValueError as error:
                 return Attempt(ok=False, detail=str(error), is_final=True)
-        url = endpoint.url if endpoint is not None else message.recipient
+        try:
+            url = endpoint.url if endpoint is not None else await self._address(session, message)
+        except SealedValueError as error:
+            return Attempt(ok=False, detail=str(error), is_final=True)
         if not url or (message.endpoint_id is not None and endpoint is None):
             detail = "The endpoint is switched off or removed: switch it on, and send this again."
             return Attempt(ok=False, detail=detail, is_final=True)
@@ -102,6 +106,13 @@ class MessageActivities:
             said = {"text": chat_text(message.kind, json.loads(body))}
             return _Posting(url, json.dumps(said, ensure_ascii=False).encode())
         return _Posting(url, body.encode(), endpoint.secrets if endpoint is not None else ())
+
+    async def _address(self, session: AsyncSession, message: MessageRow) -> str | None:
+        """Of a message to no endpoint."""
+        if message.sealed_recipient is None:
+            return message.recipient  # written by a version that did not seal it
+        place = recipient_place(message.organisation_id, message.id)
+        return (await self._keyring.open(session, place, message.sealed_recipient)).decode()
 
     async def _mailing(self, session: AsyncSession, message: MessageRow) -> _Mailing | Attempt:
         recipient = message.recipient or ""

@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 
+from perdure.db.keyring import Keyring
 from perdure.db.messages import MessageRepository
 from perdure.db.models import WebhookEndpointRow
 from perdure.db.session import Transaction
@@ -13,7 +14,7 @@ MOST_RECEIVERS = 100
 _SUBJECT = 300
 
 
-async def notified(transaction: Transaction, job: StepJob) -> StepOutput:
+async def notified(transaction: Transaction, keyring: Keyring, job: StepJob) -> StepOutput:
     """Write a message for each receiver. A second run finds them written."""
     channel = Channel(job.settings["channel"])
     receivers = _people(job) if channel is Channel.EMAIL else [_program(job)]
@@ -32,12 +33,15 @@ async def notified(transaction: Transaction, job: StepJob) -> StepOutput:
                 effect=_effect(job, receiver),
                 channel=channel,
                 kind=LetterKind.NOTIFICATION.value,
-                recipient=None if is_endpoint else receiver,
+                recipient=receiver if channel is Channel.EMAIL else None,
                 endpoint_id=receiver if is_endpoint else None,
                 reference=reference,
                 body=body if channel is not Channel.WEBHOOK else {**body, **reference},
             )
-            written.append(await messages.add(message))
+            if channel is Channel.EMAIL or is_endpoint:
+                written.append(await messages.add(message))
+            else:
+                written.append(await messages.add_to(receiver, message, keyring))
     return StepOutput(output={"messages": written})
 
 

@@ -3,15 +3,19 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Row, any_, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.keyring import Keyring
 from perdure.db.models import MembershipRow, MessageRow, WebhookEndpointRow
 from perdure.domain.ids import made_at, new_id
 from perdure.domain.roles import Role
+from perdure.domain.sealing import Place
+from perdure.domain.webhook_addresses import shown_url
 from perdure.schemas.base import rfc3339, storable
 from perdure.schemas.messages import Channel, EventType, LetterKind, MessageNew
 
@@ -43,14 +47,21 @@ class MessageRepository:
         message_id = new_id("msg")
         if await self._insert({message_id: message}):
             return message_id
-        statement = select(MessageRow.id).where(
-            MessageRow.organisation_id == self._organisation_id, MessageRow.effect == message.effect
-        )
-        return (await self._session.execute(statement)).scalar_one()
+        return await self._of_effect(message.effect)
 
     async def add_once(self, message: MessageNew) -> bool:
         """Add it, and tell whether it is new."""
         return bool(await self._insert({new_id("msg"): message}))
+
+    async def add_to(self, url: str, message: MessageNew, keyring: Keyring) -> str:
+        """The same for a program at an address that is no endpoint: sealed, because whoever knows it may post there."""
+        message_id = new_id("msg")
+        shown = message.model_copy(update={"recipient": shown_url(message.channel.value, url)})
+        place = recipient_place(self._organisation_id, message_id)
+        sealed = await keyring.seal(self._session, place, url.encode())
+        if await self._insert({message_id: shown}, {message_id: sealed}):
+            return message_id
+        return await self._of_effect(message.effect)
 
     async def alert(self, effect: str, subject: str, said: str) -> bool:
         """Write to every owner and administrator by e-mail, each once; whether any of the letters is new."""
@@ -101,6 +112,12 @@ class MessageRepository:
                 ]
         return await self._insert({new_id("msg"): message for message in messages})
 
+    async def _of_effect(self, effect: str) -> str:
+        statement = select(MessageRow.id).where(
+            MessageRow.organisation_id == self._organisation_id, MessageRow.effect == effect
+        )
+        return (await self._session.execute(statement)).scalar_one()
+
     async def _endpoints(self, events: Collection[str]) -> Sequence[Row[str, str, list[str]]]:
         """Active endpoints that want to hear of any of these."""
         statement = (
@@ -115,7 +132,9 @@ class MessageRepository:
         )
         return (await self._session.execute(statement)).all()
 
-    async def _insert(self, messages: Mapping[str, MessageNew]) -> list[str]:
+    async def _insert(
+        self, messages: Mapping[str, MessageNew], sealed: Mapping[str, bytes] = MappingProxyType({})
+    ) -> list[str]:
         """Ids of what is new, in order."""
         rows = [
             {
@@ -125,6 +144,7 @@ class MessageRepository:
                 "channel": message.channel.value,
                 "kind": message.kind,
                 "recipient": message.recipient,
+                "sealed_recipient": sealed.get(message_id),
                 "endpoint_id": message.endpoint_id,
                 "reference": message.reference,
                 "body": _body(message_id, message),
@@ -141,6 +161,11 @@ class MessageRepository:
             )
             added += await self._session.scalars(statement)
         return sorted(added)
+
+
+def recipient_place(organisation_id: str, message_id: str) -> Place:
+    """Where the address of a message is sealed for."""
+    return Place(organisation_id, MessageRow.__tablename__, "sealed_recipient", message_id)
 
 
 def _body(message_id: str, message: MessageNew) -> str | None:

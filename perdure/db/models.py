@@ -1371,6 +1371,7 @@ class MessageRow(Tenant, Row):
     channel: Mapped[str]
     kind: Mapped[str]
     recipient: Mapped[str | None]
+    sealed_recipient: Mapped[Sealed | None]
     endpoint_id: Mapped[str | None] = mapped_column(ForeignKey("webhook_endpoints.id", ondelete="SET NULL"))
     reference: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     body: Mapped[str | None]

@@ -346,7 +346,7 @@ PLANS: Mapping[str, TablePlan] = {
             "OR body LIKE '%' || :person || '%' "
             "OR reference::text LIKE '%' || :person || '%')"
         ),
-        secret_columns=frozenset({"body"}),
+        secret_columns=frozenset({"body", "sealed_recipient"}),
     ),
     "audit_events": TablePlan(
         with_organisation=Fate.KEPT,

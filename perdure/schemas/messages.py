@@ -52,7 +52,8 @@ class MessageNew(Contract):
     recipient: str | None = Field(
         default=None,
         max_length=2_000,
-        description="`user:usr_…` or `email:…`; for a webhook or Slack without an endpoint, its https address.",
+        description="`user:usr_…` or `email:…`; for a webhook or Slack without an endpoint, as much of its address as "
+        "is no secret.",
     )
     endpoint_id: str | None = Field(default=None, description="`whe_…`, for a webhook or Slack.")
     reference: dict[str, str] = Field(

@@ -14,6 +14,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.messages import MessageActivities
 from perdure.db.keyring import Keyring
+from perdure.db.messages import MessageRepository
 from perdure.db.provider_budgets import ProviderBudgetRepository
 from perdure.db.session import Database
 from perdure.db.webhook_endpoints import WebhookEndpointRepository
@@ -265,6 +266,35 @@ async def test_a_chat_gets_its_own_format(database: Database, keyring: Keyring, 
         "text": "*A request for approval has ended*\nnumber: 0\ntitle: &lt;!here&gt; Invoice"
     }
     assert post.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("channel", [Channel.WEBHOOK, Channel.SLACK])
+async def test_an_address_that_is_no_endpoint_is_sealed_and_shown_without_its_secret(
+    database: Database, keyring: Keyring, outbox: Outbox, channel: Channel
+) -> None:
+    receiver = Receiver()
+    message = MessageNew(
+        effect=new_id("eff"), channel=channel, kind=LetterKind.NOTIFICATION.value, body={"text": "Paid."}
+    )
+    async with database.transaction(outbox.organisation_id) as session:
+        messages = MessageRepository(session, outbox.organisation_id)
+        message_id = await messages.add_to(receiver.url, message, keyring)
+        assert await messages.add_to(receiver.url, message, keyring) == message_id
+    row = await outbox.row(message_id)
+    shown = f"http://{receiver.host}/" + ("hooks?…" if channel is Channel.WEBHOOK else "…")
+    assert row.recipient == shown
+    assert "hidden" not in str(vars(row))
+    async with receiver.up(), delivering(database, keyring, allowed=receiver.host) as activities:
+        assert (await deliver(activities, outbox, message_id)).status is MessageStatus.SENT
+        async with database.transaction(outbox.organisation_id) as session:
+            await session.execute(
+                text(
+                    "UPDATE messages SET sealed_recipient = substring(sealed_recipient FOR 50), status = 'waiting'"
+                )
+            )
+        assert (await deliver(activities, outbox, message_id)).status is MessageStatus.DEAD
+    (post,) = receiver.posts
+    assert post.path == "/hooks?token=hidden"
 
 
 async def test_no_event_reaches_the_own_network(database: Database, keyring: Keyring, outbox: Outbox) -> None:

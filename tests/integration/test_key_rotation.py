@@ -29,6 +29,8 @@ from tests.sealed_secrets import (
     value_of,
 )
 
+SECRETS = next(column for column in SEALED_COLUMNS if column.name == "organisation_secrets.sealed")
+
 
 @pytest.fixture(scope="module")
 async def database(embedded_postgres: postgres.EmbeddedPostgres) -> AsyncIterator[Database]:
@@ -45,7 +47,7 @@ async def a_page_that_dies_before_its_commit(
     database: Database, organisation_id: str, keyring: Keyring
 ) -> None:
     async with database.transaction(organisation_id) as session:
-        await KeyRotation(session, organisation_id, keyring).reencrypt(SEALED_COLUMNS[0], "", 4)
+        await KeyRotation(session, organisation_id, keyring).reencrypt(SECRETS, "", 4)
         raise ConnectionAbortedError
 
 
@@ -95,7 +97,7 @@ async def test_a_rotation_that_was_cut_off_is_finished_by_the_next_one(
     async with database.transaction(organisation_id) as session:
         await KeyRotation(session, organisation_id, keyring).make_key(operation_id)
     async with database.transaction(organisation_id) as session:
-        await KeyRotation(session, organisation_id, keyring).reencrypt(SEALED_COLUMNS[0], "", 4)
+        await KeyRotation(session, organisation_id, keyring).reencrypt(SECRETS, "", 4)
     with pytest.raises(ConnectionAbortedError):
         await a_page_that_dies_before_its_commit(database, organisation_id, keyring)
     assert len(await sealed_with(database, organisation_id)) == 2
@@ -188,7 +190,7 @@ async def test_a_value_that_does_not_open_is_named_and_keeps_its_key(
     (old,) = await sealed_with(database, organisation_id)
     new = await rotate(database, organisation_id, keyring)
     async with database.transaction(organisation_id) as session:
-        page = await KeyRotation(session, organisation_id, keyring).reencrypt(SEALED_COLUMNS[0], "", 10)
+        page = await KeyRotation(session, organisation_id, keyring).reencrypt(SECRETS, "", 10)
         retirement = await KeyRotation(session, organisation_id, keyring).retire()
     assert page.unreadable == [f"organisation_secrets.sealed of {bad}"]
     assert (retirement.retired, retirement.still_needed) == (0, [old])
@@ -204,7 +206,9 @@ def activities(database: Database, keyring: Keyring) -> EncryptionActivities:
 @pytest.mark.parametrize(
     ("column", "count", "following"),
     [
-        ("a.gone", 1, "provider_keys.sealed"),
+        ("a.gone", 0, "organisation_secrets.sealed"),
+        ("messages.sealed_recipient", 0, "organisation_secrets.sealed"),
+        ("n.gone", 1, "provider_keys.sealed"),
         ("organisation_secrets.sealed", 0, "provider_keys.sealed"),
         ("provider_keys.sealed", 0, "webhook_endpoints.sealed_previous_secret"),
         ("webhook_endpoints.sealed_url", 0, None),
@@ -236,7 +240,8 @@ async def test_a_page_that_ran_and_was_not_heard_of_runs_again(
     scope = {"organisation_id": organisation_id, "operation_id": new_id("op")}
     made = [await activities.make_data_key(KeyRotationJob(**scope)) for _ in range(2)]
     assert made[0] == made[1] == NewDataKey(data_key_id=made[0].data_key_id, remaining=3)
-    assert [(await activities.reencrypt_page(ReencryptJob(**scope))).count for _ in range(2)] == [3, 0]
+    job = ReencryptJob(**scope, position=SealedPosition(column=SECRETS.name))
+    assert [(await activities.reencrypt_page(job)).count for _ in range(2)] == [3, 0]
     retired = [(await activities.retire_data_keys(KeyRotationJob(**scope))).retired for _ in range(2)]
     assert retired == [1, 1]
 
