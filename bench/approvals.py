@@ -1,8 +1,10 @@
 """Approvals over HTTP: how soon a decision has its effect, and whether many at once come out right.
 
-*Effect*: from sending the decision until the workflow of the request has ended, by Temporal's own clock: that is what
-whoever asked for the approval goes on with. *Many at once*: ten people decide on each of a hundred requests; every
-outcome, the audit trail and the messages are then read from the record. *Duplicates*: one decision, a hundred times.
+*Effect*: a document workflow asks, and has a step after that: from sending the decision until that step has started, by
+Temporal's own clock; beside it, until the workflow of the request has ended, and until the decision is answered. Before
+each decision nobody does anything for two seconds, so that letters of before are sent.
+*Many at once*: ten people decide on each of a hundred requests; every outcome, the audit trail and the messages are
+then read from the record. *Duplicates*: one decision, a hundred times.
 """
 
 import asyncio
@@ -27,6 +29,10 @@ AT_ONCE = 100
 DUPLICATES = 100
 PASSWORD = "a fine password"  # noqa: S105  # of people who are made for a measurement
 _PATIENCE_S = 120
+# Longer than it takes until what was done before is sent, recorded and over.
+_IDLE_S = 2.0
+_NEXT = "analyse_step"
+_TEXT = "Ann paid 1,200 EUR to Acme GmbH on 3 March 2026."
 
 _AUDITED = text(
     "SELECT subject_id, action, count(*) FROM audit_events WHERE subject_id = ANY(:ids) GROUP BY 1, 2"
@@ -72,6 +78,34 @@ class Office:
         approval_id: str = answer.json()["subject"]["id"]
         await self.until(approval_id, lambda approval: approval["sequence"] > 0)
         return approval_id
+
+    async def asking(self, voter: Voter) -> str:
+        """A document workflow that asks somebody, and has a step after that; its id."""
+        policy = {"stages": [{"id": "s", "approvers": [{"user": voter.user_id}], "rule": "any"}]}
+        steps = [
+            {"id": "ask", "type": "approval", "with": {"policy": policy, "title": "A lease"}},
+            {"id": "next", "type": "analysis", "needs": ["ask"], "with": {"task": "entities", "text": _TEXT}},
+        ]
+        answer = await self.owner.post("/api/v1/ai/workflows", json={"name": "Asking", "steps": steps})
+        workflow_id: str = answer.raise_for_status().json()["id"]
+        return workflow_id
+
+    async def executed(self, workflow_id: str) -> dict[str, Any]:
+        """An execution of it, which has begun."""
+        answer = await self.owner.post(f"/api/v1/ai/workflows/{workflow_id}/execute", json={})
+        operation: dict[str, Any] = answer.raise_for_status().json()
+        return operation
+
+    async def open_request(self) -> dict[str, Any]:
+        """The only request that is open, once people are asked."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                answer = await self.owner.get("/api/v1/approvals", params={"status": "pending"})
+                found = answer.raise_for_status().json()["items"]
+                if found and found[0]["sequence"] > 0:
+                    approval: dict[str, Any] = found[0]
+                    return approval
+                await asyncio.sleep(0.02)
 
     async def until(self, approval_id: str, holds: Any) -> dict[str, Any]:
         """The request once something holds of it."""
@@ -127,32 +161,38 @@ async def run(options: Options) -> list[Figure]:
 
 
 async def _effects(people: Office, runs: int) -> list[Figure]:
-    answered, ended = [], []
+    answered, ended, started = [], [], []
     warm_up = 5
+    workflow_id = await people.asking(people.voters[0])
     for number in range(warm_up + runs):
-        approval_id = await people.ask(people.voters[:1], "any")
-        await asyncio.sleep(0.1)
-        started, sent = time.time(), time.perf_counter()
-        (await people.voters[0].decide(approval_id, f"effect-{number}")).raise_for_status()
+        execution = await people.executed(workflow_id)
+        approval = await people.open_request()
+        await asyncio.sleep(_IDLE_S)
+        decided, sent = time.time(), time.perf_counter()
+        (await people.voters[0].decide(approval["id"], f"effect-{number}")).raise_for_status()
         took = product.since(sent)
-        approval = await people.until(approval_id, lambda one: one["status"] == "closed")
-        operation = (await people.owner.get(f"/api/v1/operations/{approval['operation_id']}")).json()
-        handle = people.running.temporal.get_workflow_handle(operation["workflow_id"])
-        await handle.result()
-        timeline = await people.running.timeline(operation["workflow_id"])
+        temporal = people.running.temporal
+        await temporal.get_workflow_handle(execution["workflow_id"]).result()
+        request = await people.running.timeline(approval["operation_id"])
+        whole = await people.running.timeline(execution["workflow_id"])
+        (following,) = [one for one in whole.activities if one.name == _NEXT]
         if number >= warm_up:
             answered.append(took)
-            ended.append((timeline.closed - started) * 1000)
+            ended.append((request.closed - decided) * 1000)
+            started.append((following.started - decided) * 1000)
     return [
-        Figure(
-            GROUP, "decision over HTTP → its request has ended, p95", "ms", float(np.percentile(ended, 95)),
-            target=Target("value", "at most", 60), note=f"median {np.median(ended):.1f} ms, of {runs}",
-        ),
-        Figure(
-            GROUP, "decision over HTTP → answered, p95", "ms", float(np.percentile(answered, 95)),
-            note=f"median {np.median(answered):.1f} ms",
-        ),
-    ]  # fmt: skip
+        _spread("the next step starts", started, Target("value", "at most", 60)),
+        _spread("its request has ended", ended),
+        _spread("answered", answered),
+    ]
+
+
+def _spread(until: str, took_ms: Sequence[float], target: Target | None = None) -> Figure:
+    median = float(np.median(took_ms))
+    return Figure(
+        GROUP, f"decision over HTTP → {until}, p95", "ms", float(np.percentile(took_ms, 95)),
+        target=target, note=f"median {median:.1f} ms, of {len(took_ms)}",
+    )  # fmt: skip
 
 
 async def _at_once(people: Office, requests: int) -> list[Figure]:
