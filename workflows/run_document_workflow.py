@@ -85,7 +85,7 @@ _IN_A_ROW = 400
 _BREATH = timedelta(milliseconds=1)
 # What steps did is written together, so late: each write is a timer, a workflow task and a transaction, and whoever
 # asks meanwhile is answered by the workflow itself. What may stand for days is written sooner.
-_WRITTEN_AFTER = timedelta(seconds=10)
+_WRITTEN_AFTER = timedelta(seconds=30)
 _WRITTEN_SOON = timedelta(seconds=1)
 # More than any step is visited in an attempt.
 _VISITS_APART = 1_000_000

@@ -1,4 +1,4 @@
-"""What the steps of an execution did so far: kept for whoever asks, and written together, a second after a change."""
+"""What the steps of an execution did so far: kept for whoever asks, and written together."""
 
 from collections.abc import Mapping
 from datetime import datetime
