@@ -166,6 +166,7 @@ def values(**more: Any) -> dict[str, Any]:
         "percent": "95",
         "below": "human_review",
         "region": "AT",
+        "policy": "stages:\n- id: desk\n  approvers: [{role: member}]\n  rule: any\n",
         **more,
     }
 
