@@ -87,6 +87,7 @@ _BREATH = timedelta(milliseconds=1)
 # asks meanwhile is answered by the workflow itself. What may stand for days is written sooner.
 _WRITTEN_AFTER = timedelta(seconds=30)
 _WRITTEN_SOON = timedelta(seconds=1)
+_SAID_AFTER = timedelta(milliseconds=100)
 # More than any step is visited in an attempt.
 _VISITS_APART = 1_000_000
 # More than the steps of a loop's body are visited for one entry.
@@ -130,6 +131,7 @@ class RunDocumentWorkflow(Operation):
         self._writing = asyncio.Lock()
         self._broken: BaseException | None = None
         self._writer: asyncio.Task[None] | None = None
+        self._saying: asyncio.Task[None] | None = None
 
     @workflow.run
     async def run(self, job: RunDocumentWorkflowInput) -> RunDocumentWorkflowResult:
@@ -238,7 +240,7 @@ class RunDocumentWorkflow(Operation):
 
     def _may_go_on_afresh(self) -> bool:
         is_quiet = self._busy == 0 and not self._paused and not self._holds
-        return is_quiet and self._wants_to_go_on_afresh()
+        return is_quiet and self._is_said() and not self._recording.locked() and self._wants_to_go_on_afresh()
 
     async def _go_on_afresh(self, job: RunDocumentWorkflowInput) -> None:
         """As a new run, before the history grows long; a signal that has come meanwhile is not lost."""
@@ -679,9 +681,17 @@ class RunDocumentWorkflow(Operation):
 
     def _reconsider(self) -> None:
         """Say so when only people are waited for, or no longer."""
-        status = self.at_work()
-        if self._status in _WORKING and status is not self._status and not self._holds:
-            asyncio.create_task(self._change_status(status))  # noqa: RUF006  # the loop of a workflow keeps its tasks
+        if not self._is_said() and (self._saying is None or self._saying.done()):
+            self._saying = asyncio.create_task(self._say_later())
+
+    def _is_said(self) -> bool:
+        return self._status not in _WORKING or self._status is self.at_work() or self._holds > 0
+
+    async def _say_later(self) -> None:
+        """A workflow task ends with its local activities: written at once, this would hold up the steps it begins."""
+        await workflow.sleep(_SAID_AFTER)
+        while not self._is_said():
+            await self._change_status(self.at_work())
 
     def _write_soon(self, *, hurries: bool = False) -> None:
         """Have what changed written, together with what changes until then."""
