@@ -61,6 +61,7 @@ from perdure.domain.decision_tokens import DecisionTokens
 from perdure.domain.signatures import receipt_signer
 from perdure.environment_keys import environment_keys
 from perdure.errors import PerdureError, UnavailableError
+from perdure.free_memory import given_back
 from perdure.master_keys import load_master_keys
 from perdure.provider_calls import ProviderCalls
 from perdure.providers.described_sentiment import DescribedSentiment
@@ -376,6 +377,7 @@ async def serve(settings: Settings, names: Sequence[str]) -> None:
         tempfile.tempdir = str(stack.enter_context(scratch_directory()))
         dependencies = Dependencies(settings, stack)
         await stack.enter_async_context(dependencies.database.kept_small())
+        await stack.enter_async_context(given_back())
         await check_app_role(dependencies.database)
         await check_master_keys(dependencies.database, settings)
         client = await connect(settings, runtime=_metered(settings, dependencies.database))

@@ -91,6 +91,7 @@ from perdure.db.recall_service import RecallService
 from perdure.db.search_service import SearchService
 from perdure.db.session import Database
 from perdure.environment_keys import environment_keys
+from perdure.free_memory import given_back
 from perdure.ports.models import Embedders
 from perdure.ports.storage import ObjectStore
 from perdure.provider_calls import ProviderCalls
@@ -306,5 +307,6 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
         await anchorer.finish()
 
     await stack.enter_async_context(parts.database.kept_small())
+    await stack.enter_async_context(given_back())
     stack.push_async_callback(end)
     stack.push_async_callback(state.mcp.aclose)
