@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,6 +25,7 @@ from perdure.domain.audit_anchors import Anchor
 from perdure.domain.exports import archive_key
 from perdure.domain.payload_keys import payload_folder
 from perdure.domain.retention import DataKind, Rules
+from perdure.meanwhile import meanwhile
 from perdure.ports.storage import ObjectStore
 from perdure.schemas.retention import RetentionJob, RetentionPage
 
@@ -229,18 +230,12 @@ class RetentionActivities:
         )
 
 
-@asynccontextmanager
-async def beating() -> AsyncIterator[None]:
+def beating() -> AbstractAsyncContextManager[None]:
     """Heartbeats by itself: there is no operation whose steps would be recorded, which does it elsewhere."""
+    return meanwhile(_beat())
 
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(HEARTBEAT_EVERY_S)
 
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
+async def _beat() -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(HEARTBEAT_EVERY_S)

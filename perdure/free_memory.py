@@ -2,22 +2,16 @@
 
 import asyncio
 import ctypes
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
+
+from perdure.meanwhile import meanwhile
 
 EVERY_S = 20.0
 
 
-@asynccontextmanager
-async def given_back(every_s: float = EVERY_S) -> AsyncIterator[None]:
+def given_back(every_s: float = EVERY_S) -> AbstractAsyncContextManager[None]:
     """Do so now and then. A worker that has embedded a while holds 70 MB less; elsewhere than on glibc, nothing."""
-    task = asyncio.create_task(_forever(every_s))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return meanwhile(_forever(every_s))
 
 
 async def _forever(every_s: float) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from perdure import tracing
 from perdure.db.outcomes import Observer, noted
+from perdure.meanwhile import meanwhile
 
 _ENTER = text("SELECT set_config('app.organisation', :organisation_id, true)")
 _ID = re.compile(r"[A-Za-z0-9_]*")
@@ -229,15 +230,9 @@ class Database:
             async with self._each_by_itself.connect() as connection:
                 yield connection
 
-    @asynccontextmanager
-    async def kept_small(self) -> AsyncIterator[None]:
+    def kept_small(self) -> AbstractAsyncContextManager[None]:
         """Meanwhile, connections that nobody needed for a minute are closed: each holds 10 MB of the server's."""
-        closing = asyncio.create_task(self._close_idle_forever())
-        try:
-            yield
-        finally:
-            closing.cancel()
-            await asyncio.gather(closing, return_exceptions=True)
+        return meanwhile(self._close_idle_forever())
 
     async def _close_idle_forever(self) -> None:
         while True:
