@@ -73,18 +73,17 @@ class MessageRepository:
             )
             .order_by(MembershipRow.user_id)
         )
-        is_new = False
-        for user_id in (await self._session.scalars(statement)).all():
-            is_new |= await self.add_once(
-                MessageNew(
-                    effect=f"{effect}:{user_id}",
-                    channel=Channel.EMAIL,
-                    kind=LetterKind.ALERT.value,
-                    recipient=f"user:{user_id}",
-                    body={"subject": subject, "text": said},
-                )
+        letters = [
+            MessageNew(
+                effect=f"{effect}:{user_id}",
+                channel=Channel.EMAIL,
+                kind=LetterKind.ALERT.value,
+                recipient=f"user:{user_id}",
+                body={"subject": subject, "text": said},
             )
-        return is_new
+            for user_id in await self._session.scalars(statement)
+        ]
+        return bool(await self.say(letters))
 
     async def publish(self, effect: str, event: EventType, data: Mapping[str, Any]) -> list[str]:
         """Tell every active endpoint that wants to hear of an event; ids of the messages that are new by this."""
