@@ -31,6 +31,7 @@ from perdure.ports.models import EmbeddingModel, Vectors
 # Documents that a filter may leave before it is applied to candidates instead of giving them.
 FILTERED_DOCUMENTS = 2_000
 
+# A literal is read once for all rows.
 _SCORES = text(
     """
     SELECT c.id, c.document_id, c.ordinal, c.token_count, l.lexemes, l.mentions, l.placed,
@@ -41,7 +42,7 @@ _SCORES = text(
         SELECT array_agg(u.lexeme) AS lexemes, array_agg('A' = ANY(u.weights)) AS placed,
                array_agg(cardinality(array_positions(u.weights, 'D'))) AS mentions
         FROM unnest(c.tsv) AS u
-        WHERE c.tsv @@ CAST(:any_word AS tsquery) AND u.lexeme = ANY(CAST(:lexemes AS text[]))
+        WHERE c.tsv @@ (SELECT CAST(:any_word AS tsquery)) AND u.lexeme = ANY(CAST(:lexemes AS text[]))
     ) l ON true
     WHERE c.id = ANY(CAST(:chunks AS text[])) AND c.space_id = ANY(CAST(:spaces AS text[]))
     """
