@@ -11,6 +11,7 @@ from rich.text import Text
 from perdure.api_client import ApiClient, ApiProblemError
 from perdure.cli.documents import progress_bar
 from perdure.cli.output import console, outcome_table, passage
+from perdure.domain.roles import Scope
 from perdure.embedded.stack_files import write_private
 from perdure.ingestion import Outcome, collect, ingest_files
 
@@ -19,22 +20,8 @@ _EMAIL = "demo@perdure.example"
 _NAME = "Demo"
 _ORGANISATION = "Kestrel Harbour Instruments"
 _KEY_NAME = "demo"
-_SCOPES = (
-    "documents:read",
-    "documents:write",
-    "search:read",
-    "memories:read",
-    "memories:write",
-    "operations:read",
-    "operations:write",
-    "encryption:rotate",
-    "providers:read",
-    "providers:write",
-    "usage:read",
-    "classification:read",
-    "classification:write",
-    "classification:review",
-)
+# All that the demo's owner may do: whatever the documentation shows works with this key.
+_SCOPES = frozenset(scope.value for scope in Scope)
 _LINE = re.compile(r"^(?P<name>[A-Z_]+)=(?P<value>.*)$", re.MULTILINE)
 _UNAUTHENTICATED, _CONFLICT = 401, 409
 
@@ -86,26 +73,26 @@ class Demo:
         return bool(answer["items"]) and not any(outcome.status == "refused" for outcome in outcomes)
 
     async def ensure_key(self) -> None:
-        """Find the key working, or log in, or register; then write it down."""
+        """Find the key working, or log in, or register; then write it down. One with too few scopes is replaced."""
         # First, so that a run that is cut off here can log in with the password it chose.
         self._write()
         if self._key and await self._works(self._key):
             return
         token = await self._log_in()
         async with ApiClient(self.url, token) as api:
-            made = await api.call("POST", "/api-keys", json={"name": _KEY_NAME, "scopes": list(_SCOPES)})
+            made = await api.call("POST", "/api-keys", json={"name": _KEY_NAME, "scopes": sorted(_SCOPES)})
         self._key = str(made["key"])
         self._write()
 
     async def _works(self, key: str) -> bool:
         async with ApiClient(self.url, key) as api:
             try:
-                await api.call("GET", "/operations", params={"limit": 1})
+                caller = await api.call("GET", "/auth/me")
             except ApiProblemError as problem:
                 if problem.code == _UNAUTHENTICATED:
                     return False
                 raise
-        return True
+        return set(caller["scopes"]) >= _SCOPES
 
     async def _log_in(self) -> str:
         login = {"email": self.email, "password": self.password}

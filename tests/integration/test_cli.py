@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from perdure.api_client import ApiClient
 from perdure.cli import app
 from perdure.cli.demo import Demo
+from perdure.domain.roles import Scope
 from perdure.ingestion import collect, ingest_files
 from tests.api_stub import KEY, ApiStub, document, operation, serving
 
@@ -188,12 +189,13 @@ async def test_the_demo_makes_its_login_and_key_once(stub: ApiStub, tmp_path: Pa
     stub.queued["POST", "/auth/register"] = [(201, {"access_token": KEY})]
     stub.always["POST", "/auth/register"] = (409, {"title": "Conflict"})
     stub.always["POST", "/api-keys"] = (201, {"key": KEY})
-    stub.always["GET", "/operations"] = (200, {"items": []})
+    stub.always["GET", "/auth/me"] = (200, {"scopes": [scope.value for scope in Scope]})
     first = Demo(tmp_path, stub.url)
     await first.ensure_key()
     second = Demo(tmp_path, stub.url)
     await second.ensure_key()
-    assert len(stub.asked("POST", "/api-keys")) == 1
+    (asked,) = stub.asked("POST", "/api-keys")
+    assert set(json.loads(asked)["scopes"]) == {scope.value for scope in Scope}
     assert second.password == first.password
     assert (tmp_path / "demo.env").stat().st_mode & 0o777 == 0o600
     assert f"PERDURE_API_KEY={KEY}" in (tmp_path / "demo.env").read_text()
@@ -201,12 +203,23 @@ async def test_the_demo_makes_its_login_and_key_once(stub: ApiStub, tmp_path: Pa
 
 async def test_a_demo_key_that_was_revoked_is_replaced_by_logging_in(stub: ApiStub, tmp_path: Path) -> None:
     (tmp_path / "demo.env").write_text("PERDURE_API_KEY=pdr_revoked\nPERDURE_DEMO_PASSWORD=chosen-before\n")
+    stub.always["GET", "/auth/me"] = (401, {"title": "Unauthenticated"})
     stub.always["POST", "/auth/register"] = (409, {"title": "Conflict"})
     stub.always["POST", "/auth/login"] = (200, {"access_token": KEY})
     stub.always["POST", "/api-keys"] = (201, {"key": KEY})
     await Demo(tmp_path, stub.url).ensure_key()
     (login,) = stub.asked("POST", "/auth/login")
     assert json.loads(login)["password"] == "chosen-before"
+    assert f"PERDURE_API_KEY={KEY}" in (tmp_path / "demo.env").read_text()
+
+
+async def test_a_demo_key_that_cannot_do_all_of_it_is_replaced(stub: ApiStub, tmp_path: Path) -> None:
+    (tmp_path / "demo.env").write_text("PERDURE_API_KEY=pdr_older\nPERDURE_DEMO_PASSWORD=chosen-before\n")
+    stub.always["GET", "/auth/me"] = (200, {"scopes": ["documents:read", "operations:read"]})
+    stub.always["POST", "/auth/register"] = (409, {"title": "Conflict"})
+    stub.always["POST", "/auth/login"] = (200, {"access_token": KEY})
+    stub.always["POST", "/api-keys"] = (201, {"key": KEY})
+    await Demo(tmp_path, stub.url).ensure_key()
     assert f"PERDURE_API_KEY={KEY}" in (tmp_path / "demo.env").read_text()
 
 
