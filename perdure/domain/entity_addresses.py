@@ -119,9 +119,11 @@ _FORMS = (
         rf"(?:(?:D|A|CH)-)?[0-9]{{4,5}}(?: [A-Z]{{2}})? {_NAMES}|{_NAMES},? (?:{_STATES}) [0-9]{{5}}",
     ),
 )
+# "1060 Wien. Tel": no town is cut short after so many letters.
+_NEXT_SENTENCE = re.compile(r"(?<=\w{4})\. ")
 _PATTERNS = tuple(
     re.compile(
-        rf"(?<![\w.-]){form.street}(?:(?:{_BREAK}| (?=[0-9]{{4,5}} [A-Z]))(?P<town>{form.town}))?(?!\w)"
+        rf"(?<![\w.-]){form.street}(?:(?:{_BREAK}| (?=[0-9]{{4,5}} [A-Z]))(?P<town>{form.town}))?(?!\w|/[0-9])"
     )
     for form in _FORMS
 )
@@ -133,6 +135,8 @@ def addresses(text: str) -> Iterator[EntityFound]:
         for match in pattern.finditer(text):
             # The full stop of the sentence belongs to no name, unless it is cut short: "Hauptstr."
             said = match.group().removesuffix(".") if match["town"] else match.group()
+            if match["town"] and (over := _NEXT_SENTENCE.search(said, match.start("town") - match.start())):
+                said = said[: over.start()]
             value = re.sub(r"\s*(?:\n|[|\u00b7])\s*", ", ", said)
             value = re.sub(r"\s+", " ", value.replace(",,", ","))
             end = match.start() + len(said)

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from perdure.domain.entities import EntityType
 from perdure.domain.entity_finds import EntityFound
+from perdure.domain.entity_units import MULTIPLES, SYMBOLS, UNITS
 
 _GROUPED = (
     r"[0-9]{1,3}(?P<%s>[.,'\u2019\u00a0\u202f\u2009])[0-9]{3}(?:(?P=%s)[0-9]{3}){0,6}"
@@ -24,7 +25,18 @@ _CODES = (
     "|CLP|COP|ILS|AED|SAR|KRW|THB|IDR|MYR|PHP|VND|TWD|EGP|NGN|KES|PKR|BDT"
 )
 # Signs that several currencies share, by region; else what they mean most often.
-_DOLLARS = {"CA": "CAD", "AU": "AUD", "NZ": "NZD", "SG": "SGD", "HK": "HKD", "MX": "MXN", "TW": "TWD"}
+_DOLLARS = {
+    "AR": "ARS",
+    "CL": "CLP",
+    "CO": "COP",
+    "CA": "CAD",
+    "AU": "AUD",
+    "NZ": "NZD",
+    "SG": "SGD",
+    "HK": "HKD",
+    "MX": "MXN",
+    "TW": "TWD",
+}
 _CROWNS = {
     "SE": "SEK",
     "NO": "NOK",
@@ -76,58 +88,12 @@ _SCALES = (
 _WIDE = {"\uff04": "$", "\uffe5": "\u00a5"}
 # Written without decimals.
 _WHOLE = frozenset(("JPY", "KRW", "VND", "CLP", "ISK"))
-_UNITS = (
-    ("kg", r"kgs?|kilos?|kilograms?|kilogram+en?|kilogrammes?|kilogramos?|chilogramm[oi]|quilos?"),
-    ("g", r"grams?|gramm|grammes?|gramos|grammi"),
-    ("mg", r"mg|milligrams?"),
-    ("t", r"tons?|tonnes?|tonnen|toneladas|tonnellate"),
-    ("lb", r"lbs?\.?|pounds?"),
-    ("oz", r"oz\.?|ounces?"),
-    ("km", r"km|kilomet(?:er|re)s?|kilom\u00e8tres?|kil\u00f3metros?|chilometri"),
-    ("m", r"met(?:er|re)s?|m\u00e8tres?|metros|metri"),
-    ("cm", r"cm|centimet(?:er|re)s?|zentimeter"),
-    ("mm", r"mm|millimet(?:er|re)s?"),
-    ("mi", r"miles?"),
-    ("ft", r"ft\.?|feet|foot"),
-    ("in", r"inch(?:es)?"),
-    ("l", r"lit(?:er|re)s?|litros?|litri"),
-    ("ml", r"ml|millilit(?:er|re)s?"),
-    ("gal", r"gallons?"),
-    (
-        "m2",
-        r"m\u00b2|m2|sqm|qm|square met(?:er|re)s?|quadratmeter|m\u00e8tres carr\u00e9s|metros cuadrados"
-        r"|metri quadrati",
-    ),
-    ("km2", r"km\u00b2|km2|square kilomet(?:er|re)s"),
-    ("ft2", r"sq\.? ?ft\.?|square feet"),
-    ("ha", r"ha|hectares?|hektar"),
-    ("m3", r"m\u00b3|m3|cubic met(?:er|re)s?|kubikmeter"),
-    ("kWh", r"kwh"), ("MWh", r"mwh"), ("kW", r"kw"), ("W", r"watts?"), ("V", r"volts?"),
-    ("Hz", r"hz"), ("kHz", r"khz"), ("MHz", r"mhz"), ("GHz", r"ghz"),
-    ("KB", r"kb|kilobytes?"), ("MB", r"mb|megabytes?"), ("GB", r"gb|gigabytes?"), ("TB", r"tb|terabytes?"),
-    ("degC", r"\u00b0\s?c|degrees celsius|grad celsius"), ("degF", r"\u00b0\s?f|degrees fahrenheit"),
-    ("km/h", r"km/h|kph"), ("mph", r"mph"),
-    ("s", r"seconds?|secs?|sekunden?|secondes?|segundos|secondi"),
-    ("min", r"min\.?|minutes?|mins|minuten|minutos|minuti"),
-    ("h", r"hours?|hrs?\.?|stunden?|std\.?|heures?|horas?|ore|uur|timmar|timer"),
-    ("d", r"days?|tagen?|jours?|d\u00edas?|giorni|dagen|dias|dagar|dage|dni"),
-    ("wk", r"weeks?|wochen?|semaines?|semanas?|settimane|weken|veckor"),
-    ("mo", r"months?|monaten?|mois|meses|mesi|maanden"),
-    ("yr", r"years?|jahren?|jahre|ans|ann\u00e9es|a\u00f1os|anni|anos|jaar"),
-    (
-        "pcs",
-        r"pcs\.?|pieces?|units?|items?|st\u00fcck|stk\.?|pi\u00e8ces?|unidades|unit\u00e9s?|pezzi|unit\u00e0|stuks?",
-    ),
-    ("dozen", r"dozens?|dutzend|douzaines?|docenas?|dozzin[ae]|dozijn|dussin"),
-    ("boxes", r"boxes|cartons?|kartons?|cajas|scatole"),
-    ("pallets", r"pallets?|paletten?|palettes?"),
-)  # fmt: skip
-# As one letter, or where its case tells it from another unit, a unit is read as it is written.
-_SYMBOLS = (
-    ("g", "g"), ("t", "t"), ("m", "m"), ("l", "[lL]"), ("h", "h"), ("W", "W"), ("V", "V"), ("MW", "MW"),
-)  # fmt: skip
-# Units that are a number of others.
-_MULTIPLES = {"dozen": (12, "pcs")}
+# After these, and as the end of opening hours, 17h is a time of day.
+_OCLOCK_AFTER = re.compile(
+    r"\b(?:\u00e0s?|vers|d\u00e8s|das|at\u00e9|las|jusqu['\u2019]\u00e0|um|at|ab)\s\Z", re.IGNORECASE
+)
+_UNTIL = re.compile(r"\s(?:\u00e0|a|\u00e0s|bis|at\u00e9|\u2013|-)\s(?:las\s)?[0-9]{1,2}\s?h", re.IGNORECASE)
+_OPEN_FROM = re.compile(r"(?<![\w.,])[0-9]{1,2}\s?h?\s?[-\u2013]\s?\Z", re.IGNORECASE)
 _PERCENT = (
     r"%|\uff05|\u066a|percent|per\scent|pct\.?|prozent|pour\scent|por\sciento|per\scento|procent|prosent|por\scento"
     r"|prosenttia"
@@ -152,8 +118,36 @@ _DASHES = r"(?:[.,](?:-{1,2}|[\u2013\u2014])(?![0-9]))?"
 _BEGINS = r"(?<![\w.,/:#])(?<![^\W0-9][-\u2212])(?<![.,][-\u2212])"
 
 
+_SCALE = "(?i:" + "|".join(f"(?:{words})" for words, _ in reversed(_SCALES)) + ")"
+# "and" joins the ends of a range only after "between", and "from 5 to 10" may tell of a change.
+_TO = r"[-\u2212]|\s?[\u2013\u2014]\s?|\s(?:to|bis|\u00e0|al?|at\u00e9|tot|till)\s"
+_BETWEEN = r"(?:between|zwischen|entre|tra|tussen|mellan)\s"
+_LONGEST_START = 40
+
+
+def _starts(blanks: bool) -> re.Pattern[str]:
+    """What stands before the last number of a range."""
+    return re.compile(
+        rf"(?<!\bfrom\s)(?<![\w.,/:#\u20ac\u00a3$-])(?:(?P<between>{_BETWEEN})?){_number(blanks, '')}"
+        rf"(?:{_TO}|(?(between)\s(?:and|und|et|y|e|en|och)\s|(?!)))\Z",
+        re.IGNORECASE,
+    )
+
+
+def _ends(blanks: bool) -> re.Pattern[str]:
+    """What stands after the first number of a range of money whose sign is ahead."""
+    return re.compile(
+        rf"(?:[-\u2212]|\s?\u2013\s?){_number(blanks, '')}(?:{_BLANK}?(?P<scale>{_SCALE})(?!\w))?"
+        r"(?![\w%])(?![.,/:-][0-9])"
+    )
+
+
+_STARTS = {blanks: _starts(blanks) for blanks in (False, True)}
+_ENDS = {blanks: _ends(blanks) for blanks in (False, True)}
+
+
 def _compiled(blanks: bool) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    scale = "(?i:" + "|".join(f"(?:{words})" for words, _ in reversed(_SCALES)) + ")"
+    scale = _SCALE
     by_length = sorted(_SIGNS, key=len, reverse=True)
     lettered = "|".join(re.escape(sign) for sign in by_length if sign[0].isalpha() and "$" not in sign)
     signs = "|".join(re.escape(sign) for sign in by_length if not sign[0].isalpha() or "$" in sign)
@@ -171,8 +165,8 @@ def _compiled(blanks: bool) -> tuple[re.Pattern[str], re.Pattern[str], re.Patter
     percent = re.compile(
         rf"{_minus('1')}{_BEGINS}{_number(blanks, '1')}{_BLANK}?(?:{_PERCENT})(?![\w%])", re.IGNORECASE
     )
-    folded = "|".join(words for _, words in _UNITS)
-    exact = "|".join(words for _, words in _SYMBOLS)
+    folded = "|".join(words for _, words in UNITS)
+    exact = "|".join(words for _, words in SYMBOLS)
     quantity = re.compile(
         rf"{_minus('1')}{_BEGINS}(?<![$\u20ac\u00a3]){_number(blanks, '1')}(?:{_BLANK}|-)?"
         rf"(?:(?P<exact>{exact})|(?P<folded>(?i:{folded})))(?![\w\u00b2\u00b3/])"
@@ -183,8 +177,8 @@ def _compiled(blanks: bool) -> tuple[re.Pattern[str], re.Pattern[str], re.Patter
 _BY_LANGUAGE = {blanks: _compiled(blanks) for blanks in (False, True)}
 _SCALE_WORDS = [(re.compile(words, re.IGNORECASE), power) for words, power in _SCALES]
 _CURRENCY_NAMES = [(re.compile(words, re.IGNORECASE), currency) for words, currency in _NAMES]
-_UNIT_WORDS = [(re.compile(words, re.IGNORECASE), unit) for unit, words in _UNITS]
-_EXACT_WORDS = [(re.compile(words), unit) for unit, words in _SYMBOLS]
+_UNIT_WORDS = [(re.compile(words, re.IGNORECASE), unit) for unit, words in UNITS]
+_EXACT_WORDS = [(re.compile(words), unit) for unit, words in SYMBOLS]
 
 
 def amounts(text: str, language: str | None, region: str | None) -> Iterator[EntityFound]:
@@ -196,16 +190,42 @@ def amounts(text: str, language: str | None, region: str | None) -> Iterator[Ent
             yield found
     for match in percent.finditer(text):
         value = _signed(match["minus1"], decimal_value(match["number1"], comma=comma))
-        yield EntityFound(EntityType.PERCENTAGE, match.group(), _plain(value), *match.span(), 0.97)
+        start, least = _range_start(match, value, comma)
+        yield EntityFound(
+            EntityType.PERCENTAGE, text[start : match.end()], least + _plain(value), start, match.end(), 0.97
+        )
     for match in quantity.finditer(text):
         said, table = (match["exact"], _EXACT_WORDS) if match["exact"] else (match["folded"], _UNIT_WORDS)
         unit = next(unit for words, unit in table if words.fullmatch(said))
-        times, unit = _MULTIPLES.get(unit, (1, unit))
-        value = times * _signed(match["minus1"], decimal_value(match["number1"], comma=comma))
+        times, unit = MULTIPLES.get(unit, (1, unit))
+        value = _signed(match["minus1"], decimal_value(match["number1"], comma=comma))
+        if unit == "h" and _is_oclock(text, match, value):
+            continue
+        start, least = _range_start(match, value, comma, times)
         confidence = 0.75 if len(said) == 1 else 0.9
         yield EntityFound(
-            EntityType.QUANTITY, match.group(), f"{_plain(value)} {unit}", *match.span(), confidence
-        )
+            EntityType.QUANTITY, text[start : match.end()], f"{least}{_plain(times * value)} {unit}", start,
+            match.end(), confidence,
+        )  # fmt: skip
+
+
+def _is_oclock(text: str, match: re.Match[str], value: Decimal) -> bool:
+    at, before = match.start(), max(0, match.start() - 12)
+    return value <= 24 and bool(
+        _OCLOCK_AFTER.search(text, before, at)
+        or _UNTIL.match(text, match.end())
+        or (value >= 12 and _OPEN_FROM.search(text, before, at))
+    )
+
+
+def _range_start(match: re.Match[str], value: Decimal, comma: bool, times: int = 1) -> tuple[int, str]:
+    """Where the range begins that ends with a number, and its least value with a slash; else what it is alone."""
+    start = match.start()
+    if before := _STARTS[comma].search(match.string, max(0, start - _LONGEST_START), start):
+        least = decimal_value(before["number"], comma=comma)
+        if least < value:
+            return before.start("number"), f"{_plain(times * least)}/"
+    return start, ""
 
 
 def decimal_value(number: str, *, comma: bool, money: bool = False) -> Decimal:
@@ -233,26 +253,40 @@ def _money(match: re.Match[str], comma: bool, language: str | None, region: str 
     sign = match["before"] if ahead else match["after"]
     number, scale = (match["number1"], match["scale1"]) if ahead else (match["number2"], match["scale2"])
     currency, sure = _currency(sign, match["code"], language, region)
-    if currency is None:
+    feet = sign in {"ft", "FT"} and "hu" not in {language, (region or "").lower()}
+    if currency is None or feet:
         return None
+    minus = match["minus1"] or match["minus2"] or match["minus3"]
+    start, end, numbers = match.start(), match.end(), [number]
+    if ahead and not (scale or match["code"]) and (after := _ENDS[comma].match(match.string, end)):
+        numbers, scale, end = [number, after["number"]], after["scale"], after.end()
+    elif not ahead and (before := _STARTS[comma].search(match.string, max(0, start - _LONGEST_START), start)):
+        numbers, start = [before["number"], number], before.start("number")
+    values = [_scaled(each, scale, comma) for each in numbers]
+    if len(values) == 2 and (minus or values[0] >= values[1]):
+        start, end = match.span()
+        scale = None if ahead else scale
+        values = [_scaled(number, scale, comma)]
+    said = "/".join(_in_currency(_signed(minus, value), currency) for value in values)
+    confidence = 0.97 if sure else 0.85
+    return EntityFound(
+        EntityType.MONEY, match.string[start:end], f"{said} {currency}", start, end, confidence
+    )
+
+
+def _scaled(number: str, scale: str | None, comma: bool) -> Decimal:
     value = decimal_value(number, comma=comma, money=scale is None)
     if scale:
         power = next(power for words, power in _SCALE_WORDS if words.fullmatch(scale))
         value = value * Decimal(10) ** power
-    value = _signed(match["minus1"] or match["minus2"] or match["minus3"], value)
+    return value
+
+
+def _in_currency(value: Decimal, currency: str) -> str:
     if currency not in _WHOLE and -value.as_tuple().exponent < 2:  # type: ignore[operator]  # finite: of digits only
         value = value.quantize(Decimal("0.01")) if abs(value) < Decimal(10) ** 24 else value
     plain = f"{value:f}"
-    if currency in _WHOLE and "." in plain:
-        plain = plain.rstrip("0").rstrip(".")
-    return EntityFound(
-        EntityType.MONEY,
-        match.group(),
-        f"{plain} {currency}",
-        match.start(),
-        match.end(),
-        0.97 if sure else 0.85,
-    )
+    return plain.rstrip("0").rstrip(".") if currency in _WHOLE and "." in plain else plain
 
 
 def _currency(

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from perdure.domain.date_patterns import COUNTS, DatePatterns, DateWords
 from perdure.domain.entities import EntityType
 from perdure.domain.entity_finds import EntityFound
+from perdure.domain.entity_periods import periods
 
 # Where the month stands before the day in numbers.
 _MONTH_FIRST = frozenset(("US", "PH", "PR", "GU", "AS", "VI", "FM", "MH", "PW"))
@@ -19,7 +20,7 @@ _EVERY_BEFORE = re.compile(rf"\b(?:{_EVERY})\s\Z", re.IGNORECASE)
 # Before a weekday: what happened is past, else it is ahead.
 _HAPPENED = re.compile(
     r"\b(?:was|were|had|did|met|sent|came|went|said|told|paid|bought|got|made|held|took|received|arrived|[a-z]{2,}ed"
-    r"|war|waren|wurden?|hatten?|habe|haben|hat|a\sété|ont|avons|était|fue|fueron|ha|è\sstato)\b"
+    r"|kam|kamen|ging|gingen|traf|trafen|bekam|bekamen|erhielt|erhielten|sprach|sprachen|war|waren|wurden?|hatten?|habe|haben|hat|a\sété|ont|avons|était|fue|fueron|ha|è\sstato)\b"
 )
 _NO_DAY_BEFORE = re.compile(
     r"\b(?:guten|am|jeden|den|der|heute|gestern|por\sla|la|esta|de\sla|una|cada|goede)\s\Z", re.IGNORECASE
@@ -61,11 +62,27 @@ _YEAR_BY_CUE = re.compile(
 _CLOCK = re.compile(
     r"(?:,?\s(?:at|um|à|a\slas?|alle(?:\sore)?|ore|om|kl\.?|às|klo|o|в)?\s?|,\s?)"
     r"(?:(?P<hour>[01]?[0-9]|2[0-3])(?::|\s?h\s?)(?P<minute>[0-5][0-9])(?::[0-5][0-9])?(?:\s?(?P<half>[ap])(?:m\b|\.m\.))?(?:\s(?:Uhr|uur)\b)?"
-    r"|(?P<hour2>1[0-2]|0?[1-9])\s?(?P<half2>[ap])(?:m\b|\.m\.)"
+    r"|(?P<hour2>1[0-2]|0?[1-9])\s?(?P<half2>[ap])(?:m\b|\.m\.)|(?P<hour4>[01]?[0-9]|2[0-3])\s?h(?!\w)"
     r"|(?P<hour3>[01]?[0-9]|2[0-3])(?:\.(?P<minute3>[0-5][0-9]))?\s(?:Uhr|uur)\b)(?![\w:])",
     re.IGNORECASE,
 )
 _SURE, _LIKELY, _UNSURE = 0.97, 0.85, 0.6
+# More days of the same month: "May 3, 5 and 7", and "3 and" before "7 May".
+_ONE_DAY = r"(?:3[01]|[12][0-9]|0?[1-9])(?:st|nd|rd|th|er|[\u00ba\u00aa\u00b0.](?=[\s,]))?"
+_AND = r"(?:and|&|und|et|y|e|en|och|og)"
+_BETWEEN_DAYS = r"(?:between|zwischen|entre|tra|tussen|mellan)\s(?:(?:the|dem|le|el|il|o|de)\s)?"
+_DAYS_AFTER = re.compile(
+    rf"(?P<days>(?:,\s{_ONE_DAY}){{0,6}}),?\s(?:{_AND}|(?P<to>to|through))\s(?:the\s)?(?P<last>{_ONE_DAY})(?:,?\s(?P<year>(?:19|20)[0-9]{{2}}))?"
+    r"(?=[.;:!?)\n]|,\s[a-z]|\s*\Z|\s(?:at|in|for|from|with|we|are|is|were|each|respectively)\b)(?![.,:][0-9])",
+    re.IGNORECASE,
+)
+_DAYS_BEFORE = re.compile(
+    rf"(?<![\w.,:/+-])(?P<between>{_BETWEEN_DAYS})?(?P<days>{_ONE_DAY}(?:,\s{_ONE_DAY}){{0,6}}),?\s{_AND}\s(?:(?:the|den|dem|le|el|il|o)\s)?\Z",
+    re.IGNORECASE,
+)
+_BETWEEN_BEFORE = re.compile(rf"{_BETWEEN_DAYS}\Z", re.IGNORECASE)
+_LONGEST_DAYS = 48
+_DIGITS = re.compile("[0-9]+")
 _BETWEEN = re.compile(r"[ \u00a0]{1,2}")
 
 
@@ -86,6 +103,7 @@ def dates(
     yield from _numeric(text, month_first=month_first, german=german, reference=reference)
     for patterns in languages:
         yield from _written(text, patterns, reference)
+        yield from periods(text, patterns, reference)
         if reference is not None and patterns is languages[0]:
             yield from _relative(text, patterns, reference)
     for patterns in perhaps:
@@ -122,7 +140,7 @@ def _day_of_numbers(text: str, match: re.Match[str], *, month_first: bool) -> It
         return
     one, two, mark = int(match["one"]), int(match["two"]), match["mark"]
     short = len(match["year"]) == 2
-    if short and (mark == "-" or len(match["one"]) + len(match["two"]) < 4 - (mark == "/")):
+    if short and (mark == "-" or len(match["one"]) + len(match["two"]) < 4 - 2 * (mark == "/")):
         return  # 1.2.24 is a version sooner than a date
     year = 2000 + int(match["year"]) if short else int(match["year"])
     if mark != "." and (two > 12 or (month_first and one <= 12)):
@@ -141,16 +159,60 @@ def _written(text: str, patterns: DatePatterns, reference: date | None) -> Itera
             word = parts["month"]
             if parts["year"] is None and word.lower() in _WORDS_TOO and not word[0].isupper():
                 continue
+            month = months.get(word.lower())  # none for a letter that only looks alike, as a long s
+            if month is None:
+                continue
+            if more := _of_several(text, match, parts, month, reference):
+                yield from more
+                continue
             span = (match.start(), match.end("year") if parts["year"] else _end(match))
             first, last = int(parts["day"]), int(parts.get("last") or parts["day"])
             if parts.get("first"):
                 first = int(parts["first"])
-            month = months.get(word.lower())
-            if month is not None and first <= last:
+            if first <= last:
                 yield from _in_year(text, span, _year(parts["year"]), month, first, reference, last)
     for match in patterns.month_year.finditer(text) if patterns.month_year else ():
         if month := months.get(match["month"].lower()):
             yield _found(text, *match.span(), f"{match['year']}-{month:02}", _SURE)
+
+
+def _of_several(
+    text: str, match: re.Match[str], parts: dict[str, str | None], month: int, reference: date | None
+) -> list[EntityFound]:
+    """Each of several days of a month, or the days from the first to the last; none where only one is named."""
+    day, year = match.span("day"), _year(parts["year"])
+    if parts.get("first") or parts.get("last"):
+        return []
+    if match.start("month") < match.start("day"):
+        after = None if year else _DAYS_AFTER.match(text, match.end("day"))
+        if after is None:
+            return []
+        year = int(after["year"]) if after["year"] else None
+        spans = [day, *(one.span() for one in _DIGITS.finditer(text, after.start("days"), after.end("last")))]
+        whole = (match.start(), after.end())
+        joined = after["to"] or _BETWEEN_BEFORE.search(text, max(0, whole[0] - 16), whole[0])
+    else:
+        before = _DAYS_BEFORE.search(text, max(0, match.start() - _LONGEST_DAYS), match.start())
+        if before is None:
+            return []
+        spans = [*(one.span() for one in _DIGITS.finditer(text, *before.span("days"))), day]
+        whole = (before.start("days"), match.end("year") if parts["year"] else _end(match))
+        joined = before["between"]
+    days = [int(text[start:end]) for start, end in spans]
+    if days != sorted(set(days)):
+        return []
+    if joined:
+        return (
+            list(_in_year(text, whole, year, month, days[0], reference, days[-1])) if len(days) == 2 else []
+        )
+    # The one beside the month has its name, too.
+    beside = 0 if spans[0] == day else -1
+    spans[beside] = (match.start(), match.end("day")) if beside == 0 else (match.start(), whole[1])
+    return [
+        found
+        for span, one in zip(spans, days, strict=True)
+        for found in _in_year(text, span, year, month, one, reference)
+    ]
 
 
 def _end(match: re.Match[str]) -> int:
@@ -264,7 +326,7 @@ def _found(
         and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)
         and (after := _CLOCK.match(text, end))
     ):
-        hour = int(after["hour"] or after["hour2"] or after["hour3"])
+        hour = int(after["hour"] or after["hour2"] or after["hour3"] or after["hour4"])
         half = (after["half"] or after["half2"] or "").lower()
         if half and hour <= 12:
             hour = hour % 12 + (12 if half == "p" else 0)

@@ -13,8 +13,9 @@ class EntityFound:
     `value` by type: an e-mail address with its host in lower case; a URL with a scheme; a phone number in E.164
     (`+4312345678`, with `;ext=` for an extension); an IBAN without blanks; money as `1234.56 EUR` and without a
     known currency never; a date as ISO 8601 (`2026-05-03`, `2026-05-03T14:30`, `2026-05`, `2026-W19`, or from/to
-    with a slash, both included); a percentage as a decimal number without its sign; a quantity as `1.5 kg`; a
-    number of an invoice or an order in capitals; everything else with single blanks.
+    with a slash, both included); a percentage as a decimal number without its sign; a quantity as `1.5 kg`; ranges
+    of these three with a slash, too (`100.00/200.00 EUR`, `5/10`); a number of an invoice or an order in capitals;
+    everything else with single blanks.
     """
 
     type: EntityType

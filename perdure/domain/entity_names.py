@@ -47,8 +47,9 @@ _NO_PERSONS = frozenset(_NOBODY.split())
 _LEGAL = re.compile(
     r"(?<![\w.])(?:GmbH(?: & Co\.? KGa?A?)?|gGmbH|AG(?: & Co\.? KG)?|KG|OHG|e\.\s?V\.|mbH|SE|Ltd\.?"
     r"|Limited|LLC|L\.L\.C\.|LLP|PLC|plc|Inc\.?"
-    r"|Incorporated|Corp\.?|Corporation|Pty\.? Ltd\.?|S\.?A\.?S\.?|SARL|S\.\u00e0\.?r\.l\.|S\.?A\.?"
-    r"|S\.p\.A\.|SpA|S\.r\.l\.|Srl|S\.L\.U?\.?|SL|Ltda\.?|Lda\.?|B\.V\.|BV|N\.V\.|NV"
+    r"|Incorporated|Corp\.?|Corporation|Pty\.? Ltd\.?|S\.?A\.? de C\.?V\.?|S\.?A\.?S\.?|SARL"
+    r"|S\.\u00e0\.?r\.l\.|S\.?A\.?|SPRL|SRL|EURL|SNC|EIRELI|S\.p\.A\.|SpA|S\.r\.l\.|Srl|S\.L\.U?\.?|SL|Ltda\.?|Lda\.?|B\.V\.|BV"
+    r"|N\.V\.|NV"
     r"|AB|ASA?|A/S|ApS|Oyj?|Sp\. z o\.\s?o\.|s\.r\.o\.|a\.s\.|Kft\.?|Zrt\.?|d\.o\.o\."
     r"|\u041e\u041e\u041e|Holding|Group)(?![\w])"
 )
@@ -63,7 +64,21 @@ _ARTICLES = re.compile(
     r"|Our|Dear|Invoice|Rechnung"
     r"|(?:CEO|CTO|CFO|COO|President|Director|Chair\w*|Head|Board) (?:of|for|at|von|der|de))[ \u00a0])+"
 )
-_AFTER_COMMA = ("Inc", "LLC", "L.L.C", "Ltd", "Corp", "LLP")
+_AFTER_COMMA = (
+    "Inc",
+    "LLC",
+    "L.L.C",
+    "Ltd",
+    "Corp",
+    "LLP",
+    "S.A",
+    "SA de",
+    "S.L",
+    "S.p.A",
+    "S.r.l",
+    "Lda",
+    "Ltda",
+)
 _LINE = re.compile(r"[^\s][^\n]*(?<=\S)")
 _SAID = re.compile(r"\S+")
 _LONGEST_HOUSE = 90

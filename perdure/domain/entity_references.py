@@ -13,6 +13,7 @@ _INVOICE = (
     r"(?:-\u0444\u0430\u043a\u0442\u0443\u0440\u0430)?|fatura|sz\u00e1mla"
     r"|\u03c4\u03b9\u03bc\u03bf\u03bb\u03cc\u03b3\u03b9\u03bf"
     r"|credit\snote|gutschrifts?|avoir|nota\sde\scr\u00e9dito"
+    r"|nota\sfiscal(?:\s(?:eletr\u00f4nica|de\sservi\u00e7os?))?|nfs?-?e|nfc-e|nfs?"
 )
 _ORDER = (
     r"purchase\sorder|sales\sorder|work\sorder|order|po|p\.o\.|bestell(?:ung|ungs)?|auftrags?|commande"

@@ -27,7 +27,7 @@ MONEY = [
     ("en", None, "only [[C$20]]", "20.00 CAD"),
     ("en", "US", "[[USD 1,000,000.00]]", "1000000.00 USD"),
     ("en", None, "[[EUR 1.234]] is more than a thousand", "1234.00 EUR"),
-    ("en", None, "between 10-[[15 €]]", "15.00 EUR"),
+    ("en", None, "between [[10-15 €]]", "10.00/15.00 EUR"),
     ("en", None, "[[€0.99]] each", "0.99 EUR"),
     ("en", None, "[[$0.125]] a share", "0.125 USD"),
     ("de", "DE", "Das macht [[1.234,56 EUR]].", "1234.56 EUR"),
