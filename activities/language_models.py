@@ -18,6 +18,7 @@ from perdure.domain.failure_policy import Failure, Ledger, Patience
 from perdure.domain.provider_words import told
 from perdure.domain.routing import Candidate, Capability, ProviderName
 from perdure.errors import (
+    BudgetReachedError,
     FieldError,
     InvalidInputError,
     PerdureError,
@@ -35,7 +36,7 @@ from perdure.schemas.providers import KeyTestRead
 PATIENCE = Patience()
 # Outside of activities nobody tries again later.
 _IMPATIENCE = Patience(tries=1)
-_LEDGER, _TURNS = "provider_failures", "provider_turns"
+_LEDGER, _TURNS = "provider_failures", "provider_turns_left"
 _TURNS_KEPT_S = 600.0
 # Rather too many tokens than too few: the budget keeps room for them.
 _BYTES_A_TOKEN = 3
@@ -217,6 +218,7 @@ class _Attempt:
     patience: Patience
     begun: bool = False
     _due: ProviderError | None = None
+    _too_dear: BudgetReachedError | None = None
     _waits: list[tuple[timedelta, ProviderError]] = field(default_factory=list)
     _own: Ledger = field(default_factory=Ledger)
 
@@ -224,6 +226,9 @@ class _Attempt:
         """Those who are still to be asked, best first."""
         for candidate in self.candidates:
             if candidate in self.plan.lost or self._given_up(candidate):
+                continue
+            # As when the budget is used up from the start: what only quotes stands in for nobody.
+            if self._too_dear is not None and candidate.provider is ProviderName.EXTRACTIVE:
                 continue
             yield candidate
 
@@ -233,13 +238,11 @@ class _Attempt:
         if key is None or key.requests_per_minute is None:
             return
         name = f"{self.digest}|{key.id}"
-        due = self._turns().get(name)
-        if due is None:
-            due = time.time() + (await self.calls.reserve(key)).total_seconds()
-        wait = timedelta(seconds=max(due - time.time(), 0.0))
+        kept = self._turns().get(name)
+        wait = await self.calls.reserve(key) if kept is None else _left_of(*kept)
         turns = self._turns()
         if wait > self.patience.longest_turn:
-            self._keep_turns(turns | {name: due})
+            self._keep_turns(turns | {name: [time.time(), wait.total_seconds()]})
             detail = f"its key is used {key.requests_per_minute} times a minute, and has no turn left for now"
             raise _no_turn(candidate, detail, wait, can_wait=self.notes is not None)
         if turns.pop(name, None) is not None:
@@ -253,6 +256,10 @@ class _Attempt:
             yield
         except _NoTurnError:
             raise
+        except BudgetReachedError as error:
+            # Calls that began with this one have reserved the rest; who costs less, or nothing, may still be asked.
+            self._too_dear = error
+            return
         except ProviderError as error:
             failure, wait = self._noted(candidate, error)
             is_open = isinstance(error, CircuitOpenError)
@@ -291,6 +298,8 @@ class _Attempt:
         if self._waits:
             _, error = min(self._waits, key=lambda one: one[0])
             return error
+        if self._too_dear is not None:
+            return self._too_dear
         failures = self._failures()
         reasons = "; ".join(failure.text for failure in failures)
         return ProvidersFailedError(
@@ -330,13 +339,14 @@ class _Attempt:
         """Read anew each time: calls that run beside this one write it, too."""
         return Ledger.load(self.notes.notes(_LEDGER)) if self.notes is not None else self._own
 
-    def _turns(self) -> dict[str, float]:
+    def _turns(self) -> dict[str, list[float]]:
+        """By text and key, when somebody looked last, and how many seconds were left then."""
         return dict((self.notes.notes(_TURNS) if self.notes is not None else None) or {})
 
-    def _keep_turns(self, turns: dict[str, float]) -> None:
+    def _keep_turns(self, turns: dict[str, list[float]]) -> None:
         if self.notes is not None:
             past = time.time() - _TURNS_KEPT_S
-            self.notes.note(_TURNS, {name: due for name, due in turns.items() if due > past})
+            self.notes.note(_TURNS, {name: kept for name, kept in turns.items() if sum(kept) > past})
 
     def _keep(self, ledger: Ledger) -> None:
         if self.notes is not None:
@@ -349,6 +359,11 @@ class _Attempt:
 
 class _NoTurnError(ProviderError):
     """The key's own rate: nobody has failed, and it is this one's turn later."""
+
+
+def _left_of(looked_at: float, left_s: float) -> timedelta:
+    """Of a turn. Where the clock was put back since, as much as then, and not the hours that it lost."""
+    return timedelta(seconds=max(left_s - max(time.time() - looked_at, 0.0), 0.0))
 
 
 def _no_turn(candidate: Candidate, detail: str, wait: timedelta, *, can_wait: bool) -> PerdureError:

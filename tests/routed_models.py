@@ -96,6 +96,7 @@ class Asking:
     lent: LanguageModels = field(default_factory=lambda: LanguageModels(private_urls=True))
     environment: dict[ProviderName, ProviderKey] = field(default_factory=dict)
     patience: Patience = PATIENCE
+    waited_for_others: timedelta = timedelta(seconds=5)
 
     def worker(self) -> RoutedLanguageModels:
         calls = ProviderCalls(
@@ -104,6 +105,7 @@ class Asking:
             self.environment,
             PostgresRateStore(self.database),
             as_if_official,
+            self.waited_for_others,
         )
         return RoutedLanguageModels(calls, self.lent, self.patience)
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -610,9 +611,30 @@ async def test_a_turn_is_kept_for_the_next_attempt(asking: Asking, first: WireSe
         assert raised.value.next_retry_delay is not None
         assert 30 < raised.value.next_retry_delay.total_seconds() <= 60
     noted = json.dumps(activity.details)
-    (turns,) = (detail["perdure"]["provider_turns"] for detail in activity.details)
+    (turns,) = (detail["perdure"]["provider_turns_left"] for detail in activity.details)
     assert "Rotterdam" not in noted
-    turns.update(dict.fromkeys(turns, time.time()))  # a minute later
+    turns.update(
+        {name: [looked_at - 60, left] for name, (looked_at, left) in turns.items()}
+    )  # a minute later
+    assert (await answered(asking, activity)).generation.text == "Two."
+
+
+async def test_a_turn_comes_when_the_clock_was_put_back(asking: Asking, first: WireServer) -> None:
+    asking.patience = Patience(longest_turn=timedelta(0))
+    await asking.key(first, requests_per_minute=1)
+    first.replies.extend([Says("One."), Says("Two.")])
+    await answered(asking, Activity())
+    activity = Activity()
+    # Before the second attempt the clock goes back by an hour, and before the third on by a minute, as it should.
+    for shift in (timedelta(hours=1), timedelta(minutes=-1)):
+        with pytest.raises(ApplicationError) as raised:
+            await activity.once(lambda: asking.worker().generate(asking.call(), ASKED))
+        assert raised.value.next_retry_delay is not None
+        assert 30 < raised.value.next_retry_delay.total_seconds() <= 60
+        (turns,) = (detail["perdure"]["provider_turns_left"] for detail in activity.details)
+        turns.update(
+            {name: [looked_at + shift.total_seconds(), left] for name, (looked_at, left) in turns.items()}
+        )
     assert (await answered(asking, activity)).generation.text == "Two."
 
 
@@ -677,6 +699,44 @@ async def test_what_costs_nothing_goes_on_when_the_budget_is_used_up(
     openai.replies.append(Says("Free."))
     answer = await answered(asking, Activity())
     assert (answer.provider, answer.cost, answer.generation.text) == ("openai_compatible", None, "Free.")
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_who_costs_nothing_is_asked_when_calls_under_way_have_reserved_the_rest(
+    asking: Asking, openai: OpenAIServer, anthropic: AnthropicServer, *, streams: bool
+) -> None:
+    openai.replies.clear()
+    anthropic.asked.clear()
+    asking.waited_for_others = timedelta(0)
+    await asking.key(anthropic)
+    await asking.key(openai, provider=ProviderName.OPENAI_COMPATIBLE, name="Ollama", default_model="llama3")
+    await budget(asking, hard="1.00")
+    openai.replies.append(Says("Free."))
+
+    async def ask() -> Answered:
+        if not streams:
+            return await asking.worker().generate(asking.call(), ASKED)
+        pieces = [piece async for piece in asking.worker().stream(asking.call(), ASKED)]
+        assert isinstance(pieces[-1], Answered)
+        return pieces[-1]
+
+    async with reserved(asking, "1.00"):
+        answer = await Activity().run(ask)
+    assert (answer.provider, answer.cost, answer.generation.text) == ("openai_compatible", None, "Free.")
+    assert (anthropic.asked, answer.failures) == ([], [])
+
+
+async def test_what_only_quotes_stands_in_for_nobody_whom_a_reservation_refused(
+    asking: Asking, first: WireServer
+) -> None:
+    key_id = await asking.key(first)
+    await route(asking, Strategy.ORDER, [candidate_of(first, key_id), BUILT_IN])
+    asking.waited_for_others = timedelta(0)
+    await budget(asking, hard="1.00")
+    async with reserved(asking, "1.00"):
+        with pytest.raises(ApplicationError, match="Raise the budget") as refused:
+            await Activity().once(lambda: asking.worker().generate(asking.call(), ASKED))
+    assert (refused.value.type, first.asked) == ("budget-reached", [])
 
 
 async def test_the_soft_limit_is_noted_once(asking: Asking, first: WireServer) -> None:
@@ -744,6 +804,21 @@ async def budget(asking: Asking, *, soft: str | None = None, hard: str | None = 
     limits = Budget(Decimal(soft) if soft else None, Decimal(hard) if hard else None)
     async with asking.database.transaction(asking.organisation_id) as session:
         await ProviderBudgetRepository(session, asking.organisation_id).put(limits)
+
+
+@asynccontextmanager
+async def reserved(asking: Asking, dollars: str) -> AsyncIterator[None]:
+    """A call that takes so much is under way: it begins when the plan is made already."""
+    kept = new_id("prv")
+    async with asking.database.transaction(asking.organisation_id) as session:
+        found = await ProviderBudgetRepository(session, asking.organisation_id).reserve(
+            kept, Decimal(dollars)
+        )
+    assert found is not None
+    assert found.is_granted
+    yield
+    async with asking.database.transaction(asking.organisation_id) as session:
+        await ProviderBudgetRepository(session, asking.organisation_id).release(kept)
 
 
 async def spend(asking: Asking, dollars: str) -> None:
