@@ -50,7 +50,9 @@ def workflow_of(payload: Payload) -> str:
 
 
 def unreadable(payload: Payload) -> RuntimeError:
-    """What fails a task that needs a payload which could not be decrypted; it is tried again."""
+    """What fails a task that needs a payload which could not be decrypted or is gone; it is tried again."""
+    if not is_encrypted(payload):
+        return RuntimeError("A payload is gone from the object store: restore it, or terminate the workflow.")
     detail = (
         f"A payload of workflow {workflow_of(payload) or '(none)'} cannot be decrypted. Give this worker all master "
         "keys that are in use; if it has them, the payload was changed or moved."

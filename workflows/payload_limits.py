@@ -16,6 +16,7 @@ from activities.failures import application_error
 from perdure.errors import PayloadTooLargeError, PerdureError
 from perdure.settings import MEBIBYTE
 from workflows.payload_codec import is_encrypted, unreadable
+from workflows.payload_storage import is_reference
 
 # One payload, before compression: a text of 64 MiB even if JSON escapes all of its characters. A worker holds
 # several copies of it for a moment.
@@ -40,10 +41,10 @@ class GuardedPayloadConverter(PydanticPayloadConverter):
     def from_payloads(
         self, payloads: Sequence[Payload], type_hints: list[type[Any]] | None = None
     ) -> list[Any]:
-        """See `PayloadConverter`. What nobody could decrypt is a value for those only who take it as it is."""
+        """See `PayloadConverter`. What nobody could read is a value for those only who take it as it is."""
         for index, payload in enumerate(payloads):
             hint = type_hints[index] if type_hints and index < len(type_hints) else None
-            if is_encrypted(payload) and hint is not RawValue:
+            if hint is not RawValue and (is_encrypted(payload) or is_reference(payload)):
                 raise unreadable(payload)
         return super().from_payloads(payloads, type_hints)
 

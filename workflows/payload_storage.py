@@ -19,18 +19,29 @@ from perdure.errors import InvalidInputError, NotFoundError, SealedValueError
 from perdure.ports.storage import ObjectStore
 from workflows.payload_codec import NONCE, is_encrypted, workflow_of
 
+_ENCODING = b"json/protobuf"
+# What older SDKs wrote; we never did.
+_OLD_ENCODING = b"json/external-storage-reference"
 _REFERENCE = ExternalStorageReference.DESCRIPTOR.full_name.encode()
 # Stands in every history with a large payload: it never changes.
 NAME = "perdure-objects"
 
 
+def is_reference(payload: Payload) -> bool:
+    """Whether a payload says that its content lies elsewhere, whoever wrote it."""
+    encoding = payload.metadata.get("encoding")
+    return encoding == _OLD_ENCODING or (
+        encoding == _ENCODING and payload.metadata.get("messageType") == _REFERENCE
+    )
+
+
 def stored_key(payload: Payload) -> str | None:
     """Key of the object that a reference in a history stands for; None for every other payload."""
-    if payload.metadata.get("messageType") != _REFERENCE:
+    if payload.metadata.get("encoding") != _ENCODING or not is_reference(payload):
         return None
     try:
         reference = json_format.Parse(payload.data, ExternalStorageReference())
-    except (json_format.ParseError, UnicodeDecodeError):
+    except (json_format.ParseError, UnicodeDecodeError, RecursionError):
         return None
     return reference.claim_data.get("key", "") if reference.driver_name == NAME else None
 

@@ -1,21 +1,30 @@
 """Signals that nobody can read: a workflow that takes signals as they are gets them, and its task does not fail.
 
-Temporal does not know who signals. A payload that says that it is encrypted by us and is not would fail each task of
-the workflow that it was sent to, for ever. Everywhere else that is what is wanted: whoever has the key may come back.
+Temporal does not know who signals. A payload that says that it is encrypted by us, or that it lies in our object store,
+and does not would fail each task of the workflow that it was sent to, for ever. Everywhere else that is what is wanted:
+whoever has the key may come back, and so may the object.
 """
 
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import structlog
 from temporalio.api.common.v1 import Payload
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import Client
-from temporalio.converter import SerializationContext, StorageDriverStoreContext
+from temporalio.converter import DataConverter, SerializationContext, StorageDriverStoreContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import Info
 
+from perdure.domain.payload_keys import split_payload_key
+from perdure.errors import SealedValueError
 from workflows.payload_codec import EncryptingCodec, is_encrypted, unreadable
+from workflows.payload_storage import is_reference, stored_key
+
+logger = structlog.get_logger("perdure.payloads")
 
 
 def reading_signals_raw(client: Client) -> Client:
@@ -23,9 +32,48 @@ def reading_signals_raw(client: Client) -> Client:
     config = client.config()
     converter = config["data_converter"]
     if isinstance(converter.payload_codec, EncryptingCodec):
-        codec = converter.payload_codec.handing_on()
-        config["data_converter"] = replace(converter, payload_codec=codec)
+        config["data_converter"] = _HandingOn(
+            payload_converter_class=converter.payload_converter_class,
+            payload_codec=converter.payload_codec.handing_on(),
+            failure_converter_class=converter.failure_converter_class,
+            external_storage=converter.external_storage,
+        )
     return Client(**config)
+
+
+@dataclass(frozen=True)
+class _HandingOn(DataConverter):
+    """Hands on as it is what says that it is kept outside, and is not; the SDK has no other place to say so.
+
+    An object store that cannot be reached still fails the task: what lies there is read when it is back.
+    """
+
+    async def _decode_reference_payload_sequence(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return [await self._dereferenced(payload) for payload in payloads]
+
+    async def _external_retrieve_payload_sequence(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(await asyncio.gather(*(self._retrieved(payload) for payload in payloads)))
+
+    async def _dereferenced(self, payload: Payload) -> Payload:
+        try:
+            return (await super()._decode_reference_payload_sequence([payload]))[0]
+        except RuntimeError as error:
+            return _handed_on(payload, str(error))
+
+    async def _retrieved(self, payload: Payload) -> Payload:
+        if not is_reference(payload):
+            return payload
+        if split_payload_key(stored_key(payload) or "") is None:
+            return _handed_on(payload, "It refers to nothing that is kept for a workflow.")
+        try:
+            return (await super()._external_retrieve_payload_sequence([payload]))[0]
+        except SealedValueError as error:
+            return _handed_on(payload, str(error))
+
+
+def _handed_on(payload: Payload, reason: str) -> Payload:
+    logger.warning("payload_unreadable", reason=reason)
+    return payload
 
 
 @dataclass(frozen=True)
@@ -66,5 +114,5 @@ class _Guarded(WorkflowInstance):
 
 
 def _check(payload: Payload) -> None:
-    if is_encrypted(payload):
+    if is_encrypted(payload) or stored_key(payload) is not None:
         raise unreadable(payload)

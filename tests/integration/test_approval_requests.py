@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
+from temporalio.api.sdk.v1.external_storage_pb2 import ExternalStorageReference
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.common import RawValue
+from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 
 from perdure.db.approvals import ApprovalRepository
@@ -19,6 +22,7 @@ from perdure.domain.approval_effects import Outcome
 from perdure.domain.approval_events import Decided, Decision, Delegated
 from perdure.domain.approval_state import Closing, Status
 from perdure.domain.decision_tokens import SIGNAL
+from perdure.domain.payload_keys import payload_key
 from perdure.domain.roles import Role
 from perdure.errors import ApprovalRefusedError, InvalidInputError
 from perdure.schemas.approval_requests import ApprovalRead, ApprovalResult, ApprovalTold, OpenApproval
@@ -27,7 +31,10 @@ from tests.accounts import Account
 from tests.approval_service import Team, eventually, policy_for
 from tests.approving import office, policy, requested, users
 from workflows.payload_codec import ENCODING, KEY, NONCE, WORKFLOW
+from workflows.payload_storage import NAME
 from workflows.request_approval import RequestApproval
+
+REFERENCE = ExternalStorageReference.DESCRIPTOR.full_name.encode()
 
 
 @pytest.fixture
@@ -197,6 +204,14 @@ async def _signalled(
     )
 
 
+async def _updated(temporal: Client, approval: ApprovalRead, payload: Payload) -> None:
+    """An update as somebody sends it who has none of our keys."""
+    config = temporal.config()
+    config["data_converter"] = DataConverter.default
+    handle = Client(**config).get_workflow_handle(approval.operation_id)
+    await handle.execute_update("tell", args=[RawValue(payload)])
+
+
 def _json(value: object) -> Payload:
     return Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(value).encode())
 
@@ -205,6 +220,44 @@ def _sealed(key_id: bytes, workflow_id: str) -> Payload:
     """What says that it is encrypted by us, and is not."""
     said = {"encoding": ENCODING, KEY: key_id, WORKFLOW: workflow_id.encode(), NONCE: bytes(12)}
     return Payload(metadata=said, data=b"rubbish")
+
+
+def _reference(data: bytes, *, encoding: bytes = b"json/protobuf", **metadata: bytes) -> Payload:
+    """What says that it lies in the object store."""
+    said = {"encoding": encoding, "messageType": REFERENCE, **metadata}
+    return Payload(metadata=said, data=data)
+
+
+def _system_payload() -> Payload:
+    """What says that Temporal itself wrote it."""
+    return Payload(metadata={"encoding": b"binary/null", "__temporal_system_payload": b"true"})
+
+
+def _stored(key: str, driver: str = NAME) -> bytes:
+    return json.dumps({"driverName": driver, "claimData": {"key": key}}).encode()
+
+
+def _references(operation_id: str, foreign: str) -> list[Payload]:
+    """References that lead nowhere, or that nobody of us wrote."""
+    nowhere = payload_key(operation_id, "0" * 24)
+    legacy = b"json/external-storage-reference"
+    marker = {"__temporal_external_storage_reference": b"true"}
+    return [
+        _reference(_stored(nowhere)),
+        _reference(_stored(foreign)),
+        _reference(_stored("originals/of/somebody")),
+        _reference(_stored(nowhere, "a-driver-of-nobody")),
+        _reference(b'{"driverName": 7, "more": []'),
+        _reference(b"[" * 100_000),
+        _reference(b"\xff"),
+        _reference(b"{}"),
+        _reference(_stored(nowhere), encoding=legacy),
+        _reference(b'{"driver_name": "x", "driver_claim": {"claim_data": {}}}', encoding=legacy),
+        _reference(b"rubbish", encoding=legacy),
+        _reference(_stored(nowhere), **marker),
+        _reference(b"rubbish", encoding=b"binary/plain", **marker),
+        _reference(b"rubbish", encoding=ENCODING, **marker),
+    ]
 
 
 async def test_hostile_signals_are_recorded_and_change_nothing(team: Team, temporal: Client) -> None:
@@ -221,6 +274,8 @@ async def test_hostile_signals_are_recorded_and_change_nothing(team: Team, tempo
         return issued
 
     (ours,) = await temporal.data_converter.encode(["a payload of ours"])
+    foreign = payload_key(other.operation_id, "0" * 24)
+    references = _references(approval.operation_id, foreign)
     used = await token(approval, ann)
     hostile: list[tuple[str, tuple[Payload, ...]]] = [
         ("signal:token_unreadable", (_json("approve"),)),
@@ -235,6 +290,9 @@ async def test_hostile_signals_are_recorded_and_change_nothing(team: Team, tempo
         ("signal:token_unreadable", (_sealed(b"key-of-nobody", approval.operation_id),)),
         ("signal:token_unreadable", (_sealed(ours.metadata[KEY], approval.operation_id),)),
         ("signal:token_unreadable", (_sealed(ours.metadata[KEY], other.operation_id),)),
+        *(("signal:token_unreadable", (one,)) for one in references),
+        ("signal:token_unreadable", tuple(references)),
+        ("signal:token_unreadable", (_system_payload(),)),
         ("signal:token_expired", (_json(await token(approval, ann, -1)),)),
         ("signal:token_foreign", (_json(await token(other, ann)),)),
         ("decided:own_request", (_json(await token(approval, team.owner)),)),
@@ -271,6 +329,9 @@ async def test_an_update_that_we_did_not_send_decides_nothing(team: Team, tempor
     assert failure.value.cause.type == "not_permitted"
     assert ("approval.refused", "told:unproven") in await team.trail(approval.id)
     assert (await team.read(approval.id)).sequence == approval.sequence
+    for payload in (*_references(approval.operation_id, "payloads/op_other/0"), _system_payload()):
+        with pytest.raises(WorkflowUpdateFailedError):
+            await _updated(temporal, approval, payload)
     for garbage in ({"kind": "timer_due", "timer": "due"}, {"kind": "decided"}, {"kind": 7}, {}):
         with pytest.raises(WorkflowUpdateFailedError):
             await handle.execute_update(RequestApproval.tell, ApprovalTold(event=garbage))
