@@ -94,7 +94,8 @@ class Frame:
     def keep_entry(self, step_id: str, index: int, item: Any, inner: "Frame") -> None:
         """Keep an entry that has ended for as long as it may have to be undone."""
         if inner.course.undoes:
-            kept = {"index": index, "item": item, "frame": inner.kept()}
+            visit = self.state[step_id].visit
+            kept = {"index": index, "item": item, "frame": inner.kept(), "visit": visit}
             self.entries.setdefault(step_id, []).append(kept)
 
     def stop(self) -> None:
@@ -173,20 +174,21 @@ def all_frames(frame: Frame) -> Iterator[Frame]:
             yield from all_frames(inner)
 
 
-def done_in(frame: Frame, course_of: Callable[[Step], Course]) -> Done[Frame]:
+def done_in(frame: Frame, course_of: Callable[[Step], Course], visit_of_loop: int = 1) -> Done[Frame]:
     """What was done in a frame and in its loops, now that nothing runs any more."""
     entries: dict[str, list[Done[Frame]]] = {}
     for step_id in dict.fromkeys((*frame.entries, *frame.loops)):
         course = course_of(frame.course.steps[step_id])
+        visit = frame.state[step_id].visit
         places = [
-            frame.entry(step_id, one["index"], one["item"], course, one["frame"])
+            (frame.entry(step_id, one["index"], one["item"], course, one["frame"]), one.get("visit", visit))
             for one in frame.entries.get(step_id, ())
         ]
         if (loop := frame.loops.get(step_id)) is not None:
             places += [
-                frame.entry(step_id, index, loop.items[index], course, held)
+                (frame.entry(step_id, index, loop.items[index], course, held), visit)
                 for index, held in loop.left.items()
             ]
-            places += loop.frames.values()
-        entries[step_id] = [done_in(place, course_of) for place in places]
-    return Done(frame, frame.course, stopped(frame.state), frozenset(frame.under_way), entries)
+            places += [(inner, visit) for inner in loop.frames.values()]
+        entries[step_id] = [done_in(place, course_of, number) for place, number in places]
+    return Done(frame, frame.course, stopped(frame.state), frozenset(frame.under_way), entries, visit_of_loop)

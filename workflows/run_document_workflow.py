@@ -1,7 +1,7 @@
 """`run_document_workflow`: carry out any definition, step by step, for as long as it takes."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
@@ -633,12 +633,17 @@ class RunDocumentWorkflow(Operation):
 
     async def _compensate(self, root: Frame) -> None:
         """What was done is undone by the steps that say so, the last first; one that fails stops no other."""
-        for due in undoings(done_in(root, self._body_of)):
+        dues = undoings(done_in(root, self._body_of))
+        left = Counter(due.place.name_of(due.undone) for due in dues)
+        for due in dues:
             frame, undoing = due.place, due.step
             step = replace(frame.course.steps[undoing], when="")
-            run = frame.state[undoing]
+            run, undone = frame.state[undoing], frame.state[due.undone]
+            if due.output is not None:
+                undone = replace(undone, state=RunState.COMPLETED, error=None)
             frame.state = {
                 **frame.state,
+                due.undone: replace(undone, output=due.output),
                 undoing: StepRun(RunState.RUNNING, visit=run.visit + 1),
             }
             self._note_start(frame, step)
@@ -647,8 +652,9 @@ class RunDocumentWorkflow(Operation):
             is_done = isinstance(event, Completed)
             state = RunState.COMPLETED if is_done else RunState.FAILED
             frame.state = {**frame.state, undoing: replace(frame.state[undoing], state=state)}
-            if is_done:
-                self._records.update(frame.name_of(due.undone), state=ExecutionStepState.COMPENSATED)
+            left[name := frame.name_of(due.undone)] -= is_done
+            if not left[name]:
+                self._records.update(name, state=ExecutionStepState.COMPENSATED)
 
     async def _undo(self, frame: Frame, step: Step) -> Ended:
         try:

@@ -41,11 +41,20 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Visit:
+    """A visit of a step before the last one, when it ended, and what it gave; None when it did not do its work."""
+
+    number: int
+    ended: int
+    output: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
 class StepRun:
     """A step so far. `visit` counts its starts, `uncounted` those that `max_visits` does not count.
 
     `marks` are the needs that ended since it last started, `sent` how often it was led to, `owed` the needs that an
-    `any` join did not wait for.
+    `any` join did not wait for. `before` are earlier visits of a step that may have to be undone.
     """
 
     state: RunState = RunState.PENDING
@@ -58,6 +67,7 @@ class StepRun:
     output: Mapping[str, Any] | None = None
     error: Failure | None = None
     passed_over: bool = False
+    before: tuple[Visit, ...] = ()
 
     @property
     def waits(self) -> bool:
@@ -298,6 +308,9 @@ class Course:
             runs[identifier] = replace(run, state=RunState.RUNNING)
             detail = f"The step was to run more often than max_visits allows, which is {step.max_visits}."
             return Failed(identifier, Failure(TOO_MANY_VISITS, detail))
+        if run.ended and step.undoes and not run.passed_over:
+            output = (run.output or {}) if run.state is RunState.COMPLETED else None
+            run = replace(run, before=(*run.before, Visit(run.visit, run.ended, output)))
         runs[identifier] = replace(run, state=RunState.RUNNING, visit=run.visit + 1, error=None)
         return None
 
@@ -325,7 +338,8 @@ class Done(Generic[Place]):
     """What was done in one place: at the top, or for one entry of a loop.
 
     `cut_off` are the steps whose effect was under way when all was stopped, and may have happened. `entries` are those
-    of loops, those that ended first before the others. `place` is whatever the caller knows it by.
+    of loops, those that ended first before the others, each with the `visit` of the loop that it belongs to. `place` is
+    whatever the caller knows it by.
     """
 
     place: Place
@@ -333,33 +347,38 @@ class Done(Generic[Place]):
     state: State
     cut_off: frozenset[str] = frozenset()
     entries: Mapping[str, Sequence["Done[Place]"]] = field(default_factory=dict)
+    visit: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Undoing(Generic[Place]):
-    """A compensation that is due: `step` undoes what `undone` did, in this place."""
+    """A compensation that is due: `step` undoes what `undone` did in a visit, in this place, and sees its `output`."""
 
     place: Place
     step: str
     undone: str
+    visit: int
+    output: Mapping[str, Any] | None
 
 
 def undoings(done: Done[Place]) -> list[Undoing[Place]]:
     """All compensations, the last that was done first. What was under way is later than all that had ended."""
+    visits: list[tuple[bool, int, int, str, Visit, bool]] = []
+    for place, (identifier, run) in enumerate(done.state.items()):
+        visits += [(False, one.ended, place, identifier, one, one.output is not None) for one in run.before]
+        is_whole = run.state is RunState.COMPLETED
+        last = Visit(run.visit, run.ended, run.output if is_whole else None)
+        is_cut_off = run.state in {RunState.RUNNING, RunState.CANCELLED}
+        is_done = is_whole or identifier in done.cut_off
+        visits.append((is_cut_off, run.ended, place, identifier, last, is_done))
     found: list[Undoing[Place]] = []
-    order = {identifier: number for number, identifier in enumerate(done.course.steps)}
-
-    def when(identifier: str) -> tuple[bool, int, int]:
-        run = done.state[identifier]
-        return run.state in {RunState.RUNNING, RunState.CANCELLED}, run.ended, order[identifier]
-
-    for identifier in sorted(done.state, key=when, reverse=True):
+    for *_, identifier, visit, is_done in sorted(visits, key=lambda one: one[:3], reverse=True):
         step = done.course.steps[identifier]
-        is_done = done.state[identifier].state is RunState.COMPLETED or identifier in done.cut_off
         if is_done and step.compensate:
-            found.append(Undoing(done.place, step.compensate, identifier))
+            found.append(Undoing(done.place, step.compensate, identifier, visit.number, visit.output))
         for entry in reversed(done.entries.get(identifier, ())):
-            found.extend(undoings(entry))
+            if entry.visit == visit.number:
+                found.extend(undoings(entry))
     return found
 
 
@@ -400,6 +419,8 @@ def _run_json(run: StepRun) -> dict[str, Any]:
         held["output"] = dict(run.output)
     if run.error:
         held["error"] = [run.error.type, run.error.detail]
+    if run.before:
+        held["before"] = [[one.number, one.ended, one.output] for one in run.before]
     return held
 
 
@@ -410,5 +431,6 @@ def _run_of(held: Mapping[str, Any]) -> StepRun:
         owed=tuple(held.get("owed", ())),
         output=held.get("output"),
         error=Failure(*held["error"]) if held.get("error") else None,
+        before=tuple(Visit(*one) for one in held.get("before", ())),
         **{name: held[name] for name in _TEXTS if name in held},
     )

@@ -1,6 +1,8 @@
 """Which steps run when: branches, joins, errors, ways back, compensation; each on a small graph."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -280,6 +282,29 @@ def test_what_was_under_way_when_all_was_stopped_is_compensated_before_what_had_
     state = stopped(moved.state)
     # `held` waited for a pause to end: nothing of it happened.
     assert due(Done("top", course, state, frozenset({"pay"}))) == ["refund of pay", "unbook of book"]
+
+
+def test_each_visit_is_compensated_with_what_it_gave() -> None:
+    book = Step("book", StepType.HTTP, max_visits=9, compensate="unbook", sends=(("compensate", "unbook"),))
+    each = Step("each", StepType.FOR_EACH, needs=("book",), body=(replace(book, id="pay"), a("unbook")))
+    steps = (book, each, a("again", "each", to="book"), a("unbook"))
+
+    def outcome(step: str, visit: int) -> Ended:
+        if step == "book" and visit == 3:
+            return PassedOver(step)
+        return done(**({"again": "book"} if visit < 4 else {}))(step, visit)
+
+    played = Played(steps, outcome)
+    assert played.started.count("book") == 4
+    inner = Course(each.body)
+    paid = inner.advance(inner.begin().state, Completed("pay")).state
+    entries = [Done(f"{visit}", inner, paid, visit=visit) for visit in (1, 1, 2, 4)]
+    undone = undoings(Done("top", played.course, played.state, entries={"each": entries}))
+    assert [(one.place, one.visit, one.output) for one in undone if one.place == "top"] == [
+        ("top", visit, {"visit": visit}) for visit in (4, 2, 1)
+    ]
+    assert [one.place for one in undone] == ["4", "top", "2", "top", "1", "1", "top"]
+    assert state_of(played.course.steps, json.loads(json.dumps(state_json(played.state)))) == played.state
 
 
 def test_entries_of_a_loop_are_compensated_the_last_first() -> None:

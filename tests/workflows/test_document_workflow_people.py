@@ -200,6 +200,46 @@ async def test_a_cancelled_execution_undoes_what_it_did(
     assert steps.statuses == ["cancelled"]
 
 
+async def test_a_step_that_ran_several_times_is_undone_as_often(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    begun = asyncio.Event()
+
+    async def hang(job: StepJob) -> dict[str, Any]:
+        begun.set()
+        await asyncio.Event().wait()
+        return {}
+
+    async def unbook(job: StepJob) -> dict[str, Any]:
+        return {} if job.input["of"] != 2 else await failing()(job)
+
+    steps.does |= {"send": hang, "unbook": unbook}
+    definition = flow(
+        http("book", compensate="unbook", max_visits=3),
+        {
+            "id": "more",
+            "type": "condition",
+            "needs": ["book"],
+            "with": {"if": "steps.book.n < 3", "then": "book", "else": "send"},
+        },
+        http("send"),
+        http("unbook", input={"of": "${steps.book.n}"}),
+    )
+    async with steps.serving(environment.client):
+        handle = await started(environment.client, execution(definition, steps_in_run=2))
+        await asyncio.wait_for(begun.wait(), 20)
+        await environment.client.get_workflow_handle(handle.id).cancel()
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+    assert steps.effects == [
+        *("book:1", "book:2", "book:3", "send:1"),
+        *("unbook:1", "unbook:2", "unbook:3"),
+    ]
+    assert [job.input["of"] for job in steps.jobs[-3:]] == [3, 2, 1]
+    # One of the three could not be undone.
+    assert steps.written()["book"] == "completed"
+
+
 async def test_what_a_loop_did_is_undone_the_last_entry_first(
     environment: WorkflowEnvironment, steps: Steps
 ) -> None:
