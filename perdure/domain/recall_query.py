@@ -1,6 +1,7 @@
 """What a question to memory says besides its words: who it is about, and when."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,16 @@ _SHORTEST_NICKNAME = 3
 _NO_NICKNAMES = frozenset(
     ("will", "may", "can", "art", "don", "has", "how", "who", "was", "are", "and", "any", "she", "her", "his")
 )
+# Names that are other words, too: in small letters, alone and without 's they are taken for these.
+_NAMES_AND_WORDS = frozenset(
+    "will may can art don mark bill rose grace faith hope joy pat sue drew jack frank rich june april august dawn guy "  # noqa: SIM905  # a list reads worse
+    "gene dean miles chase hunter penny ivy lily robin iris amber violet daisy olive ginger pearl ruby max victor "
+    "sandy nick rob chip skip wade grant lance pierce reed cliff dale forest heath lane brook summer autumn melody "
+    "harmony charity star sky mercy major royal king duke earl baron price page young old long short love cook baker "
+    "carter mason taylor hill wood woods field bell ball stone rivers moss bush".split()
+)
+# "the professor" is no name, whoever is called Professor F.
+_ARTICLES = frozenset(("a", "an", "the", "my", "your", "his", "her", "our", "their", "this", "that"))
 _ASKS_WHEN = re.compile(
     r"\b(?:when|(?:what|which) (?:date|day|month|year|time)|how (?:long|recently|often))\b",
     re.IGNORECASE,
@@ -102,7 +113,7 @@ class _People:
                 if len(part) >= _SHORTEST_NICKNAME and part.isalpha():
                     self.part.setdefault(part, {})[person] = None
 
-    def at(self, words: Sequence[str]) -> tuple[int, list[str]]:
+    def at(self, words: Sequence[str], *, beginnings: bool = True) -> tuple[int, list[str]]:
         """How many of the words are a name, and of whom: by whole name, else by a part of it, else by its beginning."""
         whole = [
             (len(parts), who)
@@ -112,7 +123,7 @@ class _People:
         if whole:
             longest = max(length for length, _ in whole)
             return longest, [who for length, who in whole if length == longest]
-        who = self.part.get(words[0]) or self._beginning(words[0])
+        who = self.part.get(words[0]) or (self._beginning(words[0]) if beginnings else {})
         return (1, list(who)) if who else (0, [])
 
     def _beginning(self, word: str) -> dict[str, None]:
@@ -132,18 +143,25 @@ def _known(people: tuple[str, ...]) -> _People:
 
 
 def _named(query: str, people: Sequence[str]) -> list[tuple[int, int, list[str]]]:
-    """Where people are named, and who each may be. A name has a capital, unless nothing in the query has."""
+    """Where people are named, and who each may be. A name has a capital, unless at most the first letter has."""
     matches = list(_WORD.finditer(query))
     words = [_bare(match.group()) for match in matches]
-    cased = any(character.isupper() for character in query)
+    capitals = sum(character.isupper() for character in query)
+    cased = capitals > (query.lstrip()[:1].isupper())
     known = _known(tuple(people))
     found: list[tuple[int, int, list[str]]] = []
     at = 0
     while at < len(words):
         length = 0
         who: list[str] = []
-        if matches[at].group()[0].isupper() or not cased:
+        said = matches[at].group()
+        if said[0].isupper():
             length, who = known.at(words[at:])
+        elif not cased:
+            length, who = known.at(words[at:], beginnings=not capitals)
+            article = at > 0 and words[at - 1] in _ARTICLES
+            if length == 1 and (article or (words[at] in _NAMES_AND_WORDS and said == words[at])):
+                length, who = 0, []
         if who:
             found.append((matches[at].start(), matches[at + length - 1].end(), who))
         at += length or 1
@@ -156,7 +174,11 @@ def _parts(person: str) -> list[str]:
 
 
 def _bare(word: str) -> str:
-    return _POSSESSIVE.sub("", word).casefold()
+    """Without the possessive, capitals and accents: who asks for Jose may mean José."""
+    bare = _POSSESSIVE.sub("", word).casefold()
+    if bare.isascii():
+        return bare
+    return "".join(one for one in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(one))
 
 
 def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:

@@ -28,6 +28,10 @@ def ask(query: str) -> RecallQuery:
         ("What did the professor eat?", (), "What did the professor eat?"),
         ("Who is Jon?", ("Jonathan",), "Who is?"),
         ("Where was Luna?", (), "Where was Luna?"),
+        ("What did caroline eat with melanie stone?", ("Caroline", "Melanie Stone"), "What did eat with?"),
+        ("What did caroline eat in Rome?", (), "What did caroline eat in Rome?"),
+        ("What did the bill say?", (), "What did the bill say?"),
+        ("What does jon eat?", (), "What does jon eat?"),
     ],
 )
 def test_known_people_are_found_and_taken_out(query: str, people: tuple[str, ...], meaning: str) -> None:
@@ -49,6 +53,21 @@ def test_an_ambiguous_beginning_is_nobody() -> None:
 
 def test_words_of_questions_are_no_nicknames() -> None:
     assert analyse("Will it rain?", ["William"], NOW).people == ()
+
+
+def test_a_word_that_is_a_name_too_needs_a_capital_or_a_possession() -> None:
+    people = ["Will", "Mark Rose"]
+    assert analyse("When will it rain?", people, NOW).people == ()
+    assert analyse("when did will leave", people, NOW).people == ()
+    assert analyse("What is will's dog called?", people, NOW).people == ("Will",)
+    assert analyse("Who met mark rose?", people, NOW).people == ("Mark Rose",)
+
+
+def test_names_are_found_without_their_accents() -> None:
+    assert analyse("What did Jose and Zoe\u0308 eat?", ["Jos\u00e9", "Zo\u00eb"], NOW).people == (
+        "Jos\u00e9",
+        "Zo\u00eb",
+    )
 
 
 def test_what_is_asked_about_time() -> None:
