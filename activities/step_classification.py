@@ -117,11 +117,17 @@ def _output(outcome: Outcome, questions: Questions) -> StepOutput:
 
 
 def told_outline(found: Mapping[str, Any]) -> dict[str, Any]:
-    """An outline as expressions see it: its sentences as one text, in their order, and its parts."""
+    """An outline as expressions see it: its sentences as one text, a line each, in their order, and its parts."""
     parts = {name: found[name] for name in _PARTS}
     items = sorted((one for part in parts.values() for one in part), key=lambda one: int(one["start"]))
+    opened = {one.get("opening") for one in items}
+    lines = [
+        ": ".join(filter(None, (text, one.get("opening"))))
+        for one in items
+        if (text := " ".join(one["text"].split())) not in opened
+    ]
     said = ""
-    for sentence in dict.fromkeys(one["text"] for one in items):
+    for sentence in dict.fromkeys(lines):
         if len(said) + len(sentence) >= MOST_SUMMARY:
             break
         said += f"{sentence}\n"

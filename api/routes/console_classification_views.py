@@ -415,7 +415,8 @@ def _outline_lines(items: Any) -> list[OutlineLine]:
         if isinstance(item, str):
             lines.append(OutlineLine(item, ""))
         elif isinstance(item, Mapping) and isinstance(item.get("text"), str):
-            lines.append(OutlineLine(item["text"], _said_at(item)))
+            said = ": ".join(filter(None, (item["text"], item.get("opening"))))
+            lines.append(OutlineLine(said, _said_at(item)))
     return lines
 
 

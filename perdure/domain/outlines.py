@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from perdure.domain.outline_cues import ACTIONS, DECIDED, DECISIONS, SUBJECT, TO_DO, TOPICS, UNDECIDED
@@ -39,13 +39,17 @@ _NO_SPEAKER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class OutlineItem:
-    """A sentence at `[start, end)` of the text; `at_seconds` where a transcript says when it was spoken."""
+    """A sentence at `[start, end)` of the text; `at_seconds` where a transcript says when it was spoken.
+
+    Of a heading, `opening` is the first sentence below it.
+    """
 
     text: str
     start: int
     end: int
     at_seconds: int | None = None
     speaker: str | None = None
+    opening: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class _Reading:
     at_seconds: int | None = None
     speaker: str | None = None
     list_of: str | None = None
+    is_below_heading: bool = False
     found: dict[str, list[OutlineItem]] = field(
         default_factory=lambda: {"topics": [], "decisions": [], "actions": []}
     )
@@ -71,6 +76,13 @@ class _Reading:
     def add(self, kind: str, sentence: Sentence) -> None:
         item = OutlineItem(sentence.text, sentence.start, sentence.end, self.at_seconds, self.speaker)
         self.found[kind].append(item)
+
+    def open(self, sentence: Sentence) -> None:
+        """Take it for what the heading before it is about."""
+        if self.is_below_heading and len(sentence.text) <= _LONGEST:
+            topics = self.found["topics"]
+            topics[-1] = replace(topics[-1], opening=" ".join(sentence.text.split()))
+        self.is_below_heading = False
 
 
 def outline(text: str) -> Outline:
@@ -111,7 +123,8 @@ def _read(text: str, sentence: Sentence, reading: _Reading) -> None:
     if begins_line and not in_list and (heading := _heading(text, sentence)):
         reading.at_seconds = reading.speaker = None
         reading.list_of = _list_of(heading.text)
-        if reading.list_of is None:
+        reading.is_below_heading = reading.list_of is None
+        if reading.is_below_heading:
             reading.add("topics", heading)
         return
     if begins_line:
@@ -120,6 +133,7 @@ def _read(text: str, sentence: Sentence, reading: _Reading) -> None:
     bullet = _BULLET.match(sentence.text)
     if mark := box or bullet:
         sentence = _from(sentence, mark.end())
+    reading.open(sentence)
     if not sentence.text or len(sentence.text) > _LONGEST:
         return
     kind = "actions" if box else (reading.list_of if bullet else None)

@@ -121,3 +121,16 @@ def test_items_are_counted_by_characters() -> None:
     (item,) = outline(text).decisions
     assert isinstance(item, OutlineItem)
     assert text[item.start : item.end] == item.text
+
+
+def test_a_heading_has_the_first_sentence_below_it() -> None:
+    text = (
+        "1. Term\n\nThe lease begins on 1 March 2025 and runs for five years. It is prolonged by one year at a time\n"
+        "unless one of the parties gives notice.\n\n2. Notice\n\n3. Rent\n\n"
+        "The rent is due on the third working day of each\nmonth. Arrears bear interest.\n"
+    )
+    assert [(one.text, one.opening) for one in outline(text).topics] == [
+        ("Term", "The lease begins on 1 March 2025 and runs for five years."),
+        ("Notice", None),
+        ("Rent", "The rent is due on the third working day of each month."),
+    ]
