@@ -11,7 +11,7 @@ from activities.step_analysis import StepAnalysis, ask_about_text
 from activities.step_classification import StepClassification, ask_about_label
 from activities.step_memories import StepMemories
 from activities.step_notifications import notified
-from activities.step_requests import requested
+from activities.step_requests import opened_headers, requested
 from perdure.db.keyring import Keyring
 from perdure.db.session import Transaction
 from perdure.db.step_answers import StepAnswers
@@ -90,7 +90,8 @@ class DocumentStepActivities:
     async def http_step(self, job: StepJob) -> StepOutput:
         """Make a request. A second run makes it again with the same idempotency key."""
         with failures():
-            return await requested(self._caller, job)
+            secrets = await opened_headers(self._transaction, self._keyring, job)
+            return await requested(self._caller, job, secrets)
 
     @activity.defn
     async def remember_step(self, job: StepJob) -> StepOutput:

@@ -95,7 +95,7 @@ def serving() -> Iterator[ApiStub]:
             self.rfile.readline()
             return read
 
-        do_GET = do_POST = do_DELETE = _handle  # noqa: N815  # names that the base class looks for
+        do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815  # names that the base class looks for
 
         def log_message(self, *_: object) -> None:
             """Silent."""

@@ -60,6 +60,7 @@ async def create_secret(
             kind=body.kind.value,
             value=body.value.get_secret_value(),
             created_by=caller.user_id,
+            origin=body.origin,
         )
         read = _read(row)
         await idempotency.remember(session, caller.organisation_id, read.model_dump(mode="json"))

@@ -18,6 +18,7 @@ from perdure.cli import (
     privacy,
     providers,
     quotas,
+    secrets,
     up,
     usage,
     workflows,
@@ -54,4 +55,5 @@ app.add_typer(operations.app, name="ops")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(workflows.app, name="workflows")
 app.add_typer(providers.app, name="providers")
+app.add_typer(secrets.app, name="secrets")
 app.add_typer(keys.master_key, name="master-key")

@@ -218,6 +218,7 @@ class OrganisationSecretRow(Tenant, Row):
     kind: Mapped[str]
     sealed: Mapped[Sealed]
     last_four: Mapped[str | None]
+    origin: Mapped[str | None]
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)

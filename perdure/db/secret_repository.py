@@ -9,11 +9,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.keyring import Keyring
 from perdure.db.models import OrganisationSecretRow
+from perdure.domain.addresses import origin_of
 from perdure.domain.audit import Action, Actor
+from perdure.domain.http_headers import header_fault
 from perdure.domain.ids import new_id
 from perdure.domain.sealing import Place
-from perdure.errors import ConflictError, NotFoundError
+from perdure.errors import (
+    ConflictError,
+    DocumentRejectedError,
+    FieldError,
+    InvalidInputError,
+    NotFoundError,
+    PermissionDeniedError,
+)
+from perdure.schemas.encryption import SecretKind
 from perdure.schemas.operations import Subject
+
+HTTP_HEADER = SecretKind.HTTP_HEADER.value
 
 # A shorter one would be half told by its end.
 SHOWN_FROM_CHARACTERS = 16
@@ -26,9 +38,10 @@ class SecretRepository:
         self._session, self._organisation_id, self._keyring = session, organisation_id, keyring
 
     async def create(
-        self, *, name: str, kind: str, value: str, created_by: str | None
+        self, *, name: str, kind: str, value: str, created_by: str | None, origin: str | None = None
     ) -> OrganisationSecretRow:
-        """Seal and insert; ConflictError when the name is taken."""
+        """Seal and insert; ConflictError when the name is taken, InvalidInputError for what no header can be."""
+        _check_header(kind, value)
         secret_id = new_id("sec")
         row: OrganisationSecretRow | None = await self._session.scalar(
             insert(OrganisationSecretRow)
@@ -39,6 +52,7 @@ class SecretRepository:
                 kind=kind,
                 sealed=await self._seal(secret_id, value),
                 last_four=last_four(value),
+                origin=_origin(kind, origin),
                 created_by=created_by,
             )
             .on_conflict_do_nothing(index_elements=["organisation_id", "name"])
@@ -63,7 +77,26 @@ class SecretRepository:
         )
         if row is None:
             raise _missing(secret_id)
+        _check_header(row.kind, value)
         return row
+
+    async def header(self, name: str, url: str, reader: Actor) -> str:
+        """The secret of this name, to be sent to this address as a header: see `value`.
+
+        PermissionDeniedError where it belongs elsewhere.
+        """
+        statement = select(OrganisationSecretRow).where(
+            OrganisationSecretRow.organisation_id == self._organisation_id,
+            OrganisationSecretRow.kind == HTTP_HEADER,
+            OrganisationSecretRow.name == name,
+        )
+        row = await self._session.scalar(statement)
+        if row is None:
+            detail = f"There is no secret {name!r} of the kind {HTTP_HEADER}: add it with POST /api/v1/secrets, then retry."
+            raise NotFoundError(detail)
+        if row.origin != (origin := origin_of(url)):
+            raise PermissionDeniedError(f"The secret {name!r} is for {row.origin}, and not sent to {origin}.")
+        return await self.value(row.id, reader)
 
     async def value(self, secret_id: str, reader: Actor) -> str:
         """The secret itself: for activities, at the moment of use, and never for an answer or a log.
@@ -120,6 +153,24 @@ class SecretRepository:
 def last_four(value: str) -> str | None:
     """What is shown of a secret."""
     return value[-4:] if len(value) >= SHOWN_FROM_CHARACTERS else None
+
+
+def _origin(kind: str, origin: str | None) -> str | None:
+    """Where a secret may be sent, in the one way that it is compared in."""
+    if (kind == HTTP_HEADER) != (origin is not None):
+        detail = f"a secret of the kind {HTTP_HEADER} has an origin, such as https://api.example.com; others have none"
+        raise InvalidInputError(detail, [FieldError("/origin", detail)])
+    if origin is None:
+        return None
+    try:
+        return origin_of(origin)
+    except DocumentRejectedError as error:
+        raise InvalidInputError(str(error), [FieldError("/origin", str(error))]) from error
+
+
+def _check_header(kind: str, value: str) -> None:
+    if kind == HTTP_HEADER and (fault := header_fault("Authorization", value)):
+        raise InvalidInputError(f"The value cannot be a header: it {fault}.", [FieldError("/value", fault)])
 
 
 def _missing(secret_id: str) -> NotFoundError:

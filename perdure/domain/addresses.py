@@ -87,8 +87,21 @@ def forbidden(detail: str) -> DocumentRejectedError:
     return DocumentRejectedError("forbidden_address", detail)
 
 
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL, whatever way it is written; DocumentRejectedError when it is none."""
+    target = _target(url)
+    return f"{target.scheme}://{target.authority}"
+
+
 def check_url(url: str, rules: AddressRules) -> Target:
     """Take a URL apart and refuse every form that is not plainly public http or https."""
+    target = _target(url)
+    if not rules.is_allowed(target):
+        _check_target(target, rules)
+    return target
+
+
+def _target(url: str) -> Target:
     if len(url) > _MAX_URL:
         raise forbidden(f"The URL is longer than {_MAX_URL} characters.")
     if _FORBIDDEN_CHARACTERS.search(url):
@@ -102,15 +115,12 @@ def check_url(url: str, rules: AddressRules) -> Target:
         raise forbidden("Only http and https URLs are fetched.")
     if "@" in parts.netloc:
         raise forbidden("URLs with a user name or password are not fetched. Leave them out.")
-    target = Target(
+    return Target(
         scheme=parts.scheme,
         host=_host(parts),
         port=_SCHEME_PORTS[parts.scheme] if port is None else port,
         path=_path(parts),
     )
-    if not rules.is_allowed(target):
-        _check_target(target, rules)
-    return target
 
 
 def check_redirect(current: Target, location: str, rules: AddressRules) -> Target:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from perdure.errors import FieldError, InvalidInputError
 
 MAX_HEADERS = 50
+MAX_SECRET_HEADERS = 10
 MAX_VALUE = 4_096
 IDEMPOTENCY_KEY = "Idempotency-Key"
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")

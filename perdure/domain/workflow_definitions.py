@@ -126,6 +126,7 @@ SETTINGS: Mapping[StepType, Mapping[str, Setting]] = {
         "method": Setting("choice", choices=("GET", "POST", "PUT", "PATCH", "DELETE")),
         "url": Setting("text", required=True),
         "headers": Setting("mapping"),
+        "secret_headers": Setting("mapping"),
         "body": Setting("anything"),
     },
     StepType.WAIT: {"for": Setting("span"), "until": Setting("text")},

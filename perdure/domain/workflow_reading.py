@@ -7,7 +7,7 @@ from typing import Any
 from perdure.domain.approval_policies import read_policy
 from perdure.domain.business_calendar import parse_span
 from perdure.domain.extraction_schemas import check_extraction_schema
-from perdure.domain.http_headers import MAX_HEADERS, header_fault
+from perdure.domain.http_headers import MAX_HEADERS, MAX_SECRET_HEADERS, header_fault
 from perdure.domain.json_objects import Faults, ObjectReader, escaped
 from perdure.domain.workflow_definitions import (
     SETTINGS,
@@ -303,6 +303,7 @@ class _Reader:
         url, headers = part.get("url"), part.get("headers")
         if isinstance(url, str) and url and not url.startswith(("http://", "https://", "${")):
             part.fault("url", "must begin with https:// or http://")
+        self._check_secret_headers(part)
         if not isinstance(headers, Mapping):
             return
         if len(headers) > MAX_HEADERS:
@@ -311,6 +312,23 @@ class _Reader:
             filled_in = isinstance(value, str) and "${" in value
             if fault := header_fault(str(name), "" if filled_in else value):
                 self.faults.add(f"{part.at('headers')}/{escaped(str(name))}", fault)
+
+    def _check_secret_headers(self, part: ObjectReader) -> None:
+        """Secrets are named here, and by nobody who gives an execution its input."""
+        named, headers = part.get("secret_headers"), part.get("headers")
+        if not isinstance(named, Mapping):
+            return
+        given = {str(name).lower() for name in headers} if isinstance(headers, Mapping) else set()
+        if len(named) > MAX_SECRET_HEADERS:
+            part.fault("secret_headers", f"are {len(named)}; at most {MAX_SECRET_HEADERS} are sent")
+        for name, secret in list(named.items())[:MAX_SECRET_HEADERS]:
+            fault = header_fault(str(name), "")
+            if str(name).lower() in given:
+                fault = "is given by headers, too"
+            elif not isinstance(secret, str) or not secret.strip() or "${" in secret:
+                fault = "must be the name of a secret, as it is: nothing is filled in"
+            if fault:
+                self.faults.add(f"{part.at('secret_headers')}/{escaped(str(name))}", fault)
 
     def _checked(self, part: ObjectReader, name: str, setting: Setting, step: str, scope: _Scope) -> None:
         if setting.kind == "expression":

@@ -27,6 +27,7 @@ class SecretKind(StrEnum):
     PROVIDER_KEY = "provider_key"
     WEBHOOK_SECRET = "webhook_secret"  # noqa: S105  # a kind, not a secret
     CALENDAR_URL = "calendar_url"
+    HTTP_HEADER = "http_header"
     OTHER = "other"
 
 
@@ -36,6 +37,12 @@ class SecretCreate(RequestBody):
     name: SecretName = Field(description="Unique in the organisation; for people.")
     kind: SecretKind
     value: SecretValue
+    origin: str | None = Field(
+        default=None,
+        max_length=300,
+        examples=["https://api.example.com"],
+        description="For `http_header`, which has one: where `http` steps may send it, and nowhere else.",
+    )
 
 
 class SecretUpdate(RequestBody):
@@ -51,6 +58,7 @@ class SecretRead(Contract):
     name: str
     kind: SecretKind
     last_four: str | None = Field(description="The end of the value; null when the value is short.")
+    origin: str | None = Field(default=None, description="Where `http` steps may send it.")
     created_by: str | None = Field(description="Null when that user is gone.")
     created_at: Instant
     updated_at: Instant = Field(description="When the value was last set.")

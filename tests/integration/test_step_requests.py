@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,7 +51,14 @@ async def program() -> AsyncIterator[Program]:
     await server.wait_closed()
 
 
-async def asks(program: Program, *, opened: bool = True, timeout_s: float = 30.0, **settings: Any) -> Any:
+async def asks(
+    program: Program,
+    *,
+    opened: bool = True,
+    timeout_s: float = 30.0,
+    secrets: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Any:
     """The output of an `http` step."""
     caller = PublicHttpCaller(f"127.0.0.1:{program.port}" if opened else "", timeout_s=timeout_s)
     job = StepJob(
@@ -64,7 +71,7 @@ async def asks(program: Program, *, opened: bool = True, timeout_s: float = 30.0
         settings={"url": f"http://127.0.0.1:{program.port}/orders?x=1", **settings},
     )
     try:
-        return (await requested(caller, job)).output
+        return (await requested(caller, job, secrets or {})).output
     finally:
         await caller.aclose()
 
@@ -89,6 +96,17 @@ async def test_an_answer_is_told_with_its_status_and_a_stable_key_is_sent(progra
     )
     assert headers["idempotency-key"] == again["idempotency-key"] == "exe_1:tell:2"
     assert headers["host"] == f"127.0.0.1:{program.port}"
+
+
+async def test_secrets_are_sent_and_not_told_back(program: Program) -> None:
+    key = 'Bearer k"ey-0123456789'
+    program.body = json.dumps({"you": "sent", "authorization": key, "only": key[7:], "short": "abc"}).encode()
+    program.headers["Location"] = f"https://example.com/?by={key[7:]}"
+    told = await asks(program, headers={"X-Team": "north"}, secrets={"Authorization": key, "X-Short": "abc"})
+    assert program.asked[0][1]["authorization"] == key
+    assert program.asked[0][1]["x-team"] == "north"
+    assert told["body"] == {"you": "sent", "authorization": "…", "only": "…", "short": "abc"}
+    assert "0123456789" not in str(told)
 
 
 async def test_methods_and_bodies_that_are_text(program: Program) -> None:

@@ -32,6 +32,7 @@ def test_a_whole_definition_is_read() -> None:
     assert {("kind", "extract"), ("kind", "file"), ("dear", "approve"), ("approve", "each_line")} <= edges
 
 
+A_URL = "https://example.org"
 SETTINGS: list[tuple[str, Any, str]] = [
     ("teleport", {}, "type"),
     ("classification", {}, "with"),
@@ -78,6 +79,14 @@ SETTINGS: list[tuple[str, Any, str]] = [
     ("http", {"url": "ftp://example.org"}, "with/url"),
     ("http", {"url": "https://example.org", "headers": {"Host": "a"}}, "with/headers/Host"),
     ("http", {"url": "https://example.org", "headers": {"X-A": "a\r\nb: c"}}, "with/headers/X-A"),
+    ("http", {"url": A_URL, "secret_headers": {"Host": "a"}}, "with/secret_headers/Host"),
+    ("http", {"url": A_URL, "secret_headers": {"X-A": "${input.secret}"}}, "with/secret_headers/X-A"),
+    ("http", {"url": A_URL, "secret_headers": {"X-A": {"name": "crm"}}}, "with/secret_headers/X-A"),
+    (
+        "http",
+        {"url": A_URL, "headers": {"x-a": "b"}, "secret_headers": {"X-A": "crm"}},
+        "with/secret_headers/X-A",
+    ),
     ("analysis", {"task": "extraction", "schema": {"type": "array"}}, "with/schema/type"),
     ("analysis", {"task": "extraction", "schema": {"$ref": "file:///etc/passwd"}}, "with/schema/$ref"),
 ]
