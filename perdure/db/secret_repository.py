@@ -92,7 +92,7 @@ class SecretRepository:
         )
         row = await self._session.scalar(statement)
         if row is None:
-            detail = f"There is no secret {name!r} of the kind {HTTP_HEADER}: add it with POST /api/v1/secrets, then retry."
+            detail = f"There is no secret {name!r} of the kind {HTTP_HEADER}: add it at /api/v1/secrets, then retry."
             raise NotFoundError(detail)
         if row.origin != (origin := origin_of(url)):
             raise PermissionDeniedError(f"The secret {name!r} is for {row.origin}, and not sent to {origin}.")
