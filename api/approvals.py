@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
@@ -13,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.authentication import Principal
 from api.operations import Accepted, Operations
 from perdure.db.approval_effects import ApprovalEffects
-from perdure.db.approvals import CHANGED, ApprovalRepository, held_state
+from perdure.db.approvals import CHANGED, OPEN, ApprovalRepository, held_state
 from perdure.db.models import OperationRow, WorkflowApprovalRow
 from perdure.db.operation_repository import OperationRepository, workflow_id
 from perdure.db.session import Database
@@ -42,7 +41,6 @@ from perdure.errors import (
     UnavailableError,
 )
 from perdure.schemas.approval_requests import (
-    KIND,
     ApprovalAnswered,
     ApprovalCreate,
     ApprovalRead,
@@ -57,7 +55,6 @@ logger = structlog.get_logger("perdure.approvals")
 
 _RPC_TIMEOUT = timedelta(seconds=15)
 _PAGE = 200
-_OPEN = text("SELECT id, organisation_id, kind FROM find_open_operations(:after, :limit)")
 
 
 Addressed = tuple[WorkflowApprovalRow, OperationRow]
@@ -211,16 +208,16 @@ class Approvals:
         They are told when a role changes. This is for what whoever changed it died before saying.
         """
         async with self._database.transaction(None) as session:
-            rows = (await session.execute(_OPEN, {"after": after, "limit": _PAGE})).all()
-        unread: dict[str, list[str]] = {}
+            rows = (await session.execute(OPEN, {"after": after, "limit": _PAGE})).all()
+        untold: dict[str, list[str]] = {}
         for row in rows:
-            if row.kind == KIND:
-                unread.setdefault(row.organisation_id, []).append(row.id)
-        for organisation_id, operation_ids in unread.items():
+            if not row.knows_members:
+                untold.setdefault(row.organisation_id, []).append(row.id)
+        for organisation_id, approval_ids in untold.items():
             async with self._database.transaction(organisation_id) as session:
                 approvals = ApprovalRepository(session, organisation_id)
                 roles = await approvals.roles()
-                known = await approvals.known_roles(operation_ids)
+                known = await approvals.known_roles(approval_ids)
             for approval_id, sequence, held in known:
                 for event in _roles_changed(sequence, held, roles):
                     await self._tell_quietly(organisation_id, approval_id, event)

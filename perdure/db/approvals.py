@@ -312,13 +312,13 @@ class ApprovalRepository:
         return list(await self._session.scalars(statement))
 
     async def known_roles(
-        self, operation_ids: Collection[str]
+        self, approval_ids: Collection[str]
     ) -> Sequence[tuple[str, int, Mapping[str, Sequence[str]]]]:
-        """Of the open requests of these operations: id, number of the state, and who has which role in it."""
+        """Of those that are open of these: id, number of the state, and who has which role in it."""
         row = WorkflowApprovalRow
         statement = (
             select(row.id, row.sequence, row.state["roles"])
-            .where(row.operation_id.in_(operation_ids))
+            .where(row.id.in_(approval_ids))
             .where(row.closed_at.is_(None), row.state.is_not(None))
             .order_by(row.id)
         )
@@ -430,3 +430,4 @@ def _unknown(people: Collection[str]) -> InvalidInputError:
 
 
 CHANGED = text("SELECT id, organisation_id FROM find_changed_approvals(:after, :limit)")
+OPEN = text("SELECT id, organisation_id, knows_members FROM find_open_approvals(:after, :limit)")

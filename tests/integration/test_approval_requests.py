@@ -15,7 +15,7 @@ from temporalio.common import RawValue
 from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 
-from perdure.db.approvals import ApprovalRepository
+from perdure.db.approvals import OPEN, ApprovalRepository
 from perdure.db.identity_repository import IdentityRepository
 from perdure.db.session import Database
 from perdure.domain.approval_effects import Outcome
@@ -390,12 +390,19 @@ async def test_a_role_that_changed_while_nobody_said_so_is_heard_of(team: Team) 
         identities = IdentityRepository(session)
         await identities.set_role(team.organisation_id, cid.removeprefix("user:"), Role.MEMBER)
 
+    async def knows() -> bool:
+        async with team.database.transaction(None) as session:
+            rows = await session.execute(OPEN, {"after": "", "limit": 1_000})
+            return bool({row.id: row.knows_members for row in rows}[approval.id])
+
+    assert not await knows()
     for _ in range(2):
         after = await team.approvals.follow_members()
         while after:
             after = await team.approvals.follow_members(after)
     trail = await team.trail(approval.id)
     assert trail.count(("approval.members_changed", "approver")) == 1
+    assert await knows()
     await team.decide(approval, ann)
     assert await team.inbox(ben) == [approval.id]
     assert await team.inbox(cid) == []
