@@ -8,6 +8,7 @@ from typing import Any
 from perdure.domain.entities import EntityType
 from perdure.domain.entity_finds import EntityFound
 from perdure.domain.extraction_schemas import types_of
+from perdure.domain.sentences import unwrapped
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 # So far before a find stands what it is called.
@@ -38,6 +39,30 @@ _BY_WORD: Mapping[str, EntityType] = {
     **dict.fromkeys(("person", "persons", "people"), EntityType.PERSON),
     **dict.fromkeys(("place", "city", "country", "places", "cities", "countries"), EntityType.PLACE),
 }
+_BEGINNING = (
+    *(
+        "begins",
+        "begin on",
+        "beginning",
+        "starts",
+        "start:",
+        "start date",
+        "starting",
+        "commences",
+        "commencing",
+    ),
+    *("commencement date", "effective", "as of", "with effect from"),
+    *("beginnt", "beginn", "ab dem", "ab:", "in kraft"),
+    *("commence", "prend effet", "\u00e0 compter", "d\u00e9but"),
+    *("comienza", "inicio", "a partir", "inizio", "decorre", "in\u00edcio"),
+)
+_ENDING = (
+    *("ends", "end on", "ending", "end:", "end date", "end of the term", "until", "through", "terminates on"),
+    *("expires", "expire on", "expiring", "expiry", "expiration date"),
+    *("endet", "ende:", "enddatum", "l\u00e4uft bis", "bis zum"),
+    *("expire", "prend fin", "jusqu", "\u00e9ch\u00e9ance"),
+    *("termina", "hasta", "vence", "scade", "fino al", "at\u00e9"),
+)
 # What a text may call it besides the words of the field's name.
 _CUES: Mapping[str, tuple[str, ...]] = {
     "total": ("total", "amount due", "balance due", "gesamt", "summe", "betrag", "montant", "totale"),
@@ -47,18 +72,45 @@ _CUES: Mapping[str, tuple[str, ...]] = {
     "gross": ("gross", "brutto"),
     "tax": ("tax", "vat", "mwst", "ust", "tva", "iva"),
     "vat": ("tax", "vat", "mwst", "ust", "tva", "iva"),
+    "start": _BEGINNING,
+    "begin": _BEGINNING,
+    "effective": _BEGINNING,
+    "commencement": _BEGINNING,
+    "end": _ENDING,
+    "expiry": _ENDING,
+    "expiration": _ENDING,
+    "termination": _ENDING,
 }
+# Of these there is more than one in most papers, so that one by itself is not yet what is asked for.
+_TOLD_APART = frozenset(
+    (
+        "due",
+        "start",
+        "begin",
+        "effective",
+        "commencement",
+        "end",
+        "expiry",
+        "expiration",
+        "termination",
+        "delivery",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a field asks for: entities of a type, told from others by words that stand before them."""
+    """What a field asks for: entities of a type, told from others by words that stand before them.
+
+    With `told_apart` also where there is only one.
+    """
 
     type: EntityType
     cues: tuple[str, ...]
     in_figures: bool = False
     whole: bool = False
     many: bool = False
+    told_apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +139,8 @@ def field_of(name: str, schema: Mapping[str, Any]) -> Field | None:
     ):
         return None
     cues = tuple(dict.fromkeys(cue for word in words for cue in _CUES.get(word, (word,))))
-    return Field(found, cues, in_figures, in_figures and "number" not in types, many)
+    told_apart = found is EntityType.DATE and not _TOLD_APART.isdisjoint(words)
+    return Field(found, cues, in_figures, in_figures and "number" not in types, many, told_apart)
 
 
 def _type_of(words: Sequence[str]) -> EntityType | None:
@@ -106,6 +159,7 @@ def fill(text: str, finds: Sequence[EntityFound], fields: Mapping[str, Field]) -
     values: dict[str, Any] = {}
     chosen: dict[str, Sequence[EntityFound]] = {}
     missing: list[str] = []
+    text = unwrapped(text)
     for name, wanted in fields.items():
         fitting = [one for one in finds if one.type is wanted.type]
         picked = _distinct(fitting) if wanted.many else _picked(text, fitting, wanted)
@@ -120,7 +174,7 @@ def fill(text: str, finds: Sequence[EntityFound], fields: Mapping[str, Field]) -
 
 def _picked(text: str, finds: Sequence[EntityFound], wanted: Field) -> Sequence[EntityFound]:
     different = _distinct(finds)
-    if len(different) <= 1:
+    if len(different) <= 1 and not wanted.told_apart:
         return different
     nearest = [(_distance(text, one, wanted.cues), one) for one in finds]
     cued = sorted(

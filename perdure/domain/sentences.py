@@ -44,6 +44,14 @@ def sentences(text: str) -> list[Sentence]:
     return list(_sentences(text))
 
 
+def unwrapped(text: str) -> str:
+    """The text with blanks for the ends of lines that were merely full; everything stands where it stood."""
+    characters = list(text)
+    for at in _wrapped(text):
+        characters[at] = " "
+    return "".join(characters)
+
+
 def _sentences(text: str) -> Iterator[Sentence]:
     begin = 0
     wrapped = _wrapped(text)
@@ -59,8 +67,6 @@ def _sentences(text: str) -> Iterator[Sentence]:
 
 def _wrapped(text: str) -> frozenset[int]:
     """Where a line ends only because it was full."""
-    if text.count("\n") < 1:
-        return frozenset()
     lines = text.split("\n")
     inner = sorted(len(line) for line, following in pairwise(lines) if line.strip() and following.strip())
     width = inner[len(inner) * 9 // 10] if inner else 0
@@ -73,7 +79,7 @@ def _wrapped(text: str) -> frozenset[int]:
             continue
         word = following.split(maxsplit=1)[0]
         is_full = is_narrow and len(line) + 1 + min(len(word), _LONGEST_WORD) >= _FULL * width
-        if word[0].islower() or (is_full and line[-1].isalnum()):
+        if word[0].islower() or (is_full and (line.rstrip()[-1].isalnum() or line.rstrip()[-1] == ",")):
             found.append(at)
     return frozenset(found)
 

@@ -17,12 +17,20 @@ TEXT = (
 )
 
 
-def filled(**properties: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+LEASE = (
+    "The lease is between Gannet Quay Estates Ltd. (the landlord) and Kestrel Harbour Instruments Ltd. It begins on\n"
+    "1 March 2025 and runs for five years. The tenant may end the lease early, for the first time on 31\n"
+    "March 2028, against a payment of two monthly rents of 8,200 EUR. Otherwise the lease, like that before it, ends\n"
+    "on 28 February 2030. A deposit of 24,600 EUR is paid.\n"
+)
+
+
+def filled(text: str = TEXT, /, **properties: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     fields = {name: field for name, schema in properties.items() if (field := field_of(name, schema))}
     assert fields.keys() == properties.keys()
-    found = fill(TEXT, EntityPatterns().extract(TEXT, region="DE", languages=["en"]), fields)
+    found = fill(text, EntityPatterns().extract(text, region="DE", languages=["en", "de", "fr"]), fields)
     for finds in found.finds.values():
-        assert all(TEXT[one.start : one.end] == one.text for one in finds)
+        assert all(text[one.start : one.end] == one.text for one in finds)
     return dict(found.values), found.missing
 
 
@@ -49,6 +57,49 @@ def test_fields_are_filled_by_what_their_names_say() -> None:
 
 def test_where_several_could_be_meant_none_is_guessed() -> None:
     assert filled(email={"type": "string"}, price={"type": "number"}) == ({}, ("email", "price"))
+
+
+def test_the_terms_of_a_contract_are_read_over_the_ends_of_lines() -> None:
+    values, missing = filled(
+        LEASE,
+        companies={"type": "array", "items": {"type": "string"}},
+        start_date={"type": "string"},
+        end_date={"type": "string"},
+        amounts={"type": "array", "items": {"type": "number"}},
+    )
+    assert values == {
+        "companies": ["Gannet Quay Estates Ltd.", "Kestrel Harbour Instruments Ltd."],
+        "start_date": "2025-03-01",
+        "end_date": "2030-02-28",
+        "amounts": [8200.0, 24600.0],
+    }
+    assert missing == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("Der Vertrag beginnt am 1. M\u00e4rz 2026 und endet am 28. Februar 2027.", "end_date", "2027-02-28"),
+        (
+            "Der Vertrag beginnt am 1. M\u00e4rz 2026 und endet am 28. Februar 2027.",
+            "start_date",
+            "2026-03-01",
+        ),
+        (
+            "Le contrat prend effet le 1er avril 2026 et prend fin le 31 mars 2027.",
+            "start_date",
+            "2026-04-01",
+        ),
+        ("Signed in Arden on 12 January 2025. It can be ended by either party.", "end_date", None),
+        ("Signed in Arden on 12 January 2025.", "due_date", None),
+        ("Signed in Arden on 12 January 2025.", "date", "2025-01-12"),
+    ],
+)
+def test_a_date_by_itself_is_not_yet_the_one_that_is_asked_for(
+    text: str, field: str, value: str | None
+) -> None:
+    values, _missing = filled(text, **{field: {"type": "string"}})
+    assert values.get(field) == value
 
 
 @pytest.mark.parametrize(
