@@ -1,7 +1,6 @@
 """Which language a text is in: by its script, else by its most common function words."""
 
 import re
-from collections import Counter
 
 _ISO_639_3 = {
     "eng": "en", "deu": "de", "ger": "de", "fra": "fr", "fre": "fr", "spa": "es", "ita": "it",
@@ -55,8 +54,10 @@ _WORDS = {
 }  # fmt: skip
 # one letter is as often a grade, a unit or a column as a word
 _PROFILES = {tag: frozenset(one for one in words.split() if len(one) > 1) for tag, words in _WORDS.items()}
-# A word that is common in four languages says little about any of them.
-_SHARED = Counter(word for words in _PROFILES.values() for word in words)
+_SPOKEN_IN = {
+    word: [tag for tag, words in _PROFILES.items() if word in words]
+    for word in sorted(frozenset.union(*_PROFILES.values()))
+}
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _BEYOND_LATIN = re.compile("[^\x00-\u036f\u1e00-\u20ff]")
 _SCRIPTS = (
@@ -101,17 +102,20 @@ def detect_language(text: str) -> str | None:
     if not sample.isascii() and (other := _by_script(sample)):
         return other
     words = _WORD.findall(sample)
-    counts = Counter(word for word in words if word in _SHARED)
-    scores = sorted(((_score(counts, profile), tag) for tag, profile in _PROFILES.items()), reverse=True)
-    (best, tag), (second, _) = scores[:2]
-    hits = sum(count for word, count in counts.items() if word in _PROFILES[tag])
+    known = [word for word in words if word in _SPOKEN_IN]
+    if len(known) < _LEAST_HITS:
+        return None
+    scores = dict.fromkeys(_PROFILES, 0.0)
+    for word in known:
+        tags = _SPOKEN_IN[word]
+        for tag in tags:
+            # A word that is common in four languages says little about any of them.
+            scores[tag] += 1 / len(tags)
+    (best, tag), (second, _) = sorted(((score, tag) for tag, score in scores.items()), reverse=True)[:2]
+    hits = sum(word in _PROFILES[tag] for word in known)
     if hits < _LEAST_HITS or best < _LEAST_SHARE * len(words) or best < _LEAST_LEAD * second:
         return None
     return tag
-
-
-def _score(counts: Counter[str], profile: frozenset[str]) -> float:
-    return sum(counts[word] / _SHARED[word] for word in counts.keys() & profile)
 
 
 def _by_script(text: str) -> str | None:
