@@ -106,9 +106,9 @@ class TextStages:
 
     def __init__(self, label_sets: LabelSets, extractor: EntityExtractor, judge: SentimentJudge) -> None:
         self._label_sets, self._extractor, self._judge = label_sets, extractor, judge
-        # One page after the other: while one is embedded, the one before is told its labels and written. Both at
-        # once would end at once, and the embedder would wait for both.
-        self._in_turn = asyncio.Lock()
+        # Two at once, so that the embedder never waits: it takes what came first first, and while that is embedded,
+        # what came before is told its labels and written. More would only be held in memory.
+        self._slots = asyncio.Semaphore(2)
 
     async def answer(
         self,
@@ -184,7 +184,7 @@ class TextStages:
         return np.stack(rows)
 
     async def _embedded(self, call: EmbeddingCall, texts: Sequence[str], *, items: int) -> Vectors:
-        async with self._in_turn if items > _FEW else nullcontext():
+        async with self._slots if items > _FEW else nullcontext():
             return await self._label_sets.embed(call, texts)
 
     async def _with_evidence(

@@ -19,6 +19,9 @@ with workflow.unsafe.imports_passed_through():
 from workflows.classify_document import WAITED_OUT, settle_open
 from workflows.operation import Operation
 
+# Of a page, eight texts are asked about at once: of small pages, more of a batch.
+_ASKED_PAGE = 250
+
 Round = Callable[[ClassifyJob, str], Awaitable[ClassifiedPage]]
 
 
@@ -38,7 +41,7 @@ class ClassifyBatch(Operation):
         self.report(done=job.done, total=job.total)
         whole = self._page(job, 0, job.total)
         if job.turn == 0:
-            await self._pages(job, self._answer_page)
+            await self._pages(job, job.page_size, self._answer_page)
             if self._state.scored:
                 page = await self.step(ClassificationActivities.decide_batch, whole, policies.IO)
                 told = {"escalated": page.escalated, "done": page.done}
@@ -46,10 +49,10 @@ class ClassifyBatch(Operation):
                 self.report(done=page.done)
             self._state = self._state.model_copy(update={"turn": 1, "first": 0})
         if self._state.escalated:
-            await self._pages(self._state, self._ask_page)
+            await self._pages(self._state, min(job.page_size, _ASKED_PAGE), self._ask_page)
         return await self.step(ClassificationActivities.summarise_classification, whole, policies.IO)
 
-    async def _pages(self, job: ClassifyBatchInput, work: Round) -> None:
+    async def _pages(self, job: ClassifyBatchInput, size: int, work: Round) -> None:
         """One round over all pages, from where the run before left off."""
         slots = asyncio.Semaphore(job.pages_in_flight)
         under_way: list[asyncio.Task[None]] = []
@@ -62,7 +65,7 @@ class ClassifyBatch(Operation):
                 slots.release()
 
         try:
-            for number, first in enumerate(range(job.first, job.total, job.page_size)):
+            for number, first in enumerate(range(job.first, job.total, size)):
                 await slots.acquire()
                 await self.unpaused()
                 for ended in [task for task in under_way if task.done()]:
@@ -72,7 +75,7 @@ class ClassifyBatch(Operation):
                     slots.release()
                     await asyncio.gather(*under_way)
                     await self._go_on(first)
-                page = self._page(job, first, min(first + job.page_size, job.total))
+                page = self._page(job, first, min(first + size, job.total))
                 under_way.append(asyncio.create_task(one(page)))
             await asyncio.gather(*under_way)
         finally:

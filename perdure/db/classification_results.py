@@ -1,12 +1,12 @@
 """Texts that are classified, and their answers; the caller owns the transaction."""
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import Select, any_, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -262,7 +262,7 @@ class Outcome:
             "labels": list(self.labels),
             "confidence": self.confidence,
             "raw": self.raw,
-            "stages": self.stages.model_dump(mode="json", exclude_none=True),
+            "stages": self.stages,
             "held": self.held,
             "vector": vector,
             "vector_model": self.vector_model,
@@ -405,7 +405,7 @@ class ClassificationResults:
     async def write(self, operation_id: str, outcomes: Sequence[Outcome]) -> None:
         """Write answers. What has one already keeps it."""
         if outcomes:
-            rows = json.dumps([outcome.columns() for outcome in outcomes])
+            rows = to_json([outcome.columns() for outcome in outcomes], exclude_none=True).decode()
             await self._session.execute(_WRITE, {"operation_id": operation_id, "rows": rows, "open": _OPEN})
             await self.ask_people(operation_id, [one.ordinal for one in outcomes if one.status is _PERSON])
 
