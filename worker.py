@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -408,6 +409,9 @@ def main() -> None:
     log.configure(settings)
     try:
         tracing.start(settings, "perdure-worker")
+        # What was imported stays: the collector would walk through it again and again, a tenth of a second each
+        # time, in which no thread of the embedder gets on.
+        gc.freeze()
         asyncio.run(serve(settings, names))
     except PerdureError as error:
         # No traceback: the reason is the settings, and the detail says what to do.

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import sys
 from types import FrameType
 
@@ -61,6 +62,9 @@ def main() -> None:
     try:
         tracing.start(settings, "perdure-api")
         server = _server(settings, arguments.host, arguments.port)
+        # What was made so far stays: the collector would walk through it again and again, a tenth of a second each
+        # time, in which nobody is answered.
+        gc.freeze()
         server.run()
     except PerdureError as error:
         structlog.get_logger("perdure.api").error(
