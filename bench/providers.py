@@ -1,5 +1,6 @@
 """What our layer adds to a call of a provider: the same call inside an activity by the bare SDK and through routing,
-key, limits, budget and log, in turns, on a server of this machine that answers at once.
+key, limits, budget and log, in turns, on a server of this machine that answers at once. Each call has the price of the
+model that it names, so that room is kept for it in the budget while it is under way.
 """
 
 import asyncio
@@ -7,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import httpx
@@ -25,6 +27,7 @@ from perdure.db.rate_limit_store import PostgresRateStore
 from perdure.db.session import Database
 from perdure.domain.budgets import Budget
 from perdure.domain.ids import new_id
+from perdure.domain.model_prices import PricedModel, price_of
 from perdure.domain.routing import ProviderName
 from perdure.embedded import ports
 from perdure.master_keys import load_master_keys
@@ -94,7 +97,7 @@ async def _taken(
             requests_per_minute=_PER_MINUTE,
         )
         await ProviderBudgetRepository(session, running.organisation_id).put(_BUDGET)
-    calls = ProviderCalls(database.transaction, keyring, {}, PostgresRateStore(database))
+    calls = ProviderCalls(database.transaction, keyring, {}, PostgresRateStore(database), _price)
     bare = AsyncOpenAI(api_key=_KEY, base_url=f"{url}/v1", max_retries=0)
     taking = ProviderTurns(bare, RoutedLanguageModels(calls, models))
     async with Worker(
@@ -113,6 +116,11 @@ async def _taken(
         )
     await bare.close()
     return taken
+
+
+def _price(priced: PricedModel, given: int, made: int, cached: int) -> Decimal | None:
+    """As if the server were the provider that has the model."""
+    return price_of(replace(priced, provider=ProviderName.OPENAI, base_url=None), given, made, cached)
 
 
 @asynccontextmanager
