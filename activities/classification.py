@@ -1,10 +1,10 @@
 """Classification: pages of texts are answered here, by a model at a provider, or by a person."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 from temporalio import activity
 
@@ -13,7 +13,7 @@ from activities.failures import failures
 from activities.language_models import Answered, ModelCall, RoutedLanguageModels
 from activities.text_stages import TextStages, labels_of
 from perdure.db.classification_results import ClassificationResults, Item, Outcome
-from perdure.db.classification_workflows import ClassificationWorkflows
+from perdure.db.classification_workflows import ClassificationWorkflows, LearntExample
 from perdure.db.session import Transaction
 from perdure.domain.calibration import Calibration, log_odds
 from perdure.domain.deciding import ENOUGH_CONFIDENCES, follows, next_category
@@ -43,8 +43,6 @@ from perdure.schemas.classification import (
     TokensRead,
 )
 
-Told = TypeVar("Told")
-
 PURPOSE = "classification"
 # Calls of one page that are under way at once.
 AT_ONCE = 8
@@ -58,6 +56,15 @@ _OF_THE_TEXT = {
 }
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked about the texts of a page that wait."""
+
+    questions: Questions
+    learnt: Sequence[LearntExample]
+    items: Sequence[Item]
+
+
 class ClassificationTextActivities:
     """What takes the embedding model. Each is safe to run twice: what has an answer keeps it."""
 
@@ -66,19 +73,41 @@ class ClassificationTextActivities:
 
     @activity.defn
     async def classify_page(self, job: ClassifyJob) -> ClassifiedPage:
-        """Answer the texts of a page. A second run finds them answered."""
+        """Answer the texts of a page, part by part. A second run finds those answered that were written."""
         with failures():
-            return await self._answered(job, lambda results: _counted(results, job))
+            asked = await self._asked(job)
+            parts = _parts(asked.items)
+
+            async def answer_some() -> None:
+                for part in parts:
+                    outcomes = await self._outcomes(job, asked, part)
+                    async with self._transaction(job.organisation_id) as session:
+                        results = ClassificationResults(session, job.organisation_id)
+                        await results.write(job.operation_id, outcomes)
+                        await results.record_progress(job.operation_id)
+
+            # While the texts of one are embedded, those of the other are told their labels and written.
+            both = [asyncio.create_task(answer_some()) for _ in range(2)]
+            try:
+                await asyncio.gather(*both)
+            finally:
+                for one in both:
+                    one.cancel()
+            async with self._transaction(job.organisation_id) as session:
+                return await _counted(ClassificationResults(session, job.organisation_id), job)
 
     @activity.defn
     async def classify_text(self, job: ClassifyJob) -> ClassifyDocumentResult:
         """Answer the one text of an operation. A second run finds it answered."""
         with failures():
-            return await self._answered(job, lambda results: _concluded(results, job))
+            asked = await self._asked(job)
+            outcomes = await self._outcomes(job, asked, asked.items)
+            async with self._transaction(job.organisation_id) as session:
+                results = ClassificationResults(session, job.organisation_id)
+                await results.write(job.operation_id, outcomes)
+                return await _concluded(results, job)
 
-    async def _answered(
-        self, job: ClassifyJob, then: Callable[[ClassificationResults], Awaitable[Told]]
-    ) -> Told:
+    async def _asked(self, job: ClassifyJob) -> _Asked:
         async with self._transaction(job.organisation_id) as session:
             results = ClassificationResults(session, job.organisation_id)
             questions = await _questions(results, job)
@@ -89,24 +118,18 @@ class ClassificationTextActivities:
                 if questions.workflow_id
                 else []
             )
+        return _Asked(questions, learnt, items)
+
+    async def _outcomes(self, job: ClassifyJob, asked: _Asked, items: Sequence[Item]) -> list[Outcome]:
         call = EmbeddingCall(job.organisation_id, PURPOSE, job.operation_id, job.operation_kind)
-        accepted_at = made_at(job.operation_id)
-        outcomes: list[Outcome] = []
-        for part in _parts(items):
-            if outcomes:
-                async with self._transaction(job.organisation_id) as session:
-                    await ClassificationResults(session, job.organisation_id).write(
-                        job.operation_id, outcomes
-                    )
-            read = await _read(self._transaction, job, part)
-            outcomes = await self._stages.answer(call, questions, learnt, read, accepted_at)
-            if questions.workflow_id is None:
-                # Nothing is learnt from them.
-                outcomes = [replace(one, vector=None, vector_model=None) for one in outcomes]
-        async with self._transaction(job.organisation_id) as session:
-            results = ClassificationResults(session, job.organisation_id)
-            await results.write(job.operation_id, outcomes)
-            return await then(results)
+        read = await _read(self._transaction, job, items)
+        outcomes = await self._stages.answer(
+            call, asked.questions, asked.learnt, read, made_at(job.operation_id)
+        )
+        if asked.questions.workflow_id is None:
+            # Nothing is learnt from them.
+            outcomes = [replace(one, vector=None, vector_model=None) for one in outcomes]
+        return outcomes
 
 
 async def _read(transaction: Transaction, job: ClassifyJob, items: Sequence[Item]) -> Sequence[Item]:

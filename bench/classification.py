@@ -23,9 +23,9 @@ LABELS = [{"name": name} for name in ("World", "Sports", "Business", "Sci/Tech")
 
 
 async def run(options: Options) -> list[Figure]:
-    """Two batches of different texts, single texts, then the embedder on the texts of both batches."""
+    """Six batches of different texts, single texts, then the embedder on the texts of all batches."""
     size = options.repeats(1000, 50)
-    batches = [short_texts(size, number) for number in range(options.repeats(2, 1))]
+    batches = [short_texts(size, number) for number in range(options.repeats(6, 1))]
     async with product.running() as running:
         await running.warm_up()
         await _classified(running, short_texts(20, 99))

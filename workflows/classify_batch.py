@@ -19,8 +19,9 @@ with workflow.unsafe.imports_passed_through():
 from workflows.classify_document import WAITED_OUT, settle_open
 from workflows.operation import Operation
 
-# Of a page, eight texts are asked about at once: of small pages, more of a batch.
+# Of a page, eight texts are asked about at once: of small pages, and of two, more of a batch.
 _ASKED_PAGE = 250
+_ASKED_AT_ONCE = 2
 
 Round = Callable[[ClassifyJob, str], Awaitable[ClassifiedPage]]
 
@@ -41,7 +42,7 @@ class ClassifyBatch(Operation):
         self.report(done=job.done, total=job.total)
         whole = self._page(job, 0, job.total)
         if job.turn == 0:
-            await self._pages(job, job.page_size, self._answer_page)
+            await self._pages(job, job.page_size, job.pages_in_flight, self._answer_page)
             if self._state.scored:
                 page = await self.step(ClassificationActivities.decide_batch, whole, policies.IO)
                 told = {"escalated": page.escalated, "done": page.done}
@@ -49,12 +50,13 @@ class ClassifyBatch(Operation):
                 self.report(done=page.done)
             self._state = self._state.model_copy(update={"turn": 1, "first": 0})
         if self._state.escalated:
-            await self._pages(self._state, min(job.page_size, _ASKED_PAGE), self._ask_page)
+            size = min(job.page_size, _ASKED_PAGE)
+            await self._pages(self._state, size, max(job.pages_in_flight, _ASKED_AT_ONCE), self._ask_page)
         return await self.step(ClassificationActivities.summarise_classification, whole, policies.IO)
 
-    async def _pages(self, job: ClassifyBatchInput, size: int, work: Round) -> None:
+    async def _pages(self, job: ClassifyBatchInput, size: int, at_once: int, work: Round) -> None:
         """One round over all pages, from where the run before left off."""
-        slots = asyncio.Semaphore(job.pages_in_flight)
+        slots = asyncio.Semaphore(at_once)
         under_way: list[asyncio.Task[None]] = []
 
         async def one(page: ClassifyJob) -> None:

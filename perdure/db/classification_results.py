@@ -23,6 +23,7 @@ from perdure.domain.deciding import decision_of
 from perdure.domain.ids import new_id
 from perdure.ports.models import Vectors
 from perdure.schemas.classification import (
+    MAX_ITEMS,
     ClassificationRead,
     ClassifyBatchResult,
     Decision,
@@ -408,6 +409,14 @@ class ClassificationResults:
             rows = to_json([outcome.columns() for outcome in outcomes], exclude_none=True).decode()
             await self._session.execute(_WRITE, {"operation_id": operation_id, "rows": rows, "open": _OPEN})
             await self.ask_people(operation_id, [one.ordinal for one in outcomes if one.status is _PERSON])
+
+    async def record_progress(self, operation_id: str) -> None:
+        """Tell how many texts of a batch are done: with the operation locked, so that it never tells of fewer again."""
+        locked = await self._session.get(OperationRow, operation_id, with_for_update=True)
+        if locked is not None:
+            done, _, _ = await self.counts(operation_id, 0, MAX_ITEMS)
+            total = locked.progress_total
+            await OperationRepository(self._session).record_progress(operation_id, done, total)
 
     async def ask_people(self, operation_id: str, ordinals: Sequence[int]) -> None:
         """Called once for answers that go to a person, in the transaction that makes them `open`.

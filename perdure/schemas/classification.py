@@ -662,8 +662,8 @@ class ClassifyBatchInput(OperationInput):
     """Input of `ClassifyBatch`; a run that continues another begins at the item `first` of its turn."""
 
     total: int
-    page_size: int = 500
-    pages_in_flight: int = 2
+    page_size: int = 1000
+    pages_in_flight: int = 1
     pages_in_run: int = 20
     turn: int = Field(default=0, description="0: texts are answered here; 1: models are asked.")
     first: int = 0

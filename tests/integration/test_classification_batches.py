@@ -110,6 +110,20 @@ async def test_a_batch_is_paused_resumed_and_cancelled_in_the_middle(caller: Acc
     assert (again["status"], again["result"]["decided"]) == ("completed", len(given))
 
 
+async def test_progress_is_told_while_a_page_is_answered(caller: Account, database: Database) -> None:
+    given = [{"text": f"{TEXTS['Invoice']} Number {number}."} for number in range(600)]
+    operation = await batch(caller, given, labels=LABELS)
+    told_of = text(
+        "SELECT (data -> 'progress' ->> 'done')::int FROM operation_events "
+        "WHERE operation_id = :id AND type = 'operation' ORDER BY revision"
+    )
+    async with database.transaction(caller.organisation_id) as session:
+        told = list(await session.scalars(told_of, {"id": operation["id"]}))
+    assert told == sorted(told)
+    assert told[-1] == len(given)
+    assert any(0 < done < len(given) for done in told)
+
+
 async def test_results_are_filtered_and_streamed_as_csv_and_lines(caller: Account) -> None:
     made = await workflow(caller)
     given = [{"text": content, "external_id": name} for name, content in TEXTS.items()] * 2
