@@ -8,11 +8,9 @@ from perdure.db.execution_states import ExecutionStates
 from perdure.db.models import DocumentRow, DocumentWorkflowRow, DocumentWorkflowVersionRow
 from perdure.db.operation_repository import OperationRepository, input_fields
 from perdure.db.session import Transaction
-from perdure.db.step_answers import StepAnswers
 from perdure.db.workflow_executions import WorkflowExecutions, execution_of
 from perdure.domain.workflow_reading import parse_definition
 from perdure.errors import NotFoundError
-from perdure.schemas.operations import OperationStatus
 from perdure.schemas.workflow_executions import OpenSubWorkflow, RunDocumentWorkflowInput, StepsRecord
 
 
@@ -34,8 +32,6 @@ class WorkflowExecutionActivities:
                 await ExecutionStates(session).keep(record.operation_id, record.state)
             if record.end is not None:
                 await OperationRepository(session).conclude(record.end)
-                if record.end.status is OperationStatus.COMPLETED:
-                    await StepAnswers(session).forget(record.execution_id)
 
     @activity.defn
     async def open_sub_workflow(self, job: OpenSubWorkflow) -> RunDocumentWorkflowInput:

@@ -1,6 +1,6 @@
 """Tells programs, and the batch that it belongs to, that an execution of a document workflow has ended."""
 
-from sqlalchemy import select, text
+from sqlalchemy import false, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.messages import MessageRepository
@@ -33,12 +33,17 @@ async def publish_end(session: AsyncSession, operation: OperationRow) -> None:
     """Once for each attempt; programs are told nothing of other kinds, nor of executions that were cancelled."""
     if operation.kind != KIND:
         return
-    statement = select(WorkflowExecutionRow).where(WorkflowExecutionRow.operation_id == operation.id)
-    execution = await session.scalar(statement)
+    event = _EVENTS.get(operation.status)
+    messages = MessageRepository(session, operation.organisation_id)
+    is_heard = messages.is_heard(event) if event is not None else false()
+    statement = select(WorkflowExecutionRow, is_heard).where(
+        WorkflowExecutionRow.operation_id == operation.id
+    )
+    found = (await session.execute(statement)).one_or_none()
+    execution = found[0] if found is not None else None
     if execution is not None and execution.batch_id is not None:
         await _settle_item(session, operation, execution)
-    event = _EVENTS.get(operation.status)
-    if event is None:
+    if event is None or (found is not None and not found[1]):
         return
     data = {
         "operation_id": operation.id,
@@ -49,7 +54,6 @@ async def publish_end(session: AsyncSession, operation: OperationRow) -> None:
         "status": operation.status,
         "reason": (operation.error or {}).get("type"),
     }
-    messages = MessageRepository(session, operation.organisation_id)
     await messages.publish(f"{event.value}:{operation.id}:{operation.attempt}", event, data)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Row, any_, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Select, any_, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -89,6 +89,10 @@ class MessageRepository:
         """Tell every active endpoint that wants to hear of an event; ids of the messages that are new by this."""
         return await self.say([Publication(effect, event, data)])
 
+    def is_heard(self, event: EventType) -> ColumnElement[bool]:
+        """Whether anybody wants to hear of an event: for a statement that reads something else, too."""
+        return self._listening({event.value}).exists()
+
     async def say(self, said: Sequence[MessageNew | Publication]) -> list[str]:
         """Add letters and events, each once per effect, in two round trips; ids of what is new by this."""
         events = {one.event.value for one in said if isinstance(one, Publication)}
@@ -119,17 +123,16 @@ class MessageRepository:
 
     async def _endpoints(self, events: Collection[str]) -> Sequence[Row[str, str, list[str]]]:
         """Active endpoints that want to hear of any of these."""
-        statement = (
-            select(WebhookEndpointRow.id, WebhookEndpointRow.kind, WebhookEndpointRow.events)
-            .where(
-                WebhookEndpointRow.organisation_id == self._organisation_id,
-                WebhookEndpointRow.removed_at.is_(None),
-                WebhookEndpointRow.is_active,
-                or_(*(literal(event) == any_(WebhookEndpointRow.events) for event in sorted(events))),
-            )
-            .order_by(WebhookEndpointRow.id)
+        listening = self._listening(events).order_by(WebhookEndpointRow.id)
+        return (await self._session.execute(listening)).all()
+
+    def _listening(self, events: Collection[str]) -> Select[str, str, list[str]]:
+        return select(WebhookEndpointRow.id, WebhookEndpointRow.kind, WebhookEndpointRow.events).where(
+            WebhookEndpointRow.organisation_id == self._organisation_id,
+            WebhookEndpointRow.removed_at.is_(None),
+            WebhookEndpointRow.is_active,
+            or_(*(literal(event) == any_(WebhookEndpointRow.events) for event in sorted(events))),
         )
-        return (await self._session.execute(statement)).all()
 
     async def _insert(
         self, messages: Mapping[str, MessageNew], sealed: Mapping[str, bytes] = MappingProxyType({})

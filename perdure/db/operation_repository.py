@@ -59,12 +59,18 @@ _RECORD_STEP = text(
 ).bindparams(bindparam("error", type_=JSONB), bindparam("data", type_=JSONB))
 
 
-_END_STEPS = text(
+# With the end of an operation, its steps end whose own end could not be written: the database was down at that moment.
+_TELL = text(
     """
-    UPDATE operation_steps SET state = :state, ended_at = COALESCE(ended_at, now())
-    WHERE operation_id = :operation_id AND run_id = :run_id AND state IN ('running', 'retrying')
+    WITH ended AS (
+        UPDATE operation_steps SET state = :ended_as, ended_at = COALESCE(ended_at, now())
+        WHERE CAST(:ended_as AS text) IS NOT NULL AND operation_id = :operation_id AND run_id = :run_id
+            AND state IN ('running', 'retrying')
+    )
+    INSERT INTO operation_events (organisation_id, operation_id, revision, type, data)
+    VALUES (:organisation_id, :operation_id, :revision, 'operation', :data)
     """
-)
+).bindparams(bindparam("data", type_=JSONB))
 
 
 @dataclass(frozen=True)
@@ -330,8 +336,11 @@ class OperationRepository:
 
     async def record_status(self, change: StatusChange) -> OperationRow | None:
         """Write a status. A closed run stays as it closed; another run (retry, reset) opens the operation again."""
-        row = await self._session.get(OperationRow, change.operation_id, with_for_update=True)
-        if row is None or (row.closed_at is not None and row.run_id == change.run_id):
+        locked = await self._locked(change.operation_id)
+        if locked is None:
+            return None
+        row, now = locked
+        if row.closed_at is not None and row.run_id == change.run_id:
             return None
         row.status = change.status.value
         row.run_id = change.run_id
@@ -341,9 +350,11 @@ class OperationRepository:
             row.progress_done = max(change.progress.done, row.progress_done)
             row.progress_total = max(change.progress.total, row.progress_total)
             row.progress_step = change.progress.step or row.progress_step
-        await self._touch(row, closed=change.status in TERMINAL)
-        if change.status in TERMINAL:
-            await self._end_steps(change)
+        is_over = change.status in TERMINAL
+        is_done = change.status is OperationStatus.COMPLETED
+        steps = (StepState.COMPLETED if is_done else StepState.CANCELLED) if is_over else None
+        await self._tell(row, now, closed=is_over, steps=steps)
+        if is_over:
             reason = change.error.type if change.error else ""
             note(self._session, OperationEnded(row.kind, row.status, reason))
             await publish_end(self._session, row)
@@ -357,34 +368,28 @@ class OperationRepository:
             state = StepState.CANCELLED if is_cancelled else StepState.FAILED
             await self.close_steps(change.operation_id, state)
 
-    async def _end_steps(self, change: StatusChange) -> None:
-        """End the steps whose own end could not be written: the database was down at that moment."""
-        completed = change.status is OperationStatus.COMPLETED
-        state = StepState.COMPLETED if completed else StepState.CANCELLED
-        await self._session.execute(
-            _END_STEPS, {"operation_id": change.operation_id, "run_id": change.run_id, "state": state.value}
-        )
-
     async def record_progress(self, operation_id: str, done: int, total: int) -> None:
         """Write how many of how many items are settled."""
-        row = await self._session.get(OperationRow, operation_id, with_for_update=True)
-        if row is None or row.closed_at is not None:
+        locked = await self._locked(operation_id)
+        if locked is None or locked[0].closed_at is not None:
             return
+        row, now = locked
         row.progress_done, row.progress_total = done, total
-        await self._touch(row, closed=False)
+        await self._tell(row, now)
 
     async def reopen(self, operation_id: str) -> OperationRow | None:
         """Make an operation that failed, wholly or in items, pending again as its next attempt; else None."""
-        row = await self._session.get(OperationRow, operation_id, with_for_update=True)
-        if row is None or row.closed_at is None:
+        locked = await self._locked(operation_id)
+        if locked is None or locked[0].closed_at is None:
             return None
+        row, now = locked
         if row.status == OperationStatus.COMPLETED.value and not await self._has_failed_items(operation_id):
             return None
         row.status = OperationStatus.PENDING.value
         row.attempt += 1
         row.run_id = None
         row.error = row.result = None
-        await self._touch(row, closed=False)
+        await self._tell(row, now)
         return row
 
     async def _has_failed_items(self, operation_id: str) -> bool:
@@ -394,22 +399,35 @@ class OperationRepository:
         )
         return (await self._session.execute(statement.limit(1))).first() is not None
 
-    async def _touch(self, row: OperationRow, *, closed: bool) -> None:
-        now = (await self._session.execute(select(func.clock_timestamp()))).scalar_one()
+    async def _locked(self, operation_id: str) -> tuple[OperationRow, datetime] | None:
+        """The row, which nobody else writes until the end, and what time it is: after all who wrote it before."""
+        statement = (
+            select(OperationRow, func.clock_timestamp())
+            .where(OperationRow.id == operation_id)
+            .with_for_update(of=OperationRow)
+        )
+        found = (await self._session.execute(statement)).one_or_none()
+        return None if found is None else (found[0], found[1])
+
+    async def _tell(
+        self, row: OperationRow, now: datetime, *, closed: bool = False, steps: StepState | None = None
+    ) -> None:
+        """Write what was changed, and say so; `steps`: what becomes of those that are under way."""
         row.updated_at = now
         row.closed_at = now if closed else None
         row.revision += 1
         await self._session.flush()
-        self._session.add(
-            OperationEventRow(
-                organisation_id=row.organisation_id,
-                operation_id=row.id,
-                revision=row.revision,
-                type="operation",
-                data=to_read(row).model_dump(mode="json"),
-            )
+        await self._session.execute(
+            _TELL,
+            {
+                "organisation_id": row.organisation_id,
+                "operation_id": row.id,
+                "run_id": row.run_id,
+                "revision": row.revision,
+                "data": to_read(row).model_dump(mode="json"),
+                "ended_as": steps.value if steps else None,
+            },
         )
-        await self._session.flush()
 
     async def close_steps(self, operation_id: str, state: StepState) -> None:
         """End the steps that were under way when an operation was stopped from outside."""

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.models import WorkflowStepAnswerRow
@@ -47,8 +47,3 @@ class StepAnswers:
                 "output": json.dumps(output),
             },
         )
-
-    async def forget(self, execution_id: str) -> None:
-        """An execution that has completed asks no more; what was answered stands in what its steps gave."""
-        row = WorkflowStepAnswerRow
-        await self._session.execute(delete(row).where(row.execution_id == execution_id))

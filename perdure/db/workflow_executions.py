@@ -42,8 +42,12 @@ EXECUTING = "executing"
 _TITLE = 80
 _BUSY = (OperationStatus.PENDING.value, OperationStatus.RUNNING.value, OperationStatus.PAUSED.value)
 
+# An execution that has completed asks no model any more: what was answered stands in what its steps gave.
 _RECORD_STEPS = text(
     """
+    WITH forgotten AS (
+        DELETE FROM workflow_step_answers WHERE :is_completed AND execution_id = :execution_id
+    )
     INSERT INTO workflow_execution_steps AS s (organisation_id, execution_id, step_id, state, sequence, record)
     SELECT e.organisation_id, e.id, g.step_id, g.state, :sequence, g.record
     FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS g (step_id text, state text, record jsonb)
@@ -266,9 +270,15 @@ class WorkflowExecutions:
             {"step_id": step.step_id, "state": step.state.value, "record": step.model_dump(mode="json")}
             for step in record.steps
         ]
+        is_completed = record.end is not None and record.end.status is OperationStatus.COMPLETED
         await self._session.execute(
             _RECORD_STEPS,
-            {"execution_id": record.execution_id, "sequence": record.sequence, "steps": json.dumps(steps)},
+            {
+                "execution_id": record.execution_id,
+                "sequence": record.sequence,
+                "steps": json.dumps(steps),
+                "is_completed": is_completed,
+            },
         )
         if record.end is None:
             await self._begun(record)
