@@ -26,8 +26,12 @@ def is_administrator(caller: Principal) -> bool:
 async def names_of(session: AsyncSession, caller: Principal) -> tuple[str, ...]:
     """The names of a caller: as a user, and by the address with which they are a member."""
     user = await IdentityRepository(session).user(caller.user_id)
-    known = (f"email:{user.email}",) if user is not None else ()
-    return (f"user:{caller.user_id}", *known)
+    return called(caller.user_id, user.email if user is not None else None)
+
+
+def called(user_id: str, email: str | None) -> tuple[str, ...]:
+    """The names of somebody with this address."""
+    return (f"user:{user_id}", f"email:{email}") if email is not None else (f"user:{user_id}",)
 
 
 async def person_named(

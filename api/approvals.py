@@ -91,7 +91,7 @@ class Approvals:
         async with self._database.transaction(organisation_id) as session:
             found = await ApprovalRepository(session, organisation_id).read(approval_id)
         if found is None:
-            raise _missing(approval_id)
+            raise missing(approval_id)
         return found
 
     async def state(self, organisation_id: str, approval_id: str) -> ApprovalState | None:
@@ -146,7 +146,7 @@ class Approvals:
             row = await _row(session, organisation_id, approval_id)
             operation = await OperationRepository(session).get(row.operation_id)
         if operation is None:
-            raise _missing(approval_id)
+            raise missing(approval_id)
         return row, operation
 
     async def issue_token(
@@ -371,9 +371,10 @@ def _roles_changed(
 async def _row(session: AsyncSession, organisation_id: str, approval_id: str) -> WorkflowApprovalRow:
     row = await ApprovalRepository(session, organisation_id).get(approval_id)
     if row is None:
-        raise _missing(approval_id)
+        raise missing(approval_id)
     return row
 
 
-def _missing(approval_id: str) -> NotFoundError:
+def missing(approval_id: str) -> NotFoundError:
+    """That there is no such request."""
     return NotFoundError(f"no approval {approval_id}: check the id, or list GET /api/v1/approvals")

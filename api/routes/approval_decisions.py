@@ -16,8 +16,8 @@ from temporalio.service import RPCError
 
 from api import problems
 from api.actors import ActorDependency
-from api.approval_people import Naming, is_administrator, names_of, person_named
-from api.approvals import Addressed
+from api.approval_people import Naming, called, is_administrator, person_named
+from api.approvals import Addressed, missing
 from api.dependencies import ApprovalsDependency, DatabaseDependency, Principal, require
 from api.idempotency import IdempotencyKey, IdempotentRequest
 from api.problems import problem_responses
@@ -25,14 +25,14 @@ from api.routes.approvals import ApprovalId
 from perdure.db.approvals import ApprovalRepository, held_state
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.models import WorkflowApprovalRow
-from perdure.db.operation_repository import OperationRepository, workflow_id
+from perdure.db.operation_repository import workflow_id
 from perdure.domain import approval_events as events
 from perdure.domain.approval_answers import unusable
 from perdure.domain.approval_refusals import Refusal
 from perdure.domain.approval_voices import voice_of
 from perdure.domain.audit import Action
 from perdure.domain.decision_tokens import SIGNAL
-from perdure.errors import FieldError, InvalidInputError, NotFoundError, PerdureError
+from perdure.errors import FieldError, InvalidInputError, PerdureError
 from perdure.schemas.approval_commands import (
     ApproverCreate,
     ApproverRemoval,
@@ -99,11 +99,14 @@ class Telling:
     ) -> Speaking:
         """As whom the caller speaks; NotFoundError where their organisation has no such approval."""
         async with self._database.transaction(caller.organisation_id) as session:
-            row = await found(ApprovalRepository(session, caller.organisation_id), approval_id)
-            names = await names_of(session, caller)
+            approvals = ApprovalRepository(session, caller.organisation_id)
+            spoken_of = await approvals.spoken_of(approval_id, caller.user_id)
+            if spoken_of is None:
+                raise missing(approval_id)
+            row, operation, email = spoken_of
+            names = called(caller.user_id, email)
             outside = _outside(row.policy)
             named = await person_named(session, caller, naming, outside) if naming is not None else ""
-            operation = await OperationRepository(session).get(row.operation_id)
         state = held_state(row)
         by = voice_of(state, names) if state is not None else names[0]
         return Speaking(
@@ -150,7 +153,7 @@ async def found(approvals: ApprovalRepository, approval_id: str) -> WorkflowAppr
     """The request; NotFoundError when the organisation has none of this id."""
     row = await approvals.get(approval_id)
     if row is None:
-        raise NotFoundError(f"no approval {approval_id}: check the id, or list GET /api/v1/approvals")
+        raise missing(approval_id)
     return row
 
 

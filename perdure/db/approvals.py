@@ -227,6 +227,19 @@ class ApprovalRepository:
             WorkflowApprovalRow, approval_id, with_for_update=lock or None, populate_existing=lock
         )
 
+    async def spoken_of(
+        self, approval_id: str, user_id: str
+    ) -> tuple[WorkflowApprovalRow, OperationRow | None, str | None] | None:
+        """One request, its operation, and the address of a user who speaks of it: in one round trip."""
+        statement = (
+            select(WorkflowApprovalRow, OperationRow, UserRow.email)
+            .outerjoin(OperationRow, OperationRow.id == WorkflowApprovalRow.operation_id)
+            .outerjoin(UserRow, UserRow.id == user_id)
+            .where(WorkflowApprovalRow.id == approval_id)
+        )
+        found = (await self._session.execute(statement)).one_or_none()
+        return None if found is None else (found[0], found[1], found[2])
+
     async def happened(self, approval_id: str, effect: str) -> bool:
         """Whether something that happens once had happened; from now on it has."""
         added = await self._session.scalar(
