@@ -5,7 +5,7 @@ neither is a day that no calendar has.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
 from perdure.domain.date_patterns import COUNTS, DatePatterns, DateWords
@@ -101,15 +101,23 @@ def dates(
     month_first = region in _MONTH_FIRST if region else first == "en"
     german = any(one.words.language == "de" for one in languages)
     yield from _numeric(text, month_first=month_first, german=german, reference=reference)
+    lower = text.lower()
     for patterns in languages:
-        yield from _written(text, patterns, reference)
+        if _says(lower, patterns.words.months):
+            yield from _written(text, patterns, reference)
         yield from periods(text, patterns, reference)
         if reference is not None and patterns is languages[0]:
-            yield from _relative(text, patterns, reference)
+            yield from _relative(text, lower, patterns, reference)
     for patterns in perhaps:
-        yield from (found for found in _written(text, patterns, None) if not found.value.startswith("-"))
+        if _says(lower, patterns.words.months):
+            yield from (found for found in _written(text, patterns, None) if not found.value.startswith("-"))
         if reference is not None:
-            yield from _relative(text, patterns, reference)
+            yield from _relative(text, lower, patterns, reference)
+
+
+def _says(lower: str, phrases: Iterable[str]) -> bool:
+    """Whether all words of a phrase are in a text: a hundred times quicker than to look for where they stand."""
+    return any(all(word in lower for word in phrase.split()) for phrase in phrases)
 
 
 def _numeric(text: str, *, month_first: bool, german: bool, reference: date | None) -> Iterator[EntityFound]:
@@ -245,17 +253,21 @@ def _in_year(
         yield _found(text, *span, value, confidence)
 
 
-def _relative(text: str, patterns: DatePatterns, today: date) -> Iterator[EntityFound]:
+def _relative(text: str, lower: str, patterns: DatePatterns, today: date) -> Iterator[EntityFound]:
     words = patterns.words
     weeks: dict[int, tuple[int, int]] = {}
-    for match in patterns.relative.finditer(text) if patterns.relative else ():
+    seen_from_today = patterns.relative if _says(lower, words.relatives) else None
+    for match in seen_from_today.finditer(text) if seen_from_today else ():
         phrase = " ".join(match.group().lower().split())
         if phrase in _MORNINGS and _is_morning(text, match.start()):
             continue
         if phrase in words.relatives:
             unit, count = words.relatives[phrase]
             yield from _moved(text, match.span(), today, unit, count, by_count=False)
-    for pattern, unit, sign in patterns.counted:
+    counted = (
+        patterns.counted if _says(lower, (f"{left} {right}" for left, right, _, _ in words.counted)) else ()
+    )
+    for pattern, unit, sign in counted:
         for match in pattern.finditer(text):
             said = next(group for group in match.groups() if group).lower()
             count = int(said) if said.isdigit() else COUNTS.get(words.language, {}).get(said, 0)
@@ -263,7 +275,8 @@ def _relative(text: str, patterns: DatePatterns, today: date) -> Iterator[Entity
                 yield from _moved(text, match.span(), today, unit, sign * count, by_count=True)
             if count and unit == "week" and sign > 0:
                 weeks[match.start()] = (match.end(), count)
-    for match in patterns.weekday.finditer(text) if patterns.weekday else ():
+    weekday = patterns.weekday if _says(lower, words.weekdays) else None
+    for match in weekday.finditer(text) if weekday else ():
         yield from _weekday(text, match, words, today)
         blank = _BETWEEN.match(text, match.end())
         if blank is not None and blank.end() in weeks:

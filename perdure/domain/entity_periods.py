@@ -40,6 +40,16 @@ _COMPOUNDS = {
     "de": (r"Monatsende|Ultimo", r"Quartalsende", r"Jahresende"),
     "nl": (r"maandeinde", r"kwartaaleinde", r"jaareinde"),
 }
+# Without one of these nothing of this is said: that is quicker to see than where it stands.
+_CUES = {
+    "en": ("end", "beginning", "start", "early", "mid", "eom", "eoq", "eoy"),
+    "de": ("ende", "anfang", "beginn", "mitte", "ultimo"),
+    "fr": ("fin", "début", "mi"),
+    "es": ("fin", "principios", "comienzos", "inicios", "mediados"),
+    "it": ("fine", "inizio", "metà"),
+    "pt": ("fim", "fina", "início", "começo", "meados"),
+    "nl": ("eind", "begin", "medio", "half"),
+}
 # Terms, not days: "45 jours fin de mois", "drei Monate zum Monatsende".
 _TERM = re.compile(
     r"\b(?:days?|tagen?|jours|días|dias|giorni|dagen|weeks?|wochen?|months?|monaten?|jeweils)"
@@ -75,6 +85,9 @@ def _pattern(language: str, words: tuple[str, ...]) -> re.Pattern[str] | None:
 def periods(text: str, patterns: DatePatterns, today: date | None) -> Iterator[EntityFound]:
     """The last day of what ends, ten days of a month's beginning or middle; without a year seen from `today`."""
     pattern = _pattern(patterns.words.language, tuple(patterns.words.months))
+    lower = text.lower()
+    if not any(cue in lower for cue in _CUES.get(patterns.words.language, ())):
+        return
     for match in pattern.finditer(text) if pattern else ():
         if match["named"]:
             found = _of_month(match, patterns.words.months.get(match["named"].lower(), 0), today)

@@ -108,6 +108,8 @@ def _phones(text: str, region: str | None) -> Iterator[EntityFound]:
         dialled = _DIALLED.search(text, max(0, candidate.start() - 24), candidate.start()) is not None
         if said.isdigit() and not dialled and not said.startswith("0"):
             continue  # a number, unless somebody says what it is for
+        if home is None and "+" not in said:
+            continue  # of no country
         for match in phonenumbers.PhoneNumberMatcher(said, home, leniency=phonenumbers.Leniency.VALID):
             start, end = candidate.start() + match.start, candidate.start() + match.end
             value = phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)
