@@ -7,7 +7,17 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from perdure.cli.output import JsonOption, client, console, fail, print_json, run, styled, table_of
+from perdure.cli.output import (
+    JsonOption,
+    client,
+    console,
+    fail,
+    print_json,
+    print_listed,
+    run,
+    styled,
+    table_of,
+)
 from perdure.domain.approval_answers import PREFIX, answers_of
 from perdure.domain.approval_events import Decision
 from perdure.errors import InvalidInputError
@@ -85,7 +95,12 @@ def list_approvals(
         table.add_row(
             one["id"], one["title"], styled(one["outcome"] or one["status"]), one["stage"] or "", due
         )
-    console.print(table)
+    nothing = (
+        "No such request."
+        if everybody
+        else "Nothing waits for you; --all lists what the organisation asks for."
+    )
+    print_listed(table, nothing)
     if page["next_cursor"]:
         console.print(f"There are more; raise --limit above {limit}.", style="dim")
 

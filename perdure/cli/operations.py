@@ -16,7 +16,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from perdure.cli.output import JsonOption, client, console, print_json, run, styled
+from perdure.cli.output import JsonOption, client, console, print_json, print_listed, run, styled
 from perdure.schemas.operations import OperationRead, OperationStatus, StepRead
 
 app = typer.Typer(no_args_is_help=True, help="Look at operations and steer them.")
@@ -59,7 +59,7 @@ def list_operations(
             _progress(operation),
             f"{operation.created_at.astimezone():%Y-%m-%d %H:%M:%S}",
         )
-    console.print(table)
+    print_listed(table, "No operation.")
     if answer.get("next_cursor"):
         console.print(f"There are more; raise --limit above {limit}.", style="dim")
 

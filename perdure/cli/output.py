@@ -40,6 +40,8 @@ STYLES = {
     "refused": "red",
 }
 
+_IDS = frozenset({"approval", "execution", "key", "operation", "workflow"})
+
 
 def styled(status: str) -> Text:
     """A status in its colour."""
@@ -76,11 +78,19 @@ def print_json(value: object) -> None:
 
 
 def table_of(*columns: str, title: str | None = None) -> Table:
-    """An empty table."""
+    """An empty table. Ids stay on one line, to be copied."""
     table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in _IDS)
     return table
+
+
+def print_listed(table: Table, nothing: str) -> None:
+    """A table of what was found; or, when that is nothing, words that say so."""
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print(nothing, style="dim")
 
 
 def outcome_table(outcomes: list[Outcome], title: str) -> Table:

@@ -8,7 +8,17 @@ import typer
 from rich.text import Text
 
 from perdure.cli.memories import operation_result
-from perdure.cli.output import JsonOption, client, console, fail, print_json, run, styled, table_of
+from perdure.cli.output import (
+    JsonOption,
+    client,
+    console,
+    fail,
+    print_json,
+    print_listed,
+    run,
+    styled,
+    table_of,
+)
 from perdure.domain.workflow_yaml import read_yaml
 from perdure.errors import InvalidInputError, PerdureError
 from perdure.schemas.operations import OperationRead
@@ -43,7 +53,9 @@ def list_workflows(
     for one in page["items"]:
         counts = (str(one[name]) for name in ("version", "steps", "executions", "open_executions"))
         table.add_row(one["id"], one["name"], *counts)
-    console.print(table)
+    print_listed(
+        table, "No workflow. `perdure workflows create` makes one, --templates lists what to begin with."
+    )
     _say_more(page, limit)
 
 
@@ -162,7 +174,7 @@ def executions(
     if as_json:
         print_json(page)
         return
-    table = table_of("execution", "workflow", "version", "document", "status", "begun")
+    table = table_of("execution", "name", "version", "document", "status", "begun")
     for one in page["items"]:
         table.add_row(
             one["id"],
@@ -172,7 +184,7 @@ def executions(
             styled(one["status"]),
             one["created_at"],
         )
-    console.print(table)
+    print_listed(table, "No execution.")
     _say_more(page, limit)
 
 
