@@ -22,7 +22,7 @@ MOST_ENTITIES = 500
 # A summary is inserted into titles, letters and memories.
 MOST_SUMMARY = 4_000
 _PARTS = ("topics", "decisions", "actions")
-_SETTINGS = ("labels", "workflow_id", "stages", "multi_label", "threshold")
+_SETTINGS = ("labels", "workflow_id", "stages", "multi_label", "applies_from", "threshold")
 
 
 class StepClassification:

@@ -35,6 +35,7 @@ class Values:
     stages: Sequence[str] = (Stage.CATEGORY.value,)
     others: Sequence[str] = ()
     multi_label: bool = False
+    applies_from: str = ""
     rule: str = ""
     percent: str = ""
     below: str = Below.HUMAN_REVIEW.value
@@ -65,6 +66,7 @@ def values_of(form: FormData) -> Values:
         stages=fields("stages"),
         others=fields("others"),
         multi_label=field("multi_label") == "true",
+        applies_from=field("applies_from").strip(),
         rule=field("rule"),
         percent=field("percent").strip(),
         below=field("below") or Below.HUMAN_REVIEW.value,
@@ -88,6 +90,7 @@ def values_of_version(version: VersionRead) -> Values:
         labels=text_of(category.labels),
         others=others,
         multi_label=category.multi_label,
+        applies_from="" if category.applies_from is None else f"{100 * category.applies_from:.4g}",
         rule="target" if category.target_accuracy is not None else "threshold" if share is not None else "",
         percent="" if share is None else f"{100 * share:.4g}",
         below=category.below.value,
@@ -114,11 +117,19 @@ def rule_of(values: Values) -> dict[str, float]:
     """The threshold or the target accuracy that a form asks for."""
     if values.rule not in ("target", "threshold"):
         return {}
+    return {"target_accuracy" if values.rule == "target" else "threshold": _share(values.percent)}
+
+
+def applies_of(values: Values) -> dict[str, float]:
+    """From which confidence on a label applies, where a text may have several."""
+    return {"applies_from": _share(values.applies_from)} if values.multi_label and values.applies_from else {}
+
+
+def _share(percent: str) -> float:
     try:
-        share = float(values.percent.replace(",", ".").removesuffix("%")) / 100
+        return float(percent.replace(",", ".").removesuffix("%")) / 100
     except ValueError:
         raise FormError("Say how many per cent: a number, such as 95.") from None
-    return {"target_accuracy" if values.rule == "target" else "threshold": share}
 
 
 def asked_of(values: Values) -> dict[str, Any]:
@@ -133,6 +144,7 @@ def asked_of(values: Values) -> dict[str, Any]:
         "labels": labels_of(values.labels) if asks_labels else [],
         "multi_label": values.multi_label and asks_labels,
         "stages": list(values.stages),
+        **(applies_of(values) if asks_labels else {}),
         **rule_of(values),
     }
 
@@ -157,6 +169,7 @@ def stages_of(values: Values, before: Sequence[StageGiven] = ()) -> list[StageGi
             "multi_label": values.multi_label,
             "provider": values.provider,
             "below": values.below,
+            **applies_of(values),
             **rule_of(values),
         }
     )

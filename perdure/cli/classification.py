@@ -41,6 +41,9 @@ def classify(
         ),
     ] = None,
     multi_label: Annotated[bool, typer.Option("--multi-label", help="A text may have several.")] = False,
+    applies_from: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of several: a label applies from this confidence on.")
+    ] = None,
     stage: Annotated[
         list[str] | None,
         typer.Option("--stage", help="category, sentiment, entities, summary; once for each."),
@@ -56,6 +59,8 @@ def classify(
     if len(given) != 1:
         fail(InvalidInputError("Give a text, `--document` or `--file`, exactly one of them."))
     asked = _asked(label or [], workflow, stage or [], threshold, target_accuracy, multi_label=multi_label)
+    if applies_from is not None:
+        asked["applies_from"] = applies_from
     if file is not None:
         _classify_file(file, asked, output, as_json=as_json)
         return

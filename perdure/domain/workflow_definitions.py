@@ -83,6 +83,7 @@ SETTINGS: Mapping[StepType, Mapping[str, Setting]] = {
         "workflow_id": Setting("text"),
         "stages": Setting("listed"),
         "multi_label": Setting("flag"),
+        "applies_from": Setting("number"),
         "threshold": Setting("number"),
     },
     StepType.ANALYSIS: {

@@ -281,6 +281,8 @@ class _Reader:
             self._check_request(part)
 
     def _check_labels(self, part: ObjectReader) -> None:
+        if part.has("applies_from") and part.get("multi_label") is not True:
+            part.fault("applies_from", "is for multi_label, where a text may have several labels or none")
         labels = part.get("labels")
         if not isinstance(labels, list) or not labels:
             return

@@ -202,7 +202,13 @@ async def test_whom_to_ask_is_said_by_a_policy_and_kept_by_later_versions(browse
 
 async def test_what_was_typed_stays_in_the_form_beside_its_answer(browser: httpx.AsyncClient) -> None:
     form = {"text": "Please pay 12.00 EUR.", "labels": LABELS, "stages": ["category", "sentiment"]}
-    form |= {"multi_label": "true", "rule": "threshold", "percent": "55.5", "region": "at"}
+    form |= {
+        "multi_label": "true",
+        "applies_from": "30,5",
+        "rule": "threshold",
+        "percent": "55.5",
+        "region": "at",
+    }
     page = unescape((await browser.post("/classification", data=form)).text)
     assert re.search(r'id="category-title">', page)
     assert ">Please pay 12.00 EUR.</textarea>" in page
@@ -212,6 +218,7 @@ async def test_what_was_typed_stays_in_the_form_beside_its_answer(browser: httpx
         'value="sentiment" checked',
         'name="multi_label" value="true" checked',
         'value="threshold" selected',
+        'value="30,5"',
         'value="55.5"',
         'value="AT"',
     ):

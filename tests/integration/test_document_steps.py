@@ -80,6 +80,23 @@ async def refusal(steps: Steps, account: Account, type_: str, **settings: Any) -
 # Classification
 
 
+async def test_of_several_labels_those_apply_that_are_likely_enough(steps: Steps, caller: Account) -> None:
+    async def labels(applies_from: float) -> list[str]:
+        job = a_job(
+            caller,
+            "classification",
+            labels=NAMES,
+            multi_label=True,
+            applies_from=applies_from,
+            text=TEXTS["Invoice"],
+        )
+        told = await steps.output(job)
+        return list(told["labels"])
+
+    assert await labels(1.0) == []
+    assert sorted(await labels(0.0)) == sorted(NAMES)
+
+
 async def test_a_text_gets_a_label_of_those_that_the_step_names(steps: Steps, caller: Account) -> None:
     told = await steps.output(a_job(caller, "classification", labels=NAMES, text=TEXTS["Invoice"]))
     assert (told["label"], told["labels"], told["sure"], told["provider"]) == (

@@ -286,13 +286,15 @@ def test_another_provider_does_not_keep_the_model_of_the_one_before() -> None:
 
 @given(
     st.sampled_from([{}, {"threshold": 0.8}, {"target_accuracy": 0.955}]),
-    st.booleans(),
+    st.sampled_from(
+        [{}, {"multi_label": True}, {"multi_label": True, "applies_from": 0.255}],
+    ),
     st.sampled_from([Below.HUMAN_REVIEW, Below.ESCALATE_TO_LLM]),
     st.sets(st.sampled_from([Stage.SENTIMENT, Stage.ENTITIES, Stage.SUMMARY])),
 )
 def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(
-    rule: dict[str, float], multi_label: bool, below: Below, others: set[Stage]
+    rule: dict[str, float], several: dict[str, Any], below: Below, others: set[Stage]
 ) -> None:
-    category = {"task": Stage.CATEGORY, "labels": LABELS, "multi_label": multi_label, "below": below, **rule}
+    category = {"task": Stage.CATEGORY, "labels": LABELS, "below": below, **several, **rule}
     stages = [StageGiven.model_validate(category), *(StageGiven(task=task) for task in sorted(others))]
     assert stages_of(values_of_version(a_version(stages)), stages) == stages
