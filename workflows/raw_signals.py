@@ -6,7 +6,8 @@ whoever has the key may come back, and so may the object.
 """
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -25,6 +26,9 @@ from workflows.payload_codec import EncryptingCodec, is_encrypted, unreadable
 from workflows.payload_storage import is_reference, stored_key
 
 logger = structlog.get_logger("perdure.payloads")
+
+# Where the SDK's tracing interceptor puts a trace.
+_TRACE = "_tracer-data"
 
 
 def reading_signals_raw(client: Client) -> Client:
@@ -94,6 +98,8 @@ class _Guarded(WorkflowInstance):
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         for job in act.jobs:
+            for told in (job.initialize_workflow, job.signal_workflow, job.do_update, job.query_workflow):
+                _drop_unreadable_trace(told.headers)
             signal = job.signal_workflow
             if signal.signal_name in self._typed:
                 for payload in signal.input:
@@ -111,6 +117,20 @@ class _Guarded(WorkflowInstance):
 
     def get_thread_id(self) -> int | None:
         return self._inner.get_thread_id()
+
+
+def _drop_unreadable_trace(headers: MutableMapping[str, Payload]) -> None:
+    """Whoever signals also says what trace it belongs to; the SDK's interceptor believes that this can be read."""
+    if _TRACE not in headers:
+        return
+    payload = headers[_TRACE]
+    try:
+        carrier = json.loads(payload.data) if payload.metadata.get("encoding") == b"json/plain" else None
+    except (ValueError, RecursionError):
+        carrier = None
+    if not isinstance(carrier, dict) or not all(isinstance(value, str) for value in carrier.values()):
+        logger.warning("trace_unreadable")
+        del headers[_TRACE]
 
 
 def _check(payload: Payload) -> None:

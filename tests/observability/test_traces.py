@@ -5,10 +5,14 @@ import secrets
 from dataclasses import dataclass, field
 
 import pytest
+from temporalio.api.common.v1 import Header, Payload, WorkflowExecution
+from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
 
+from perdure.embedded.temporal_server import NAMESPACE
 from tests.accounts import Account
 from tests.observability.collector import Collector, Span
 from tests.observability.conftest import Observed
+from workflows.client import connect
 
 SECRET = "Zanzibar"
 ACCEPTED = "POST /api/v1/documents"
@@ -115,3 +119,31 @@ async def test_what_load_balancers_ask_for_is_not_traced(
     await asyncio.sleep(1)
     asked = [span.name for span in collector.spans[before:] if path in span.name]
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        Payload(metadata={"encoding": b"json/plain"}, data=b"rubbish"),
+        Payload(metadata={"encoding": b"json/plain"}, data=b'["traceparent"]'),
+        Payload(metadata={"encoding": b"json/plain"}, data=b'{"traceparent": 7}'),
+        Payload(metadata={"encoding": b"binary/unheard-of"}, data=b"{}"),
+    ],
+)
+async def test_a_signal_with_a_trace_that_cannot_be_read_is_taken(
+    account: Account, observed: Observed, trace: Payload
+) -> None:
+    operation = await account.post("/documents", json={"url": "http://localhost/nobody-listens.pdf"})
+    await account.until(operation, {"running"})
+    client = await connect(observed.settings())
+    await client.workflow_service.signal_workflow_execution(
+        SignalWorkflowExecutionRequest(
+            namespace=NAMESPACE,
+            workflow_execution=WorkflowExecution(workflow_id=operation["workflow_id"]),
+            signal_name="pause",
+            header=Header(fields={"_tracer-data": trace}),
+        )
+    )
+    await account.until(operation, {"paused"})
+    await account.post(f"/operations/{operation['id']}/cancel")
+    assert (await account.ended(operation))["status"] == "cancelled"
