@@ -228,7 +228,7 @@ async def show_batch(
             "classification_batch.html", caller, "classification", tab="batches", **context
         )
     # When it has ended, the part around it goes too, and with it the stream of events.
-    whole = {"HX-Retarget": "#batch-live", "HX-Reselect": "#batch-live", "HX-Reswap": "outerHTML"}
+    whole = {"HX-Retarget": "closest #batch-live", "HX-Reselect": "#batch-live", "HX-Reswap": "outerHTML"}
     return await pages.inside(
         "partials/classification_batch_live.html",
         caller,

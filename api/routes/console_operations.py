@@ -188,7 +188,11 @@ async def show_operation(
     if not is_partial(request):
         return await pages.inside("operation.html", caller, "operations", **context)
     # When it has ended, the part around it goes too, and with it the stream of events.
-    whole = {"HX-Retarget": "#operation-live", "HX-Reselect": "#operation-live", "HX-Reswap": "outerHTML"}
+    whole = {
+        "HX-Retarget": "closest #operation-live",
+        "HX-Reselect": "#operation-live",
+        "HX-Reswap": "outerHTML",
+    }
     headers = {} if view.is_open else whole
     return await pages.inside(
         "partials/operation_live.html", caller, "operations", headers=headers, **context

@@ -150,8 +150,13 @@ async def show_execution(
     }
     if not is_partial(request):
         return await pages.inside("workflow_execution.html", caller, "workflows", tab="executions", **context)
-    # When it has ended, the part around it goes too, and with it the stream of events.
-    whole = {"HX-Retarget": "#execution-live", "HX-Reselect": "#execution-live", "HX-Reswap": "outerHTML"}
+    # When it has ended, the part around it goes too, and with it the stream of events. `closest`: of two answers, the
+    # second comes to what the first has taken off the page.
+    whole = {
+        "HX-Retarget": "closest #execution-live",
+        "HX-Reselect": "#execution-live",
+        "HX-Reswap": "outerHTML",
+    }
     return await pages.inside(
         "partials/workflow_execution_live.html",
         caller,
