@@ -1,8 +1,10 @@
 """The pages of classification with invented content, extremes and hostile texts included."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from api.routes.console_classification_forms import Values
 from api.routes.console_classification_views import (
     BELOWS,
     DECISION_LOOKS,
@@ -155,20 +157,17 @@ def shell(tab: str, **more: Any) -> dict[str, Any]:
     return {**common("classification"), "tab": tab, "fault": None, **more}
 
 
-def values(**more: Any) -> dict[str, Any]:
-    return {
-        "text": "",
-        "labels": LABELS,
-        "workflow_id": "",
-        "stages": ["category", "entities"],
-        "multi_label": False,
-        "rule": "target",
-        "percent": "95",
-        "below": "human_review",
-        "region": "AT",
-        "policy": "stages:\n- id: desk\n  approvers: [{role: member}]\n  rule: any\n",
-        **more,
-    }
+def values(**more: Any) -> Values:
+    """What stands in the fields: of the form's own kind, so that it has all of them."""
+    usual = Values(
+        labels=LABELS,
+        stages=["category", "entities"],
+        rule="target",
+        percent="95",
+        region="AT",
+        policy="stages:\n- id: desk\n  approvers: [{role: member}]\n  rule: any\n",
+    )
+    return replace(usual, **more)
 
 
 def classify(view: AnswerView | None, **more: Any) -> dict[str, Any]:

