@@ -40,6 +40,9 @@ from perdure.schemas.operations import Subject
 
 KIND = "classify_document"
 BATCH_KIND = "classify_batch"
+# Characters of a text that is read in a moment; documents may have any number.
+_SHORT = 2_000
+_LONG_TEXTS_IN_PAGE = 100
 
 EXCERPT = 200
 SHOWN_TEXT = 10_000
@@ -309,7 +312,7 @@ async def accept_classification(
         kind=kind,
         summary=f"Classify {len(items):,} texts" if is_batch else "Classify a text",
         subject=_subject(items, questions, is_batch=is_batch),
-        input={"total": len(items)} if is_batch else {},
+        input=batch_input(items) if is_batch else {},
         total=len(items) if is_batch else 0,
         operation_id=operation_id,
     )
@@ -330,6 +333,14 @@ async def accept_classification(
         },
     )
     return row
+
+
+def batch_input(items: Sequence[NewItem]) -> dict[str, int]:
+    """What the workflow of a batch is told. A pause waits for the page under way: of long texts it holds few."""
+    are_long = any(item.document_id for item in items) or (
+        sum(len(item.content or "") for item in items) > _SHORT * len(items)
+    )
+    return {"total": len(items)} | ({"page_size": _LONG_TEXTS_IN_PAGE} if are_long else {})
 
 
 def _subject(items: Sequence[NewItem], questions: Questions, *, is_batch: bool) -> Subject | None:
