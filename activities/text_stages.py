@@ -20,6 +20,7 @@ from perdure.domain.classification import (
     scores_of_many,
     text_vector,
 )
+from perdure.domain.clean_text import is_blank
 from perdure.domain.deciding import follows, is_sure, next_category
 from perdure.domain.evidence import evidence, sentences_to_compare
 from perdure.domain.languages import detect_language
@@ -92,7 +93,7 @@ def refusal(item: Item) -> tuple[ItemReason, str] | None:
         )
         return ItemReason.DOCUMENT_NOT_INDEXED, detail
     text = item.text or ""
-    if not text.strip():
+    if is_blank(text):
         if item.document is not None:
             return ItemReason.DOCUMENT_WITHOUT_TEXT, f"document {item.document.id} holds no text"
         return ItemReason.EMPTY_TEXT, "the text is empty or blank"

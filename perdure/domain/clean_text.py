@@ -1,6 +1,7 @@
 """Makes any text storable: PostgreSQL holds neither NUL nor lone surrogates; nobody reads control codes."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 REPLACEMENT = "\ufffd"
@@ -11,7 +12,13 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # UTF-8 that somebody read as Latin-1 and wrote as UTF-8 again: a dash has become three characters, two of them
 # controls. Only sequences with such a control are mended; "Ã¼" might be meant.
 _DOUBLY_ENCODED = re.compile("[\xc2-\xf4][\x80-\xbf]*[\x80-\x9f][\x80-\xbf]*")
+_UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of it can be seen: blanks, controls, and characters without any width."""
+    return all(character.isspace() or unicodedata.category(character) in _UNSEEN for character in text)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perdure.domain import media_types, rejections
-from perdure.domain.clean_text import clean
+from perdure.domain.clean_text import clean, is_blank
 from perdure.domain.languages import detect_language
 from perdure.domain.text_blocks import Block, markdown_blocks, prose_blocks
 
@@ -27,7 +27,7 @@ def read_source(source: str, media_type: str, language: str | None = None) -> So
     """Keep the text as it is, but for what cannot be stored. DocumentRejectedError `empty` for blanks."""
     cleaned = clean(source)
     text = cleaned.text.strip("\n \t\f")
-    if not text:
+    if is_blank(text):
         raise rejections.empty("The file holds nothing but blanks")
     markdown = media_type == media_types.MARKDOWN
     blocks = markdown_blocks(text) if markdown else prose_blocks(text)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, PlainSerializer, StringConstraints, field_validator, model_validator
 
 from perdure.domain.approval_policies import parse_policy
+from perdure.domain.clean_text import is_blank
 from perdure.domain.deciding import Below, Decision, ResultStatus, Stage
 from perdure.domain.roles import Role
 from perdure.errors import InvalidInputError
@@ -307,7 +308,7 @@ class StepQuestions(_Asked):
 
 
 def _has_text(value: str | None) -> str | None:
-    if value is not None and not value.strip():
+    if value is not None and is_blank(value):
         msg = "the text is blank; give something to classify"
         raise ValueError(msg)
     return value

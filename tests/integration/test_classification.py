@@ -15,6 +15,7 @@ BAD: dict[str, dict[str, Any]] = {
     "both": {"text": "x", "document_id": "doc_00000000000000000000000000", "labels": LABELS},
     "an empty text": {"text": "", "labels": LABELS},
     "a blank text": {"text": " \n\t ", "labels": LABELS},
+    "a text that cannot be seen": {"text": "\u200b\u2060\u200d \ufeff", "labels": LABELS},
     "no labels": {"text": "x"},
     "empty labels": {"text": "x", "labels": []},
     "one label": {"text": "x", "labels": LABELS[:1]},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perdure.domain.clean_text import clean
+from perdure.domain.clean_text import clean, is_blank
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,13 @@ from perdure.domain.clean_text import clean
 def test_characters_are_cleaned_and_counted(dirty: str, cleaned: str, count: int) -> None:
     result = clean(dirty)
     assert (result.text, result.cleaned_characters) == (cleaned, count)
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "\u200b\u2060", "\ufeff", "\u202e\u00ad\x00"])
+def test_what_cannot_be_seen_is_blank(text: str) -> None:
+    assert is_blank(text)
+
+
+@pytest.mark.parametrize("text", [".", "\u200bx", "\U0001f600", "\u4e2d", ":-)"])
+def test_whatever_can_be_seen_is_not(text: str) -> None:
+    assert not is_blank(text)
