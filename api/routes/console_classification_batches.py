@@ -39,6 +39,7 @@ from api.routes.console_pages import (
     is_partial,
     number_cursor,
     query_string,
+    replacing,
     said_of,
     toast,
 )
@@ -228,12 +229,11 @@ async def show_batch(
             "classification_batch.html", caller, "classification", tab="batches", **context
         )
     # When it has ended, the part around it goes too, and with it the stream of events.
-    whole = {"HX-Retarget": "closest #batch-live", "HX-Reselect": "#batch-live", "HX-Reswap": "outerHTML"}
     return await pages.inside(
         "partials/classification_batch_live.html",
         caller,
         "classification",
-        headers={} if view.is_open else whole,
+        headers={} if view.is_open else replacing("batch-live"),
         **context,
     )
 

@@ -22,6 +22,7 @@ from api.routes.console_pages import (
     is_partial,
     number_cursor,
     query_string,
+    replacing,
     toast,
 )
 from api.routes.console_views import (
@@ -188,12 +189,7 @@ async def show_operation(
     if not is_partial(request):
         return await pages.inside("operation.html", caller, "operations", **context)
     # When it has ended, the part around it goes too, and with it the stream of events.
-    whole = {
-        "HX-Retarget": "closest #operation-live",
-        "HX-Reselect": "#operation-live",
-        "HX-Reswap": "outerHTML",
-    }
-    headers = {} if view.is_open else whole
+    headers = {} if view.is_open else replacing("operation-live")
     return await pages.inside(
         "partials/operation_live.html", caller, "operations", headers=headers, **context
     )

@@ -94,6 +94,18 @@ def is_partial(request: Request) -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
+def replacing(identifier: str) -> dict[str, str]:
+    """Headers that put an answer in the place of a whole part of the page, and of what goes on within it.
+
+    `closest`: of two answers, the second comes to what the first has taken off the page.
+    """
+    return {
+        "HX-Retarget": f"closest #{identifier}",
+        "HX-Reselect": f"#{identifier}",
+        "HX-Reswap": "outerHTML",
+    }
+
+
 def query_string(**values: str) -> str:
     """Query string of what is not empty."""
     given = {name: value for name, value in values.items() if value}

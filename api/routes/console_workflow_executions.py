@@ -26,6 +26,7 @@ from api.routes.console_pages import (
     Shown,
     is_partial,
     query_string,
+    replacing,
     said_of,
 )
 from api.routes.console_words import OPERATION_LOOKS
@@ -150,18 +151,12 @@ async def show_execution(
     }
     if not is_partial(request):
         return await pages.inside("workflow_execution.html", caller, "workflows", tab="executions", **context)
-    # When it has ended, the part around it goes too, and with it the stream of events. `closest`: of two answers, the
-    # second comes to what the first has taken off the page.
-    whole = {
-        "HX-Retarget": "closest #execution-live",
-        "HX-Reselect": "#execution-live",
-        "HX-Reswap": "outerHTML",
-    }
+    # When it has ended, the part around it goes too, and with it the stream of events.
     return await pages.inside(
         "partials/workflow_execution_live.html",
         caller,
         "workflows",
-        headers={} if view.is_open else whole,
+        headers={} if view.is_open else replacing("execution-live"),
         **context,
     )
 
