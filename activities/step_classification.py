@@ -12,6 +12,7 @@ from perdure.db.classification_workflows import ClassificationWorkflows, LearntE
 from perdure.db.session import Transaction
 from perdure.domain.deciding import ResultStatus
 from perdure.domain.ids import made_at
+from perdure.domain.outlines import line_of
 from perdure.errors import DocumentRejectedError, NotFoundError
 from perdure.ports.models import EmbeddingCall
 from perdure.schemas.classification import ClassifyJob, Questions, StepQuestions
@@ -121,11 +122,7 @@ def told_outline(found: Mapping[str, Any]) -> dict[str, Any]:
     parts = {name: found[name] for name in _PARTS}
     items = sorted((one for part in parts.values() for one in part), key=lambda one: int(one["start"]))
     opened = {one.get("opening") for one in items}
-    lines = [
-        ": ".join(filter(None, (text, one.get("opening"))))
-        for one in items
-        if (text := " ".join(one["text"].split())) not in opened
-    ]
+    lines = [line_of(one) for one in items if " ".join(one["text"].split()) not in opened]
     said = ""
     for sentence in dict.fromkeys(lines):
         if len(said) + len(sentence) >= MOST_SUMMARY:

@@ -16,6 +16,7 @@ from api.routes.console_marked_text import (
 )
 from api.routes.console_words import Look, words
 from perdure.domain.dollars import dollars
+from perdure.domain.outlines import line_of
 from perdure.schemas.classification import (
     Below,
     CategoryRead,
@@ -415,8 +416,7 @@ def _outline_lines(items: Any) -> list[OutlineLine]:
         if isinstance(item, str):
             lines.append(OutlineLine(item, ""))
         elif isinstance(item, Mapping) and isinstance(item.get("text"), str):
-            said = ": ".join(filter(None, (item["text"], item.get("opening"))))
-            lines.append(OutlineLine(said, _said_at(item)))
+            lines.append(OutlineLine(line_of(item), _said_at(item)))
     return lines
 
 

@@ -1,9 +1,10 @@
 """An outline of a text: sentences of it that open a topic, decide something, or say what is to be done."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 from perdure.domain.outline_cues import ACTIONS, DECIDED, DECISIONS, SUBJECT, TO_DO, TOPICS, UNDECIDED
 from perdure.domain.sentences import Sentence, sentences
@@ -102,6 +103,11 @@ def outline(text: str) -> Outline:
     return Outline(
         found["topics"][:MOST_TOPICS], found["decisions"][:MOST_DECISIONS], found["actions"][:MOST_ACTIONS]
     )
+
+
+def line_of(item: Mapping[str, Any]) -> str:
+    """An item, as it was kept, on one line: a heading with what it is about."""
+    return " ".join(": ".join(filter(None, (item["text"], item.get("opening")))).split())
 
 
 def _numbered(text: str, said: Sequence[Sentence]) -> list[Sentence]:
