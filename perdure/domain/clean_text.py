@@ -21,6 +21,11 @@ def is_blank(text: str) -> bool:
     return all(character.isspace() or unicodedata.category(character) in _UNSEEN for character in text)
 
 
+def without_accents(text: str) -> str:
+    """The text with plain letters: an e for every é."""
+    return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+
+
 @dataclass(frozen=True)
 class CleanText:
     """Text without unwanted characters, and how many of them were taken out or replaced."""

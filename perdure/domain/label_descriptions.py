@@ -1,10 +1,10 @@
 """What common labels mean, in a line: a bare name says too little to an embedding model."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from functools import cache
 
+from perdure.domain.clean_text import without_accents
 from perdure.domain.label_gazetteer import CATCH_ALL, SECTIONS
 
 # Words that say that something is a label, and no more.
@@ -71,9 +71,7 @@ def _keys(name: str) -> Iterator[str]:
 def _key(name: str) -> str:
     """A name without what does not matter: case, accents, number, spelling, and how words are parted."""
     parted = _CAMEL.sub(" ", name).replace("&", " and ").replace("'", "").replace("\u2019", "")
-    bare = "".join(
-        one for one in unicodedata.normalize("NFKD", parted.casefold()) if not unicodedata.combining(one)
-    )
+    bare = without_accents(parted.casefold())
     return " ".join(_one_spelling(_singular(word)) for word in _WORD.findall(bare))
 
 

@@ -1,12 +1,12 @@
 """What a question to memory says besides its words: who it is about, and when."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
+from perdure.domain.clean_text import without_accents
 from perdure.domain.time_words import Period, time_words
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
@@ -178,7 +178,7 @@ def _bare(word: str) -> str:
     bare = _POSSESSIVE.sub("", word).casefold()
     if bare.isascii():
         return bare
-    return "".join(one for one in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(one))
+    return without_accents(bare)
 
 
 def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
