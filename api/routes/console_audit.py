@@ -12,7 +12,6 @@ from api.routes.audit import read_events, verify
 from api.routes.console_pages import PAGE_SIZE, ConsoleRoute, Pages, Shown, number_cursor, query_string
 from api.routes.console_words import words
 from perdure.db.audit_trail import AuditFilter
-from perdure.db.identity_repository import IdentityRepository
 from perdure.domain.audit import Action, ActorKind
 from perdure.schemas.audit import AuditEventRead, AuditVerdictRead
 
@@ -33,19 +32,6 @@ def _date(text: str) -> datetime | None:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError:
         return None
-
-
-async def _names(pages: Pages, caller: Principal, events: list[AuditEventRead]) -> dict[str, str]:
-    """Names of the people in the trail who are still members."""
-    people = {event.actor.user_id for event in events} | {
-        event.subject.id for event in events if event.subject and event.subject.type == "user"
-    }
-    async with pages.database.transaction(caller.organisation_id) as session:
-        identities = IdentityRepository(session)
-        found = [
-            await identities.member(caller.organisation_id, person) for person in sorted(filter(None, people))
-        ]
-    return {member.user_id: member.name for member in found if member is not None}
 
 
 def _who(event: AuditEventRead, names: dict[str, str]) -> str:
@@ -72,7 +58,8 @@ async def _page(
     )
     following = encode_cursor(events[PAGE_SIZE - 1].sequence) if len(events) > PAGE_SIZE else ""
     events = events[:PAGE_SIZE]
-    names = await _names(pages, caller, events)
+    people = {event.subject.id for event in events if event.subject and event.subject.type == "user"}
+    names = await pages.names(caller, people | {event.actor.user_id for event in events})
     context: dict[str, Any] = {
         "events": [
             {

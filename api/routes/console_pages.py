@@ -1,7 +1,7 @@
 """What all pages of the console share: the route class that shows errors as pages, and the viewer."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -44,6 +44,9 @@ NOTICES: dict[str, Notice] = {
     "role-changed": Notice("Role changed."),
     "retention-changed": Notice("Retention changed."),
     "key-added": Notice("Key added. Test it to see whether it works."),
+    "secret-added": Notice("Added. Steps that name it send it from now on."),
+    "secret-replaced": Notice("Replaced. Steps that name it send the new value from now on."),
+    "secret-revoked": Notice("Revoked. Its value is destroyed."),
     "routing-changed": Notice("Routing changed."),
     "test-sent": Notice("A test is on its way. It stands among the latest messages."),
     "switched-on": Notice("Switched on."),
@@ -173,6 +176,16 @@ class Pages:
             csrf_token=caller.csrf_token or "",
             scopes=caller.scopes,
         )
+
+    async def names(self, caller: Principal, people: Iterable[str | None]) -> dict[str, str]:
+        """Names of those of these people, by id, who are still members."""
+        async with self.database.transaction(caller.organisation_id) as session:
+            identities = IdentityRepository(session)
+            found = [
+                await identities.member(caller.organisation_id, person)
+                for person in sorted(set(filter(None, people)))
+            ]
+        return {member.user_id: member.name for member in found if member is not None}
 
     async def inside(
         self,

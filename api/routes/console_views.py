@@ -121,6 +121,11 @@ class Viewer:
         return Scope.PROVIDERS_READ in self.scopes
 
     @property
+    def may_see_secrets(self) -> bool:
+        """Whether the page of secrets is shown."""
+        return Scope.SECRETS_READ in self.scopes
+
+    @property
     def may_see_usage(self) -> bool:
         """Whether usage and budget are shown."""
         return Scope.USAGE_READ in self.scopes

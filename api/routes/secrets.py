@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response, status
+from fastapi import APIRouter, Path, Query, Request, Response, status
 from starlette.responses import JSONResponse
 
 from api.actors import ActorDependency
@@ -15,7 +15,7 @@ from perdure.db.secret_repository import SecretRepository
 from perdure.domain.audit import Action
 from perdure.domain.ids import ID_PATTERN
 from perdure.schemas.base import Page
-from perdure.schemas.encryption import SecretCreate, SecretRead, SecretUpdate
+from perdure.schemas.encryption import SecretCreate, SecretKind, SecretRead, SecretUpdate
 
 router = APIRouter(prefix="/api/v1/secrets", tags=["secrets"])
 
@@ -70,12 +70,16 @@ async def create_secret(
 
 @router.get("", responses=problem_responses(), operation_id="list_secrets")
 async def list_secrets(
-    page: PageRequest, caller: Reader, database: DatabaseDependency, keyring: KeyringDependency
+    page: PageRequest,
+    caller: Reader,
+    database: DatabaseDependency,
+    keyring: KeyringDependency,
+    kind: Annotated[SecretKind | None, Query(description="Only secrets of this kind.")] = None,
 ) -> Page[SecretRead]:
     """List secrets without their values, newest first."""
     async with database.transaction(caller.organisation_id) as session:
         secrets = SecretRepository(session, caller.organisation_id, keyring)
-        rows = await secrets.list(page.after, page.limit + 1)
+        rows = await secrets.list(page.after, page.limit + 1, kind)
     return paginate(rows, page, read=_read, key=lambda row: row.id)
 
 

@@ -92,8 +92,8 @@ class SecretRepository:
         )
         row = await self._session.scalar(statement)
         if row is None:
-            detail = f"There is no secret {name!r} of the kind {HTTP_HEADER}: add it at /api/v1/secrets, then retry."
-            raise NotFoundError(detail)
+            remedy = "add it in the console or by `perdure secrets add`, then retry"
+            raise NotFoundError(f"There is no secret {name!r} of the kind {HTTP_HEADER}: {remedy}.")
         if row.origin != (origin := origin_of(url)):
             raise PermissionDeniedError(f"The secret {name!r} is for {row.origin}, and not sent to {origin}.")
         return await self.value(row.id, reader)
@@ -117,8 +117,10 @@ class SecretRepository:
         trail = AuditTrail(self._session, self._organisation_id)
         await trail.record(action, actor, subject=subject, details=details)
 
-    async def list(self, after: str | None, limit: int) -> Sequence[OrganisationSecretRow]:
-        """Newest first, without the values."""
+    async def list(
+        self, after: str | None, limit: int, kind: str | None = None
+    ) -> Sequence[OrganisationSecretRow]:
+        """Newest first, without the values; those of one kind, or of all."""
         statement = (
             select(OrganisationSecretRow)
             .where(OrganisationSecretRow.organisation_id == self._organisation_id)
@@ -127,6 +129,8 @@ class SecretRepository:
         )
         if after is not None:
             statement = statement.where(OrganisationSecretRow.id < after)
+        if kind is not None:
+            statement = statement.where(OrganisationSecretRow.kind == kind)
         return (await self._session.scalars(statement)).all()
 
     async def delete(self, secret_id: str) -> None:

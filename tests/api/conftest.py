@@ -1,7 +1,8 @@
 """The HTTP application without its processes around it: real database, no network."""
 
 import itertools
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from api.approvals import Approvals
 from api.middleware import RequestMiddleware
 from api.operations import Operations
 from api.routes import api_keys, auth, members, organisation
+from api.sessions import CSRF_HEADER
 from perdure.db.session import Database
 from perdure.domain.ids import new_id
 from perdure.domain.passwords import Passwords
@@ -26,6 +28,7 @@ from perdure.ports.rate_limits import RateStore
 from perdure.secret_key import load_secret_key
 from perdure.settings import Settings
 
+BASE = "http://perdure.test"
 PASSWORD = "a fine password"
 
 _addresses = itertools.count(1)
@@ -51,6 +54,7 @@ class Account:
 
 
 ClientFactory = Callable[..., httpx.AsyncClient]
+Browsers = Callable[[], Awaitable[httpx.AsyncClient]]
 
 
 def quick_passwords() -> Passwords:
@@ -176,3 +180,31 @@ def register(clients: ClientFactory) -> Accounts:
 @pytest.fixture
 async def owner(register: Accounts) -> Account:
     return await register()
+
+
+@pytest.fixture
+async def browsers(product: FastAPI) -> AsyncIterator[Browsers]:
+    """Opens browsers of people who have just registered, each in an organisation of their own."""
+    opened: list[httpx.AsyncClient] = []
+
+    async def one() -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(product, client=(f"192.0.2.{90 + len(opened)}", 1))
+        http = httpx.AsyncClient(transport=transport, base_url=BASE, timeout=60)
+        opened.append(http)
+        email = f"{new_id('usr')}@example.com"
+        form = {"email": email, "password": PASSWORD, "name": "Ada", "organisation": "x"}
+        assert (await http.post("/register", data=form)).status_code == 303
+        found = re.search(r'name="csrf-token" content="([^"]+)"', (await http.get("/workflows")).text)
+        assert found is not None
+        http.headers[CSRF_HEADER] = found[1]
+        return http
+
+    yield one
+    for http in opened:
+        await http.aclose()
+
+
+@pytest.fixture
+async def browser(browsers: Browsers) -> httpx.AsyncClient:
+    """The browser of one such person."""
+    return await browsers()

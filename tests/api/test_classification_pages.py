@@ -3,37 +3,17 @@
 import itertools
 import json
 import re
-from collections.abc import AsyncIterator
 from html import unescape
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
-from api.sessions import CSRF_HEADER
 from perdure.domain.deciding import is_frozen, text_digest
 from perdure.domain.ids import new_id
-from tests.api.conftest import PASSWORD
 
-BASE = "http://perdure.test"
 LABELS = "Invoice: asks for payment of something\r\nComplaint: is not content with something"
 HOSTILE = "Please pay our invoice of 12.00 EUR. <script>alert(1)</script> \"'</textarea>"
 HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture
-async def browser(product: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who has just registered with a browser."""
-    transport = httpx.ASGITransport(product, client=("192.0.2.90", 1))
-    async with httpx.AsyncClient(transport=transport, base_url=BASE, timeout=60) as http:
-        email = f"{new_id('usr')}@example.com"
-        form = {"email": email, "password": PASSWORD, "name": "Ada", "organisation": "x"}
-        assert (await http.post("/register", data=form)).status_code == 303
-        page = (await http.get("/classification")).text
-        found = re.search(r'name="csrf-token" content="([^"]+)"', page)
-        assert found is not None
-        http.headers[CSRF_HEADER] = found[1]
-        yield http
 
 
 async def workflow(browser: httpx.AsyncClient, **fields: str) -> str:

@@ -1,24 +1,17 @@
 """The console's pages of document workflows: what their forms do, refuse and keep, without a browser."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
 from html import unescape
 
 import httpx
-import pytest
-from fastapi import FastAPI
 
 from api.routes.console_workflow_text import TextFormat, written
-from api.sessions import CSRF_HEADER
 from perdure.domain.ids import new_id
-from tests.api.conftest import PASSWORD
+from tests.api.conftest import Browsers
 from tests.workflow_definitions import step
 
-BASE = "http://perdure.test"
 HTMX = {"HX-Request": "true"}
 HOSTILE = "<script>alert(1)</script> \"'</textarea>"
-
-Browsers = Callable[[], Awaitable[httpx.AsyncClient]]
 
 
 def definition(*steps: object, **more: object) -> dict[str, object]:
@@ -27,33 +20,6 @@ def definition(*steps: object, **more: object) -> dict[str, object]:
 
 def text_of(given: dict[str, object]) -> dict[str, str]:
     return {"text": written(given, TextFormat.YAML)}
-
-
-@pytest.fixture
-async def browsers(product: FastAPI) -> AsyncIterator[Browsers]:
-    """Opens browsers of people who have just registered, each in an organisation of their own."""
-    opened: list[httpx.AsyncClient] = []
-
-    async def one() -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(product, client=("192.0.2.91", 1))
-        http = httpx.AsyncClient(transport=transport, base_url=BASE, timeout=60)
-        opened.append(http)
-        email = f"{new_id('usr')}@example.com"
-        form = {"email": email, "password": PASSWORD, "name": "Ada", "organisation": "x"}
-        assert (await http.post("/register", data=form)).status_code == 303
-        found = re.search(r'name="csrf-token" content="([^"]+)"', (await http.get("/workflows")).text)
-        assert found is not None
-        http.headers[CSRF_HEADER] = found[1]
-        return http
-
-    yield one
-    for http in opened:
-        await http.aclose()
-
-
-@pytest.fixture
-async def browser(browsers: Browsers) -> httpx.AsyncClient:
-    return await browsers()
 
 
 async def created(browser: httpx.AsyncClient, given: dict[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""The pages of providers, routing and usage with invented content, extremes included."""
+"""The pages of providers, routing, secrets and usage with invented content, extremes included."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -6,12 +6,14 @@ from typing import Any
 
 from api.routes.console_budget_view import budget_view
 from api.routes.console_providers import STRATEGIES, KeyView, ProviderView, route_view
+from api.routes.console_secrets import NOTHING, SecretView
 from api.routes.console_usage import Measure, Period, usage_context
 from api.routes.providers import NEEDS, TITLES
 from perdure.domain.budgets import Budget, ends_at
 from perdure.domain.ids import new_id
 from perdure.domain.provider_keys import CAPABILITIES
 from perdure.domain.routing import BUILT_IN, Capability, ProviderName, Strategy
+from perdure.schemas.encryption import SecretKind, SecretRead
 from perdure.schemas.operations import OperationError, Progress
 from perdure.schemas.providers import (
     BudgetRead,
@@ -157,6 +159,50 @@ def routing(fault: str | None = None) -> dict[str, Any]:
     }
 
 
+def secret(name: str, who: str = "Ada Lovelace", **more: Any) -> SecretView:
+    values: dict[str, Any] = {"origin": "https://api.example.com", "last_four": "WXYZ", **more}
+    read = SecretRead(
+        id=new_id("sec"),
+        name=name,
+        kind=SecretKind.HTTP_HEADER,
+        created_by="usr_1",
+        created_at=ago(days=3),
+        updated_at=values.pop("updated_at", ago(days=3)),
+        **values,
+    )
+    return SecretView(read, who)
+
+
+def secrets(views: list[SecretView], **more: Any) -> dict[str, Any]:
+    return {
+        **common("secrets"),
+        "secrets": views,
+        "may_change": True,
+        "given": NOTHING,
+        "fault": None,
+        "at": "",
+        "first_url": "/settings/secrets",
+        "next_url": "/settings/secrets?cursor=x" if views else None,
+        "is_first_page": True,
+        **more,
+    }
+
+
+def refused_secret() -> dict[str, Any]:
+    long = secret(
+        "an-unbroken-name-" * 5,
+        "a former member",
+        origin=f"https://api.{'long-' * 10}name.example.org:8443",
+        last_four=None,
+        updated_at=ago(hours=2),
+    )
+    return secrets(
+        [secret("crm"), long],
+        fault="The value cannot be a header: it must be one line of at most 4096 characters of Latin-1.",
+        at=long.secret.id,
+    )
+
+
 def item(group: str, number: int, cost: str | None = None) -> UsageItem:
     price = Decimal(cost) if cost else Decimal(number * number) / 700
     return UsageItem(
@@ -227,6 +273,9 @@ PAGES: dict[str, Page] = {
     "providers-fails": Page("settings_providers.html", lambda: tested(ok=False)),
     "routing": Page("settings_routing.html", routing),
     "routing-refused": Page("settings_routing.html", lambda: routing("It is in the list already.")),
+    "secrets": Page("settings_secrets.html", refused_secret),
+    "secrets-none": Page("settings_secrets.html", lambda: secrets([])),
+    "secrets-reading": Page("settings_secrets.html", lambda: secrets([secret("crm")], may_change=False)),
     "usage-by-day": Page("settings_usage.html", by_day),
     "usage-by-model": Page("settings_usage.html", by_model),
     "usage-none": Page("settings_usage.html", lambda: usage(UsageGroup.KIND, [], budget("0", None, None))),
