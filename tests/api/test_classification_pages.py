@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 from html import unescape
+from typing import Any
 
 import httpx
 import pytest
@@ -244,6 +245,29 @@ async def test_a_batch_that_cannot_be_started_says_why(
     answer = await browser.post("/classification/batches", data=form, files=files, headers=HTMX)
     assert answer.status_code == 204
     assert said in answer.headers["hx-trigger"]
+
+
+async def test_a_batch_says_from_which_confidence_on_a_label_applies(browser: httpx.AsyncClient) -> None:
+    page = (await browser.get("/classification/batches")).text
+    assert re.search(r'<input class="input" id="applies_from" name="applies_from" value=""', page)
+    assert re.search(r'<input class="input" id="region" name="region" value=""', page)
+    files = {"file": ("texts.csv", b"text\nPlease pay our invoice.\n", "text/csv")}
+    form = {"labels": LABELS, "stages": "category", "multi_label": "true"}
+    applied = []
+    for share in ("0", "100"):
+        asked = form | {"applies_from": share}
+        answer = await browser.post("/classification/batches", data=asked, files=files, headers=HTMX)
+        path = answer.headers["hx-redirect"]
+        lines: list[dict[str, Any]] = []
+        while not any(line["decision"] for line in lines):  # the test's own time limit ends this
+            content = (await browser.get(f"{path}/download?format=jsonl")).content
+            lines = [json.loads(line) for line in content.splitlines()]
+        applied.append([len(line["labels"]) for line in lines])
+    assert applied == [[2], [0]]
+    answer = await browser.post(
+        "/classification/batches", data=form | {"applies_from": "many"}, files=files, headers=HTMX
+    )
+    assert "how many per cent" in answer.headers["hx-trigger"]
 
 
 async def test_results_of_a_batch_are_filtered_and_taken_along(browser: httpx.AsyncClient) -> None:
