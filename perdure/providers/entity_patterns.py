@@ -41,6 +41,9 @@ _EXTENSION = re.compile(
     rf"|extensi\u00f3n|wew\.?|anknytning)[\s:.]{{0,2}}-?(?P<number>[0-9]{{1,6}})(?![{_LATIN}])(?P<close>\s?\))?",
     re.IGNORECASE,
 )
+# After so many numbers that no telephone has, parts of further ones are hardly looked at: a table or worse.
+_MANY_NUMBERS = 1_000
+_ALL_PARTS, _FIRST_PARTS = 65_535, 1
 _DIALLED = re.compile(
     r"(?:tel|phone|fon|call|ring|mobile?|mobil|handy|cell|fax|whatsapp|t\u00e9l|tel\u00e9fono"
     r"|m\u00f3vil|cellulare|telefoon|ruf"
@@ -103,6 +106,7 @@ def _phones(text: str, region: str | None) -> Iterator[EntityFound]:
     import phonenumbers  # noqa: PLC0415
 
     home = region if region in phonenumbers.SUPPORTED_REGIONS else None
+    no_phones = 0
     for candidate in _PHONE.finditer(text):
         said = candidate.group()
         dialled = _DIALLED.search(text, max(0, candidate.start() - 24), candidate.start()) is not None
@@ -110,7 +114,10 @@ def _phones(text: str, region: str | None) -> Iterator[EntityFound]:
             continue  # a number, unless somebody says what it is for
         if home is None and "+" not in said:
             continue  # of no country
-        for match in phonenumbers.PhoneNumberMatcher(said, home, leniency=phonenumbers.Leniency.VALID):
+        parts = _ALL_PARTS if no_phones < _MANY_NUMBERS else _FIRST_PARTS
+        matcher = phonenumbers.PhoneNumberMatcher(said, home, phonenumbers.Leniency.VALID, parts)
+        no_phones += not matcher.has_next()
+        for match in matcher:
             start, end = candidate.start() + match.start, candidate.start() + match.end
             value = phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)
             extension = match.number.extension

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.domain.entities import EntityType
@@ -14,6 +14,7 @@ from perdure.domain.entity_finds import EntityFound, without_overlaps
 from perdure.domain.evidence import MOST_SENTENCES, evidence, sentences_to_compare
 from perdure.domain.outlines import outline
 from perdure.domain.sentiment import clauses, of_text, sentences_to_judge
+from perdure.providers import entity_patterns
 from perdure.providers.date_words import patterns_of
 from perdure.providers.entity_patterns import EntityPatterns
 
@@ -38,6 +39,7 @@ LANGUAGES = st.lists(
 EXTRACTOR = EntityPatterns()
 
 
+@settings(deadline=None)  # the first text of a language loads its words
 @given(TEXTS, st.sampled_from([None, "US", "at", "DE", "ZZ", "001"]), REFERENCES, LANGUAGES)
 def test_entities_stand_where_they_say_and_do_not_overlap(
     text: str, region: str | None, reference: datetime | None, languages: list[str]
@@ -52,6 +54,37 @@ def test_entities_stand_where_they_say_and_do_not_overlap(
         assert 0 < one.confidence < 1
         assert one.type is not EntityType.NAME
         end = one.end
+
+
+NUMBERS = st.sampled_from(
+    [
+        "+43 1 234 5678", "0664 1234567", "(212) 555-0187", "06 12 34 56 78", "+49 (0)30 901820", "020 7946 0018",
+        "tel. 2345678", "31.12.2026", "2026-05-03", "4711-08", "100 000", "1010", "12", "3.5", "10:30", "(2)", "1)",
+        "0", "012345",
+    ]
+)  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.tuples(NUMBERS, st.sampled_from([" ", " - ", " / ", "/", ", ", "\n", ". ", "-"])), max_size=30
+    ),
+    st.sampled_from(["AT", "US", "DE", "GB", "FR", None]),
+)
+def test_where_parts_of_numbers_are_looked_at_no_longer_changes_nothing_on_what_people_write(
+    said: list[tuple[str, str]], region: str | None
+) -> None:
+    text = "".join(number + after for number, after in said)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(entity_patterns, "_MANY_NUMBERS", 10**9)
+        without = EXTRACTOR.extract(text, region=region)
+    assert EXTRACTOR.extract(text, region=region) == without
+
+
+def test_a_telephone_is_found_after_many_other_numbers() -> None:
+    table = "0 123 456\n\n\n\n" * (entity_patterns._MANY_NUMBERS + 1)
+    found = EXTRACTOR.extract(f"{table}(212) 555-0187", region="US")
+    assert [one.value for one in found if one.type is EntityType.PHONE] == ["+12125550187"]
 
 
 @given(st.lists(st.tuples(st.sampled_from(EntityType), st.integers(0, 40), st.integers(0, 12)), max_size=30))
