@@ -62,34 +62,49 @@ _AROUND = """
     ORDER BY {side}.valid_from {order}, {side}.sequence {order}, {side}.ordinal {order}, {side}.piece {order}
     LIMIT :around
 """
-_NEIGHBOURS = text(
-    f"""
-    SELECT s.id,
-        ARRAY({_AROUND.format(side="b", sign="<", order="DESC")}) AS before,
-        ARRAY({_AROUND.format(side="a", sign=">", order="ASC")}) AS after
-    FROM memories s
-    WHERE s.id = ANY(CAST(:memories AS text[])) AND (s.subject <> '' OR s.session_id <> '')
-    """
-)
 # A column is an array: to read a thousand rows takes as long as to find them. Vectors are looked up in the order of
 # their index, a literal is read once for all rows, and who reads the answer counts the words: each for speed.
-_SCORES = text(
-    """
-    WITH likeness AS MATERIALIZED (
+_SCORED = text(
+    f"""
+    WITH run AS MATERIALIZED (
+        SELECT s.id,
+            ARRAY({_AROUND.format(side="b", sign="<", order="DESC")}) AS before,
+            ARRAY({_AROUND.format(side="a", sign=">", order="ASC")}) AS after
+        FROM memories s
+        WHERE s.id = ANY(CAST(:widened AS text[])) AND (s.subject <> '' OR s.session_id <> '')
+    ), wanted AS MATERIALIZED (
+        SELECT ARRAY(
+            SELECT unnest(CAST(:memories AS text[])) UNION SELECT unnest(r.before || r.after) FROM run r
+        ) AS ids
+    ), likeness AS MATERIALIZED (
         SELECT e.memory_id, 1 - (e.embedding <=> (SELECT CAST(:vector AS halfvec))) AS cosine
         FROM memory_embeddings e
-        WHERE e.memory_id = ANY(CAST(:memories AS text[])) AND e.model = :model
+        WHERE e.memory_id = ANY(CAST((SELECT w.ids FROM wanted w) AS text[])) AND e.model = :model
     )
-    SELECT array_agg(m.id), array_agg(m.content), array_agg(m.subject), array_agg(m.speaker),
+    SELECT (SELECT array_agg(array_to_string(r.before, ' ')) FROM run r), (SELECT array_agg(r.id) FROM run r),
+           (SELECT array_agg(array_to_string(r.after, ' ')) FROM run r),
+           array_agg(m.id), array_agg(m.content), array_agg(m.subject), array_agg(m.speaker),
            array_agg(m.session_id), array_agg(m.valid_from), array_agg(m.importance), array_agg(m.ordinal),
            array_agg(CASE WHEN m.tsv @@ (SELECT CAST(:any_word AS tsquery)) THEN m.tsv::text END),
            array_agg(likeness.cosine)
     FROM memories m LEFT JOIN likeness ON likeness.memory_id = m.id
-    WHERE m.id = ANY(CAST(:memories AS text[])) AND m.space_id = :space
+    WHERE m.id = ANY(CAST((SELECT w.ids FROM wanted w) AS text[])) AND m.space_id = :space
     """
 )
-_SHOWN = text(
-    "SELECT id, kind, external_id, source, valid_to FROM memories WHERE id = ANY(CAST(:memories AS text[]))"
+_FOUND = "memories m WHERE m.id = ANY(CAST(:memories AS text[]))"
+_SHOWN_ONLY = text(f"SELECT m.id, m.kind, m.external_id, m.source, m.valid_to FROM {_FOUND}")
+_SHOWN_AND_COUNTED = text(
+    f"""
+    WITH found AS MATERIALIZED (
+        SELECT m.id, m.organisation_id, m.kind, m.external_id, m.source, m.valid_to FROM {_FOUND}
+    ), counted AS (
+        INSERT INTO memory_accesses (memory_id, organisation_id)
+        SELECT f.id, f.organisation_id FROM found f ORDER BY f.id
+        ON CONFLICT (memory_id) DO UPDATE
+        SET accesses = memory_accesses.accesses + 1, last_accessed_at = now()
+    )
+    SELECT f.id, f.kind, f.external_id, f.source, f.valid_to FROM found f
+    """
 )
 _LOG = text(
     """
@@ -98,14 +113,6 @@ _LOG = text(
     VALUES (:id, :organisation, :space, :session, :actor, :query, :mode, :outcome, :hits, :took_ms)
     """
 ).bindparams(bindparam("hits", type_=JSONB))
-_ACCESS = text(
-    """
-    INSERT INTO memory_accesses (memory_id, organisation_id)
-    SELECT m.id, m.organisation_id FROM memories m WHERE m.id = ANY(CAST(:memories AS text[])) ORDER BY m.id
-    ON CONFLICT (memory_id) DO UPDATE
-    SET accesses = memory_accesses.accesses + 1, last_accessed_at = now()
-    """
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +163,15 @@ class FoundMemory(NamedTuple):
     def thread(self) -> str | None:
         """The conversation that it stands in."""
         return f"{self.subject}\x1f{self.session_id}" if self.subject or self.session_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredMemories:
+    """What was found and what stands beside it."""
+
+    memories: Sequence[FoundMemory]
+    runs: Sequence[Sequence[str]]
+    """Pieces of conversations around the best, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,26 +323,24 @@ class RecallRepository:
             return await by_words(self._session, _holding_current(None), query_words, sought, values)
         return found
 
-    async def neighbours(self, memory_ids: Sequence[str]) -> list[list[str]]:
-        """Of each memory in a conversation, the turns around it and itself, in order."""
-        rows = await self._session.execute(_NEIGHBOURS, {"memories": list(memory_ids), "around": AROUND})
-        return [[*reversed(row.before), row.id, *row.after] for row in rows]
-
-    async def found(
+    async def scored(
         self,
         scope: RecallScope,
-        memory_ids: Sequence[str],
+        found: Sequence[str],
         query_words: Sequence[QueryWord],
         vector: str | None,
-    ) -> list[FoundMemory]:
-        """All that scores need of these memories."""
+        widened: int = 0,
+    ) -> ScoredMemories:
+        """All that scores need of what was found, and of the turns around the first `widened` of it."""
         sought = Mentions(lexeme for word in query_words for lexeme in word.word.lexemes)
-        *columns, mentions, cosines = (
+        before, at, after, *columns, mentions, cosines = (
             await self._session.execute(
-                _SCORES,
+                _SCORED,
                 {
                     "space": scope.space.id,
-                    "memories": list(memory_ids),
+                    "memories": list(found),
+                    "widened": list(found[:widened]),
+                    "around": AROUND,
                     # Most of what stands beside a candidate holds none of them, and is not taken apart.
                     "any_word": sought.tsquery,
                     "model": scope.space.model,
@@ -335,24 +349,31 @@ class RecallRepository:
             )
         ).one()
         if not cosines:
-            return []
-        return list(
+            return ScoredMemories((), ())
+        memories = list(
             map(FoundMemory._make, zip(*columns, map(sought.counted, mentions), cosines, strict=True))
         )
+        runs = [
+            [*reversed(earlier.split()), memory_id, *later.split()]
+            for earlier, memory_id, later in zip(before or (), at or (), after or (), strict=True)
+        ]
+        if scope.narrowed and runs:  # what stands beside a candidate need not be what was asked for
+            beside = {memory.id for memory in memories} - set(found)
+            hidden = beside - await self._visible_of(scope, sorted(beside))
+            memories = [memory for memory in memories if memory.id not in hidden]
+        return ScoredMemories(memories, runs)
 
-    async def shown(self, memory_ids: Sequence[str]) -> dict[str, ShownMemory]:
-        """What an answer says of memories; one that is gone by now is missing."""
-        rows = await self._session.execute(_SHOWN, {"memories": list(memory_ids)})
+    async def shown(self, memory_ids: Sequence[str], *, counted: bool) -> dict[str, ShownMemory]:
+        """What an answer says of memories, and that they were recalled; one that is gone by now is missing."""
+        statement = _SHOWN_AND_COUNTED if counted else _SHOWN_ONLY
+        rows = await self._session.execute(statement, {"memories": list(memory_ids)})
         return {memory_id: ShownMemory(*rest) for memory_id, *rest in rows}
 
-    async def visible_of(self, scope: RecallScope, memory_ids: Sequence[str]) -> set[str]:
-        """Those of some memories that may answer: what stands beside a candidate need not."""
+    async def log(self, values: Mapping[str, Any]) -> None:
+        """Keep a question of a session and its hits."""
+        await self._session.execute(_LOG, {"organisation": self._organisation_id, **values})
+
+    async def _visible_of(self, scope: RecallScope, memory_ids: Sequence[str]) -> set[str]:
+        """Those of some memories that may answer."""
         statement = select(MemoryRow.id).where(MemoryRow.id == any_of(memory_ids), scope.condition)
         return set(await self._session.scalars(statement))
-
-    async def note(self, memory_ids: Sequence[str], log: Mapping[str, Any] | None) -> None:
-        """Count what was recalled; in a session, keep the question and its hits."""
-        if memory_ids:
-            await self._session.execute(_ACCESS, {"memories": list(memory_ids)})
-        if log is not None:
-            await self._session.execute(_LOG, {"organisation": self._organisation_id, **log})

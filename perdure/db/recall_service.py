@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -19,6 +19,7 @@ from perdure.db.recall_repository import (
     RecallRepository,
     RecallScope,
     RecallSpace,
+    ScoredMemories,
     ShownMemory,
     visible,
 )
@@ -45,6 +46,7 @@ from perdure.schemas.memories import (
     RecallHit,
     RecallOutcome,
     RecallRequest,
+    RelatedMemory,
 )
 from perdure.schemas.search import ScoreTerm
 from perdure.settings import Settings
@@ -69,16 +71,40 @@ class _Gathered:
     runs: Sequence[Sequence[str]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What was found in one way. Without `scored`, its scores wait for the query's vector."""
+
+    found: Sequence[str] = ()
+    scored: ScoredMemories | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Seeds:
-    """What both parts found."""
+    """What both ways found."""
 
     vector: str | None
-    near: Sequence[str]
     words: Sequence[QueryWord]
-    holding: Sequence[str]
-    runs: Sequence[Sequence[str]]
-    """What stands beside the best of both, in order."""
+    parts: Sequence[_Part]
+    notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """A question, and what may answer it; without `seeds`, nothing may."""
+
+    space: RecallSpace
+    query: RecallQuery
+    scope: RecallScope | None = None
+    seeds: _Seeds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """What was found by vector; without a vector, `notice` may say why."""
+
+    vector: str | None = None
+    part: _Part = _Part()
     notice: str | None = None
 
 
@@ -99,95 +125,120 @@ class RecallService:
 
     async def _find(self, organisation_id: str, request: RecallRequest, actor_id: str | None) -> RecallAnswer:
         started = time.perf_counter()
-        condition = _condition(request)
+        sought = await self._sought(organisation_id, request, needed=actor_id is None)
+        if sought is None:
+            return RecallAnswer(items=[], outcome=RecallOutcome.NOTHING_STORED, took_ms=_since(started))
+        # What was recalled is counted with the reading: one transaction costs less than two.
+        async with self._transaction(organisation_id, durable=False) as session:
+            repository = self._repository(session, organisation_id)
+            outcome, items = RecallOutcome.NOTHING_STORED, list[RecallHit]()
+            scope, seeds = sought.scope, sought.seeds
+            if scope is not None and seeds is not None:
+                gathered = await _gathered(repository, scope, seeds, request.mode)
+                best = _ranked(gathered, sought.query, scope.memories, request)
+                chosen = [(item, gathered.memories[item.row]) for item in best]
+                ids = [memory.id for _, memory in chosen]
+                related = await related_memories(session, ids) if request.graph and ids else {}
+                items = await _hits(repository, chosen, related, counted=actor_id is not None)
+                outcome = RecallOutcome.FOUND if items else RecallOutcome.NOTHING_RELEVANT
+            notice = seeds.notice if seeds is not None else None
+            answer = RecallAnswer(items=items, outcome=outcome, took_ms=_since(started), notice=notice)
+            if actor_id is not None and request.session_id is not None:
+                await repository.log(_log(actor_id, sought.space, request.session_id, request, answer))
+        return answer
+
+    def _repository(self, session: AsyncSession, organisation_id: str) -> RecallRepository:
+        return RecallRepository(session, organisation_id, self._exact_below)
+
+    async def _sought(self, organisation_id: str, request: RecallRequest, *, needed: bool) -> _Sought | None:
+        """What both ways find, each in a transaction that waits for no other, so a full pool cannot lock up.
+
+        What is found to be forgotten must not depend on who answers just now: then the vector is `needed`.
+        """
+        condition, mode = _condition(request), request.mode
         asked: Asked | None = None
+        by_vector: asyncio.Task[_Near] | None = None
         try:
             async with self._transaction(organisation_id) as session:
                 repository = self._repository(session, organisation_id)
                 space = await _space(repository, request.space)
                 people = space.people if space else ()
                 query = analyse(request.query, people, request.known_at or datetime.now(UTC))
-                asked = Asked(self._embedders, organisation_id, _sought(query, request.mode))
-                if space is not None and request.mode is not RecallMode.KEYWORD:
+                if space is None:
+                    return None
+                asked = Asked(self._embedders, organisation_id, _embedded(query, mode))
+                if mode is not RecallMode.KEYWORD:
                     asked.begin(space.model)
-                scope = await repository.scope(space, condition, request.subject) if space else None
-            seeds = None
-            if scope is not None:
-                # What is found to be forgotten must not depend on who answers just now.
-                needed = request.mode is RecallMode.DENSE or actor_id is None
-                seeds = await self._seeds(organisation_id, scope, query, asked, request.mode, needed=needed)
+                scope = await repository.scope(space, condition, request.subject)
+                if scope is None:
+                    return _Sought(space, query)
+                words: Sequence[QueryWord] = ()
+                if mode is not RecallMode.DENSE:
+                    words = await repository.words(scope, query.meaning)
+                if mode is not RecallMode.KEYWORD:
+                    needed = needed or mode is RecallMode.DENSE
+                    by_vector = asyncio.create_task(
+                        self._by_vector(organisation_id, scope, asked, words, mode, needed=needed)
+                    )
+                words, holding = await _by_words(repository, scope, asked, words, mode)
+            near = await by_vector if by_vector is not None else _Near()
         finally:
+            if by_vector is not None:
+                by_vector.cancel()
+                await asyncio.gather(by_vector, return_exceptions=True)
             if asked is not None:
                 await asked.aclose()
-        if space is None:
-            return RecallAnswer(items=[], outcome=RecallOutcome.NOTHING_STORED, took_ms=_since(started))
-        # What was recalled is counted with the reading: one transaction costs less than two.
-        async with self._transaction(organisation_id, durable=False) as session:
-            repository = self._repository(session, organisation_id)
-            outcome, items = RecallOutcome.NOTHING_STORED, list[RecallHit]()
-            if scope is not None and seeds is not None:
-                gathered = await _gathered(repository, scope, seeds)
-                best = _ranked(gathered, query, scope.memories, request)
-                items = await _hits(repository, [(item, gathered.memories[item.row]) for item in best])
-                outcome = RecallOutcome.FOUND if items else RecallOutcome.NOTHING_RELEVANT
-            if request.graph and items:
-                related = await related_memories(session, [item.id for item in items])
-                items = [item.model_copy(update={"related": related.get(item.id, [])}) for item in items]
-            notice = seeds.notice if seeds is not None else None
-            answer = RecallAnswer(items=items, outcome=outcome, took_ms=_since(started), notice=notice)
-            if actor_id is not None:
-                await repository.note([item.id for item in items], _log(actor_id, space, request, answer))
-        return answer
+        return _Sought(space, query, scope, _Seeds(near.vector, words, (near.part, holding), near.notice))
 
-    def _repository(self, session: AsyncSession, organisation_id: str) -> RecallRepository:
-        return RecallRepository(session, organisation_id, self._exact_below)
-
-    async def _seeds(
+    async def _by_vector(
         self,
         organisation_id: str,
         scope: RecallScope,
-        query: RecallQuery,
         asked: Asked,
+        words: Sequence[QueryWord],
         mode: RecallMode,
         *,
         needed: bool,
-    ) -> _Seeds:
-        # Each part has a transaction of its own and waits for no other, so a full pool cannot lock up.
-        (vector, near, beside_near, notice), (words, holding, beside_holding) = await asyncio.gather(
-            self._by_vector(organisation_id, scope, asked, mode, needed=needed),
-            self._by_words(organisation_id, scope, query, mode),
-        )
-        return _Seeds(vector, near, words, holding, (*beside_near, *beside_holding), notice)
-
-    async def _by_vector(
-        self, organisation_id: str, scope: RecallScope, asked: Asked, mode: RecallMode, *, needed: bool
-    ) -> tuple[str | None, Sequence[str], Sequence[Sequence[str]], str | None]:
-        if mode is RecallMode.KEYWORD:
-            return None, (), (), None
+    ) -> _Near:
         questions, notice = await asked.under_each([scope.space.model], needed=needed)
         question = questions.get(scope.space.model)
         if question is None:
-            return None, (), (), notice
+            return _Near(notice=notice)
         async with self._transaction(organisation_id, settings=TUNING) as session:
-            repository = RecallRepository(session, organisation_id, self._exact_below)
+            repository = self._repository(session, organisation_id)
             near = await repository.by_vector(scope, question.model, question.vector)
-            return question.vector, near, await _beside(repository, near, mode), None
-
-    async def _by_words(
-        self, organisation_id: str, scope: RecallScope, query: RecallQuery, mode: RecallMode
-    ) -> tuple[Sequence[QueryWord], Sequence[str], Sequence[Sequence[str]]]:
-        if mode is RecallMode.DENSE:
-            return (), (), ()
-        async with self._transaction(organisation_id) as session:
-            repository = RecallRepository(session, organisation_id, self._exact_below)
-            found = await repository.by_words(scope, await repository.words(scope, query.meaning))
-            return found.words, found.ids, await _beside(repository, found.ids, mode)
+            scored = await _scored(repository, scope, near, words, question.vector, mode) if near else None
+            return _Near(question.vector, _Part(near, scored))
 
 
-async def _beside(
-    repository: RecallRepository, found: Sequence[str], mode: RecallMode
-) -> Sequence[Sequence[str]]:
-    return await repository.neighbours(found[:_WIDENED]) if mode is RecallMode.HYBRID and found else ()
+async def _by_words(
+    repository: RecallRepository,
+    scope: RecallScope,
+    asked: Asked,
+    words: Sequence[QueryWord],
+    mode: RecallMode,
+) -> tuple[Sequence[QueryWord], _Part]:
+    """The words, counted while they were looked for, and what holds them."""
+    if not words:
+        return words, _Part()
+    found = await repository.by_words(scope, words)
+    question = asked.embedded_under(scope.space.model)
+    if not found.ids or (question is None and mode is not RecallMode.KEYWORD):
+        return found.words, _Part(found.ids)  # no connection waits for a provider
+    vector = question.vector if question else None
+    return found.words, _Part(found.ids, await _scored(repository, scope, found.ids, words, vector, mode))
+
+
+async def _scored(
+    repository: RecallRepository,
+    scope: RecallScope,
+    found: Sequence[str],
+    words: Sequence[QueryWord],
+    vector: str | None,
+    mode: RecallMode,
+) -> ScoredMemories:
+    """What was found, with what stands beside the best of it."""
+    return await repository.scored(scope, found, words, vector, _WIDENED if mode is RecallMode.HYBRID else 0)
 
 
 def _condition(request: RecallRequest) -> ColumnElement[bool]:
@@ -206,17 +257,20 @@ async def _space(repository: RecallRepository, name: str) -> RecallSpace | None:
     return space
 
 
-async def _gathered(repository: RecallRepository, scope: RecallScope, seeds: _Seeds) -> _Gathered:
+async def _gathered(
+    repository: RecallRepository, scope: RecallScope, seeds: _Seeds, mode: RecallMode
+) -> _Gathered:
     """What was found and what stands beside it."""
-    found = list(dict.fromkeys((*seeds.near, *seeds.holding)))
-    if not found:
-        return _Gathered((), seeds.words, ())
-    beside = {memory_id for run in seeds.runs for memory_id in run} - set(found)
-    if scope.narrowed and beside:  # what stands beside a candidate need not be what was asked for
-        beside = await repository.visible_of(scope, sorted(beside))
-    found += sorted(beside)
-    memories = await repository.found(scope, found, seeds.words, seeds.vector)
-    return _Gathered(memories, seeds.words, seeds.runs)
+    memories: dict[str, FoundMemory] = {}
+    runs: list[Sequence[str]] = []
+    for part in seeds.parts:
+        scored = part.scored
+        if scored is None and part.found:
+            scored = await _scored(repository, scope, part.found, seeds.words, seeds.vector, mode)
+        if scored is not None:
+            memories.update((memory.id, memory) for memory in scored.memories)
+            runs += scored.runs
+    return _Gathered(list(memories.values()), seeds.words, runs)
 
 
 def _ranked(
@@ -237,24 +291,30 @@ def _ranked(
 
 
 async def _hits(
-    repository: RecallRepository, best: Sequence[tuple[RankedMemory, FoundMemory]]
+    repository: RecallRepository,
+    best: Sequence[tuple[RankedMemory, FoundMemory]],
+    related: Mapping[str, list[RelatedMemory]],
+    *,
+    counted: bool,
 ) -> list[RecallHit]:
     if not best:
         return []
-    shown = await repository.shown([memory.id for _, memory in best])
-    return [_hit(item, memory, shown[memory.id]) for item, memory in best if memory.id in shown]
+    shown = await repository.shown([memory.id for _, memory in best], counted=counted)
+    return [
+        _hit(item, memory, shown[memory.id], related.get(memory.id, []))
+        for item, memory in best
+        if memory.id in shown
+    ]
 
 
 def _log(
-    actor_id: str, space: RecallSpace, request: RecallRequest, answer: RecallAnswer
-) -> dict[str, object] | None:
+    actor_id: str, space: RecallSpace, session_id: str, request: RecallRequest, answer: RecallAnswer
+) -> dict[str, object]:
     """What a session keeps of a question."""
-    if request.session_id is None:
-        return None
     return {
         "id": new_id("rcl"),
         "space": space.id,
-        "session": request.session_id,
+        "session": session_id,
         "actor": actor_id,
         "query": request.query,
         "mode": request.mode.value,
@@ -268,7 +328,7 @@ def _since(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 2)
 
 
-def _sought(query: RecallQuery, mode: RecallMode) -> str:
+def _embedded(query: RecallQuery, mode: RecallMode) -> str:
     """What is embedded; those ways that are there to compare with take the question as it is."""
     return query.embedded if mode is RecallMode.HYBRID else query.meaning
 
@@ -327,7 +387,9 @@ def positions(memories: Sequence[FoundMemory], runs: Sequence[Sequence[str]]) ->
     return [at[memory.id] for memory in memories]
 
 
-def _hit(item: RankedMemory, memory: FoundMemory, shown: ShownMemory) -> RecallHit:
+def _hit(
+    item: RankedMemory, memory: FoundMemory, shown: ShownMemory, related: list[RelatedMemory]
+) -> RecallHit:
     return RecallHit(
         id=memory.id,
         content=memory.content,
@@ -341,4 +403,5 @@ def _hit(item: RankedMemory, memory: FoundMemory, shown: ShownMemory) -> RecallH
         source=MemorySource.model_validate(shown.source),
         valid_from=memory.valid_from,
         valid_to=shown.valid_to,
+        related=related,
     )

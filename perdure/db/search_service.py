@@ -71,6 +71,12 @@ class Asked:
         self.begin(model)
         return await self._vectors[model]
 
+    def embedded_under(self, model: str) -> Question | None:
+        """The vector under a model, when it is there already."""
+        task = self._vectors.get(model)
+        ready = task is not None and task.done() and not task.cancelled() and task.exception() is None
+        return task.result() if task is not None and ready else None
+
     async def under_each(
         self, models: Iterable[str], *, needed: bool
     ) -> tuple[dict[str, Question], str | None]:

@@ -39,7 +39,7 @@ async def remember(
                     content=said,
                     valid_from=func.now(),
                     retired_at=func.now() if number < retired else None,
-                    source={},
+                    source={"type": "message", "id": "msg_1"},
                     sequence=number,
                     fingerprint="same",
                     identity=memory_id,
