@@ -97,7 +97,7 @@ class Approvals:
     async def state(self, organisation_id: str, approval_id: str) -> ApprovalState | None:
         """Where a request stands, as the engine has it; None before its workflow has begun."""
         async with self._database.transaction(organisation_id) as session:
-            return held_state(await _row(session, organisation_id, approval_id))
+            return held_state(await found(ApprovalRepository(session, organisation_id), approval_id))
 
     async def tell(
         self,
@@ -143,7 +143,7 @@ class Approvals:
 
     async def _addressed(self, organisation_id: str, approval_id: str) -> Addressed:
         async with self._database.transaction(organisation_id) as session:
-            row = await _row(session, organisation_id, approval_id)
+            row = await found(ApprovalRepository(session, organisation_id), approval_id)
             operation = await OperationRepository(session).get(row.operation_id)
         if operation is None:
             raise missing(approval_id)
@@ -164,7 +164,7 @@ class Approvals:
     ) -> tuple[str, DecisionClaims]:
         """A token for one decision of a person's, on what is shown now; it is recorded that it was issued."""
         async with self._database.transaction(organisation_id) as session:
-            row = await _row(session, organisation_id, approval_id)
+            row = await found(ApprovalRepository(session, organisation_id), approval_id)
             if row.closed_at is not None:
                 raise refused_error(Refusal.STAGE_CLOSED)
             claims = DecisionClaims(
@@ -276,7 +276,7 @@ class Approvals:
     ) -> ApprovalAnswered:
         """The answer of a request whose workflow has ended: what was accepted is answered again, the rest refused."""
         async with self._database.transaction(organisation_id) as session:
-            row = await _row(session, organisation_id, approval_id)
+            row = await found(ApprovalRepository(session, organisation_id), approval_id)
         state = held_state(row)
         if state is None or row.closed_at is None:
             # Not begun yet, ended from outside a moment ago, or what was told was lost with a worker's task.
@@ -305,7 +305,7 @@ class Approvals:
         effect = f"refused {by or ''} {getattr(event, 'key', '')} {digest_of(event)[:16]}"
         async with self._database.transaction(organisation_id) as session:
             approvals = ApprovalRepository(session, organisation_id)
-            row = await _row(session, organisation_id, approval_id)
+            row = await found(ApprovalRepository(session, organisation_id), approval_id)
             if await approvals.refused(approval_id, effect):
                 return
             effects = ApprovalEffects(session, organisation_id, row)
@@ -368,8 +368,9 @@ def _roles_changed(
             yield MembersChanged(key=f"members {sequence} {role}", role=role, members=tuple(sorted(members)))
 
 
-async def _row(session: AsyncSession, organisation_id: str, approval_id: str) -> WorkflowApprovalRow:
-    row = await ApprovalRepository(session, organisation_id).get(approval_id)
+async def found(approvals: ApprovalRepository, approval_id: str) -> WorkflowApprovalRow:
+    """The request; NotFoundError when the organisation has none of this id."""
+    row = await approvals.get(approval_id)
     if row is None:
         raise missing(approval_id)
     return row

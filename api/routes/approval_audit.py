@@ -7,10 +7,10 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
+from api.approvals import found
 from api.dependencies import DatabaseDependency, Principal, require
 from api.pagination import PageParameters, PageRequest, paginate
 from api.problems import problem_responses
-from api.routes.approval_decisions import found
 from api.routes.approvals import ApprovalId, Reader
 from api.routes.audit import EXPORT_MEDIA_TYPE, event_read, exported_line
 from perdure.db.approval_inbox import ApprovalInbox

@@ -17,14 +17,13 @@ from temporalio.service import RPCError
 from api import problems
 from api.actors import ActorDependency
 from api.approval_people import Naming, called, is_administrator, person_named
-from api.approvals import Addressed, missing
+from api.approvals import Addressed, found, missing
 from api.dependencies import ApprovalsDependency, DatabaseDependency, Principal, require
 from api.idempotency import IdempotencyKey, IdempotentRequest
 from api.problems import problem_responses
 from api.routes.approvals import ApprovalId
 from perdure.db.approvals import ApprovalRepository, held_state
 from perdure.db.audit_trail import AuditTrail
-from perdure.db.models import WorkflowApprovalRow
 from perdure.db.operation_repository import workflow_id
 from perdure.domain import approval_events as events
 from perdure.domain.approval_answers import unusable
@@ -147,14 +146,6 @@ class Telling:
 
 
 TellingDependency = Annotated[Telling, Depends()]
-
-
-async def found(approvals: ApprovalRepository, approval_id: str) -> WorkflowApprovalRow:
-    """The request; NotFoundError when the organisation has none of this id."""
-    row = await approvals.get(approval_id)
-    if row is None:
-        raise missing(approval_id)
-    return row
 
 
 def _check_form(body: DecisionCreate) -> None:
