@@ -13,6 +13,8 @@ _GROUPED = (
     r"(?:[.,][0-9]{1,2}(?![0-9]))?"
 )
 _BLANKS = r"[0-9]{1,3}(?: [0-9]{3}){1,6}(?![0-9])(?:[.,][0-9]{1,2}(?![0-9]))?"
+# With two decimals after a comma, blanks part thousands in any language.
+_BLANKS_AND_CENTS = r"[0-9]{1,3}(?: [0-9]{3}){1,6},[0-9]{2}(?![0-9])"
 _INDIAN = r"[0-9]{1,2}(?:,[0-9]{2}){1,5},[0-9]{3}(?:\.[0-9]{1,2})?"
 _PLAIN = r"[0-9]{1,15}(?:[.,][0-9]{1,6})?"
 # A comma is what parts the decimals here, and blanks may part thousands.
@@ -102,7 +104,7 @@ _PERCENT = (
 
 def _number(blanks: bool, at: str) -> str:
     grouped = _GROUPED % (f"mark{at}", f"mark{at}")
-    forms = [_INDIAN, grouped, *([_BLANKS] if blanks else []), _PLAIN]
+    forms = [_INDIAN, grouped, _BLANKS if blanks else _BLANKS_AND_CENTS, _PLAIN]
     return rf"(?P<number{at}>{'|'.join(forms)})"
 
 

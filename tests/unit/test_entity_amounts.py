@@ -54,6 +54,8 @@ MONEY = [
     ("cs", "CZ", "cena [[99 Kč]]", "99.00 CZK"),
     ("ru", "RU", "цена [[1 500 \u0440\u0443\u0431.]]", "1500.00 RUB"),
     ("pt", "BR", "custa [[R$ 1.234,56]]", "1234.56 BRL"),
+    ("en", None, "facture de [[1 234 567,89 €]] TTC", "1234567.89 EUR"),
+    ("en", None, "in room 4 [[120 EUR]] a night", "120.00 EUR"),
     ("en", None, "no 1,234 and no room 12", ""),
     ("en", None, "5 pounds of flour, 20 kronor", ""),
     ("en", None, "TRY 2 and ALL 20 of them", ""),
