@@ -80,7 +80,7 @@ def validate(file: DefinitionFile, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(found)
     elif found["valid"]:
-        console.print(f"{file} is right: {found['steps']} steps")
+        console.print(f"{file} is right: {found['steps']} step{'s' * (found['steps'] != 1)}")
     else:
         table = table_of("where", "what")
         for fault in found["faults"]:

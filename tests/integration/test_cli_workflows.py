@@ -37,7 +37,7 @@ async def test_a_definition_is_checked_stored_and_executed(connected: Account, t
     right, faulty = tmp_path / "right.yaml", tmp_path / "faulty.json"
     right.write_text(write_yaml(DEFINITION))
     faulty.write_text(json.dumps({**DEFINITION, "steps": [{"id": "A", "type": "dance"}]}))
-    assert "is right: 1 steps" in (await perdure("workflows", "validate", str(right))).stdout
+    assert "is right: 1 step\n" in (await perdure("workflows", "validate", str(right))).stdout
     refused = await perdure("workflows", "validate", str(faulty))
     assert (refused.exit_code, "/steps/0/type" in refused.stdout, "/steps/0/id" in refused.stdout) == (
         1,
