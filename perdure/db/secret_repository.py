@@ -169,7 +169,8 @@ def _origin(kind: str, origin: str | None) -> str | None:
     try:
         return origin_of(origin)
     except DocumentRejectedError as error:
-        raise InvalidInputError(str(error), [FieldError("/origin", str(error))]) from error
+        detail = f"an origin is a scheme and a host, such as https://api.example.com. {error}"
+        raise InvalidInputError(detail, [FieldError("/origin", detail)]) from error
 
 
 def _check_header(kind: str, value: str) -> None:

@@ -51,7 +51,7 @@ async def test_a_secret_is_known_by_its_origin_its_end_and_who_added_it(browser:
     ("changes", "said"),
     [
         ({"origin": ""}, "Only http and https"),
-        ({"origin": "api.example.com"}, "Only http and https"),
+        ({"origin": "api.example.com"}, "such as https://api.example.com. Only http and https"),
         ({"name": " "}, "Name: "),
         ({"value": " "}, "Value: "),
         ({"value": f"{VALUE}\nX-Other: 1"}, "must be one line"),
