@@ -3,20 +3,19 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from activities.category_prompts import CLOSE, OPEN, READ_CHARACTERS, marked_text
 from activities.language_models import Answered, ModelCall, RoutedLanguageModels
 from activities.step_classification import MOST_ENTITIES, told_outline
 from activities.step_texts import StepText, settled, step_text
+from activities.text_stages import as_given, outlined
 from perdure.db.search_service import SearchService
 from perdure.db.session import Transaction
 from perdure.domain.entity_finds import EntityFound
 from perdure.domain.extraction_schemas import check_extraction_schema
 from perdure.domain.json_objects import Faults
 from perdure.domain.named_fields import field_of, fill
-from perdure.domain.outlines import outline
 from perdure.domain.routing import ProviderName
 from perdure.domain.sentences import sentences
 from perdure.domain.support import is_supported, readable
@@ -53,13 +52,13 @@ class StepAnalysis:
         read = await step_text(self._transaction, job)
         match job.settings.get("task"):
             case "summary":
-                return StepOutput(output=told_outline(asdict(await asyncio.to_thread(outline, read.text))))
+                return StepOutput(output=told_outline(await asyncio.to_thread(outlined, read.seen)))
             case "entities":
                 found = await asyncio.to_thread(self._entities, read)
                 told = [_named(one) for one in found[:MOST_ENTITIES]]
                 return StepOutput(output={"entities": told, "total": len(found)})
             case "sentiment":
-                (felt,) = await asyncio.to_thread(self._judge.judge, [read.text], [read.language])
+                (felt,) = await asyncio.to_thread(self._judge.judge, [read.seen.text], [read.language])
                 sentiment = {"polarity": felt.polarity, "label": felt.label.value}
                 return StepOutput(output={"sentiment": sentiment | {"confidence": felt.confidence}})
             case "question_answering":
@@ -130,11 +129,12 @@ class StepAnalysis:
 
     def _entities(self, read: StepText) -> list[EntityFound]:
         document, language = read.item.document, read.language
-        return self._extractor.extract(
-            read.text,
+        found = self._extractor.extract(
+            read.seen.text,
             reference=document.created_at if document else None,
             languages=[language] if language else [],
         )
+        return [as_given(one, read.text, read.seen) for one in found]
 
 
 async def ask_about_text(transaction: Transaction, models: RoutedLanguageModels, job: StepJob) -> StepOutput:

@@ -5,10 +5,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from activities.text_stages import refusal
+from activities.text_stages import refusal, seen_of
 from perdure.db.classification_results import ClassificationResults, Document, Item
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.session import Transaction
+from perdure.domain.html_words import SeenText
 from perdure.domain.languages import detect_language
 from perdure.errors import DocumentRejectedError, FieldError, InvalidInputError
 from perdure.schemas.workflow_executions import StepJob
@@ -33,10 +34,15 @@ class StepText:
         return self.item.text or ""
 
     @property
+    def seen(self) -> SeenText:
+        """What its reader sees."""
+        return seen_of(self.item)
+
+    @property
     def language(self) -> str | None:
         """As the document says, or as the text sounds."""
         document = self.item.document
-        return (document.language if document else None) or detect_language(self.text[:_TOLD_BY])
+        return (document.language if document else None) or detect_language(self.seen.text[:_TOLD_BY])
 
 
 async def step_text(transaction: Transaction, job: StepJob) -> StepText:

@@ -22,7 +22,9 @@ from perdure.domain.classification import (
 )
 from perdure.domain.clean_text import is_blank
 from perdure.domain.deciding import follows, is_sure, next_category
-from perdure.domain.evidence import evidence, sentences_to_compare
+from perdure.domain.entity_finds import EntityFound
+from perdure.domain.evidence import Passage, evidence, sentences_to_compare
+from perdure.domain.html_words import SeenText, seen
 from perdure.domain.languages import detect_language
 from perdure.domain.outlines import outline
 from perdure.ports.models import EmbeddingCall, Vectors
@@ -53,6 +55,7 @@ class Readable:
 
     item: Item
     text: str
+    seen: SeenText
     language: str | None
     reference: datetime
 
@@ -93,13 +96,18 @@ def refusal(item: Item) -> tuple[ItemReason, str] | None:
         )
         return ItemReason.DOCUMENT_NOT_INDEXED, detail
     text = item.text or ""
-    if is_blank(text):
+    if is_blank(seen_of(item).text):
         if item.document is not None:
             return ItemReason.DOCUMENT_WITHOUT_TEXT, f"document {item.document.id} holds no text"
         return ItemReason.EMPTY_TEXT, "the text is empty or blank"
     if len(text) > MAX_TEXT:
         return ItemReason.TOO_LONG, f"the text has {len(text):,} characters; at most {MAX_TEXT:,} are read"
     return None
+
+
+def seen_of(item: Item) -> SeenText:
+    """Its words as a reader sees them: a text that was given may be HTML, of a document's text nothing is markup."""
+    return SeenText(item.text or "") if item.document is not None else seen(item.text or "")
 
 
 class TextStages:
@@ -158,7 +166,7 @@ class TextStages:
         places = [n for n, stage in enumerate(questions.stages) if stage.task is Stage.CATEGORY]
         if not places:
             return [None] * len(readable)
-        vectors = await self._text_vectors(call, [one.text for one in readable])
+        vectors = await self._text_vectors(call, [one.seen.text for one in readable])
         said: list[dict[int, tuple[CategoryRead, float]]] = [{} for _ in readable]
         for place in places:
             stage = questions.stages[place]
@@ -198,13 +206,13 @@ class TextStages:
     ) -> list[Outcome]:
         """The same with the passages that speak for each label; all sentences are embedded at once."""
         split = [
-            sentences_to_compare(one.text) if outcome.place is not None else []
+            sentences_to_compare(one.seen.text) if outcome.place is not None else []
             for one, outcome in zip(readable, outcomes, strict=True)
         ]
         sentences = [one.text for found in split if len(found) > 1 for one in found]
         embedded = await self._embedded(call, sentences, items=len(readable))
         at, shown = 0, []
-        for outcome, found in zip(outcomes, split, strict=True):
+        for one, outcome, found in zip(readable, outcomes, split, strict=True):
             vectors = embedded[at : at + len(found)]
             if len(found) > 1:
                 at += len(found)
@@ -217,8 +225,8 @@ class TextStages:
             stage = questions.stages[outcome.place]
             prototypes = await self._label_sets.prototypes(call, questions, stage, learnt)
             passages = [
-                EvidenceRead(text=one.text, start=one.start, end=one.end, score=round(one.score, 4))
-                for one in evidence(found, vectors, prototypes.vector_of(category.label))
+                _evidence(passage, one.seen)
+                for passage in evidence(found, vectors, prototypes.vector_of(category.label))
             ]
             stages = outcome.stages.model_copy(
                 update={"category": category.model_copy(update={"evidence": passages})}
@@ -231,7 +239,9 @@ class TextStages:
         unsure = [False] * len(readable)
         for place, stage in enumerate(questions.stages):
             if stage.task is Stage.SENTIMENT:
-                judged = self._judge.judge([one.text for one in readable], [one.language for one in readable])
+                judged = self._judge.judge(
+                    [one.seen.text for one in readable], [one.language for one in readable]
+                )
                 sentiments = [
                     SentimentRead(polarity=one.polarity, label=one.label.value, confidence=one.confidence)
                     for one in judged
@@ -242,7 +252,7 @@ class TextStages:
             _Others(
                 sentiment,
                 self._entities(one, questions) if Stage.ENTITIES in tasks else None,
-                _outlined(one.text) if Stage.SUMMARY in tasks else None,
+                outlined(one.seen) if Stage.SUMMARY in tasks else None,
                 is_unsure,
             )
             for one, sentiment, is_unsure in zip(readable, sentiments, unsure, strict=True)
@@ -250,7 +260,7 @@ class TextStages:
 
     def _entities(self, one: Readable, questions: Questions) -> list[EntityRead]:
         found = self._extractor.extract(
-            one.text,
+            one.seen.text,
             region=questions.region,
             reference=one.reference,
             languages=[one.language] if one.language else [],
@@ -264,7 +274,7 @@ class TextStages:
                 end=each.end,
                 confidence=each.confidence,
             )
-            for each in found
+            for each in (as_given(each, one.text, one.seen) for each in found)
         ]
 
     def _outcome(
@@ -327,8 +337,24 @@ def walk(questions: Questions, said: Categories, start: int) -> tuple[ResultStat
     raise ValueError(msg)
 
 
-def _outlined(text: str) -> dict[str, Any]:
-    return {"kind": "outline", **asdict(outline(text))}
+def outlined(given: SeenText) -> dict[str, Any]:
+    """The outline of a text; its items stand where they stand in what was given."""
+    told: dict[str, Any] = {"kind": "outline", **asdict(outline(given.text))}
+    for items in (told["topics"], told["decisions"], told["actions"]):
+        for item in items:
+            item["start"], item["end"] = given.span(item["start"], item["end"])
+    return told
+
+
+def as_given(found: EntityFound, text: str, words: SeenText) -> EntityFound:
+    """What was found among the words of a text, as it stands in the text."""
+    start, end = words.span(found.start, found.end)
+    return replace(found, text=text[start:end], start=start, end=end)
+
+
+def _evidence(passage: Passage, given: SeenText) -> EvidenceRead:
+    start, end = given.span(passage.start, passage.end)
+    return EvidenceRead(text=passage.text, start=start, end=end, score=round(passage.score, 4))
 
 
 def labels_of(category: CategoryRead | None) -> list[str]:
@@ -341,13 +367,14 @@ def labels_of(category: CategoryRead | None) -> list[str]:
 
 
 def _readable(item: Item, questions: Questions, reference: datetime) -> Readable:
-    text = item.text or ""
+    text, words = item.text or "", seen_of(item)
     document = item.document
     language = questions.language or (document.language if document else None)
     return Readable(
         item,
         text,
-        language or detect_language(text[:_TOLD_BY]),
+        words,
+        language or detect_language(words.text[:_TOLD_BY]),
         document.created_at if document else reference,
     )
 

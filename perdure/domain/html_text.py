@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from perdure.domain.structured_text import StructuredText
 
-_VOID = frozenset(
+VOID = frozenset(
     [
         "area",
         "base",
@@ -25,13 +25,13 @@ _VOID = frozenset(
         "wbr",
     ]
 )
-_SKIPPED = frozenset(
+SKIPPED = frozenset(
     [
         *("script", "style", "template", "noscript", "svg", "math", "iframe", "object", "canvas", "nav"),
         *("button", "select", "datalist"),
     ]
 )
-_BLOCKS = frozenset(
+BLOCKS = frozenset(
     [
         *(
             "html",
@@ -56,7 +56,7 @@ _BLOCKS = frozenset(
 _HEADING = re.compile(r"^h([1-6])$")
 _SPACES = re.compile(r"[ \t\n\r\f\v\u00a0\u200b]+")
 _AROUND_BREAK = re.compile(r" *\n *")
-_UNDISPLAYED = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+UNDISPLAYED = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _CHARSET = re.compile(
     rb"""<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE
 )
@@ -112,7 +112,7 @@ class HtmlReader(HTMLParser):
             if tag == self._skipping[0]:
                 self._skipping.append(tag)
             return
-        if tag not in _VOID and (tag in _SKIPPED or _is_hidden(attributes)):
+        if tag not in VOID and (tag in SKIPPED or _is_hidden(attributes)):
             self._skipping.append(tag)
             return
         if tag == "html":
@@ -120,7 +120,7 @@ class HtmlReader(HTMLParser):
         self._start(tag, attributes)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _VOID:
+        if tag in VOID:
             self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
@@ -140,7 +140,7 @@ class HtmlReader(HTMLParser):
         }
         if tag in ends:
             ends[tag]()
-        elif tag in _BLOCKS:
+        elif tag in BLOCKS:
             self._end_block(tag)
 
     def handle_data(self, data: str) -> None:
@@ -168,7 +168,7 @@ class HtmlReader(HTMLParser):
             self._start_item()
         elif tag in {"table", "tr", "td", "th"}:
             self._start_table_part(tag, attributes)
-        elif tag in _BLOCKS:
+        elif tag in BLOCKS:
             self._flush()
 
     def _end_title(self) -> None:
@@ -288,4 +288,4 @@ class HtmlReader(HTMLParser):
 
 def _is_hidden(attributes: dict[str, str]) -> bool:
     """What the reader of the page does not see must not answer questions either."""
-    return "hidden" in attributes or bool(_UNDISPLAYED.search(attributes.get("style", "")))
+    return "hidden" in attributes or bool(UNDISPLAYED.search(attributes.get("style", "")))

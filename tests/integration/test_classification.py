@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from perdure.domain.html_words import seen
 from tests.accounts import Account
 from tests.classifying import INVOICE, LABELS, classified, workflow
 
@@ -60,6 +61,38 @@ async def test_a_text_gets_a_label_with_alternatives_evidence_and_what_it_took(c
     assert operation["result"]["result_id"] == answer["id"]
     assert INVOICE[:20] not in str(operation)
     assert await caller.get(f"{PATH}/results/{answer['id']}") == answer
+
+
+HTML = """<div dir="ltr"><style>.invoice { complaint: terrible; }</style><h2>Invoice 77</h2>
+<p style="font-family: 'Awful Sans'">Dear Ms Berg,</p><p>The amount of <b>1,200.00&nbsp;EUR</b> for the chairs
+is due within thirty days.<br>We agreed on this price in M&auml;rz.</p><!-- I hate it, it is broken --></div>"""
+
+
+async def test_tags_of_a_pasted_mail_are_no_words_and_everything_stands_where_it_was(caller: Account) -> None:
+    stages = ["category", "sentiment", "entities", "summary"]
+    answer = await classified(caller, text=HTML, labels=LABELS, stages=stages)
+    said = answer["stages"]
+    assert answer["label"] == "Invoice"
+    shown = [*said["category"]["evidence"], *said["summary"]["topics"], *said["summary"]["decisions"]]
+    assert "We agreed on this price in März." in [one["text"] for one in shown]
+    assert not any(mark in str(shown) for mark in "<>&")
+    for one in shown:
+        given = HTML[one["start"] : one["end"]]
+        assert (given[0], given.split()[0]) == (one["text"][0], one["text"].split()[0])
+    assert [one["text"] for one in said["summary"]["topics"]] == ["Invoice 77"]
+    for entity in said["entities"]:
+        assert HTML[entity["start"] : entity["end"]] == entity["text"]
+    plain = await classified(caller, text=seen(HTML).text, stages=["sentiment"])
+    assert said["sentiment"]["label"] == plain["stages"]["sentiment"]["label"]
+    found = {(one["type"], one["text"], one["value"]) for one in said["entities"]}
+    assert ("money", "1,200.00&nbsp;EUR", "1200.00 EUR") in found
+    assert not any("Sans" in text for _, text, _ in found)
+    assert answer["text"] == HTML
+
+
+async def test_html_without_words_is_an_empty_text(caller: Account) -> None:
+    answer = await classified(caller, text="<div><br><img src='x.png'></div>", labels=LABELS)
+    assert (answer["status"], answer["reason"]) == ("failed", "empty_text")
 
 
 async def test_without_waiting_the_operation_is_accepted(caller: Account) -> None:
