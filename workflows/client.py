@@ -16,6 +16,7 @@ from perdure.providers.obstore_object_store import ObstoreObjectStore
 from perdure.schemas.operations import OperationInput
 from perdure.settings import Settings
 from workflows.payload_codec import INLINE_BYTES, EncryptingCodec, PayloadCipher
+from workflows.payload_converter import BindableConverter
 from workflows.payload_limits import EncodedFailureConverter, GuardedPayloadConverter
 from workflows.payload_storage import PayloadStorage
 from workflows.registry import KINDS
@@ -28,7 +29,7 @@ def data_converter(settings: Settings) -> DataConverter:
 
 def protected(keys: MasterKeys, objects: ObjectStore) -> DataConverter:
     """Encrypted under these keys, and what is large in this store."""
-    return DataConverter(
+    return BindableConverter(
         payload_converter_class=GuardedPayloadConverter,
         payload_codec=EncryptingCodec(PayloadCipher(keys)),
         failure_converter_class=EncodedFailureConverter,

@@ -121,6 +121,8 @@ class EncryptingCodec(PayloadCodec, WithSerializationContext):
     def with_context(self, context: SerializationContext) -> "EncryptingCodec":
         """The codec for the payloads of one workflow."""
         workflow_id = getattr(context, "workflow_id", None) or ""
+        if workflow_id == self._workflow_id:
+            return self
         return EncryptingCodec(self._cipher, workflow_id, hands_on=self._hands_on)
 
     def handing_on(self) -> "EncryptingCodec":

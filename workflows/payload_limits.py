@@ -10,7 +10,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter
-from temporalio.converter import DefaultFailureConverter, PayloadConverter
+from temporalio.converter import CompositePayloadConverter, DefaultFailureConverter, PayloadConverter
 
 from activities.failures import application_error
 from perdure.errors import PayloadTooLargeError, PerdureError
@@ -23,8 +23,15 @@ from workflows.payload_storage import is_reference
 MAX_PAYLOAD_BYTES = 128 * MEBIBYTE
 
 
+# They keep nothing, so one of each will do: the SDK makes a converter of values for each activation of a workflow.
+_CONVERTERS = tuple(PydanticPayloadConverter().converters.values())
+
+
 class GuardedPayloadConverter(PydanticPayloadConverter):
     """Converts by pydantic, up to a size. Runs in workflow code too, where the error ends the workflow."""
+
+    def __init__(self) -> None:
+        CompositePayloadConverter.__init__(self, *_CONVERTERS)
 
     def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
         """See `PayloadConverter`."""

@@ -15,7 +15,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import Client
-from temporalio.converter import DataConverter, SerializationContext, StorageDriverStoreContext
+from temporalio.converter import SerializationContext, StorageDriverStoreContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import Info
@@ -23,6 +23,7 @@ from temporalio.workflow import Info
 from perdure.domain.payload_keys import split_payload_key
 from perdure.errors import SealedValueError
 from workflows.payload_codec import EncryptingCodec, is_encrypted, unreadable
+from workflows.payload_converter import BindableConverter
 from workflows.payload_storage import is_reference, stored_key
 
 logger = structlog.get_logger("perdure.payloads")
@@ -46,7 +47,7 @@ def reading_signals_raw(client: Client) -> Client:
 
 
 @dataclass(frozen=True)
-class _HandingOn(DataConverter):
+class _HandingOn(BindableConverter):
     """Hands on as it is what says that it is kept outside, and is not; the SDK has no other place to say so.
 
     An object store that cannot be reached still fails the task: what lies there is read when it is back.
