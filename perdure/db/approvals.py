@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.approval_reading import approval_read
@@ -25,6 +25,7 @@ from perdure.db.models import (
     WorkflowApprovalRow,
 )
 from perdure.db.operation_repository import OperationRepository, input_fields
+from perdure.db.written_values import note_written
 from perdure.domain.approval_events import Opened
 from perdure.domain.approval_policies import ApprovalPolicy, Principal, PrincipalKind, parse_policy
 from perdure.domain.approval_state import ApprovalState, Status, TimerKind, next_timer
@@ -48,6 +49,29 @@ from perdure.schemas.operations import Subject
 # An operation that another workflow starts: the outbox leaves it alone.
 CHILD = "child of "
 _USER = "user:"
+
+_WRITE = text(
+    """
+    WITH asked AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:asked AS jsonb)) AS a (
+            person text, stage text, seat text, standing text, since timestamptz, due_at timestamptz)
+    ), gone AS (
+        DELETE FROM approval_assignees g WHERE g.approval_id = :approval_id AND NOT EXISTS (
+            SELECT FROM asked a WHERE a.person = g.person AND a.stage = g.stage AND a.seat = g.seat)
+    ), told AS (
+        INSERT INTO approval_assignees
+            (organisation_id, approval_id, person, stage, seat, standing, since, due_at)
+        SELECT :organisation_id, :approval_id, person, stage, seat, standing, since, due_at FROM asked
+        ON CONFLICT (approval_id, person, stage, seat) DO UPDATE SET
+            standing = EXCLUDED.standing, since = EXCLUDED.since, due_at = EXCLUDED.due_at
+    )
+    UPDATE workflow_approvals SET
+        state = :state, sequence = :sequence, status = :status, revision = :revision,
+        document_version = :document_version, outcome = :outcome, due_at = :due_at,
+        opened_at = :opened_at, closed_at = :closed_at, updated_at = :updated_at
+    WHERE id = :approval_id
+    """
+).bindparams(bindparam("asked", type_=JSONB), bindparam("state", type_=JSONB))
 
 
 @dataclass(frozen=True)
@@ -256,28 +280,26 @@ class ApprovalRepository:
         return await self.happened(approval_id, f"refused:{digest}")
 
     async def write(self, row: WorkflowApprovalRow, policy: ApprovalPolicy, state: ApprovalState) -> None:
-        """Keep a state, and who is asked by it."""
-        is_first = row.state is None
+        """Keep a state, and who is asked by it: in one round trip."""
+        version = row.document_version
         if row.document_id is not None and state.revision != row.revision:
-            row.document_version = await self._version_of(row.document_id, state.revision)
-        row.state, row.sequence = state_json(state), state.sequence
-        row.status, row.revision = state.status.value, state.revision
-        row.outcome = state.outcome.value if state.outcome else None
-        row.due_at = due_at(state)
-        row.opened_at = row.opened_at or state.at
-        row.closed_at = state.at if state.status is Status.CLOSED else None
-        row.updated_at = datetime.now(UTC)
-        await self._session.flush()
-        if not is_first:
-            await self._session.execute(
-                delete(ApprovalAssigneeRow).where(ApprovalAssigneeRow.approval_id == row.id)
-            )
+            version = await self._version_of(row.document_id, state.revision)
+        written = {
+            "state": state_json(state),
+            "sequence": state.sequence,
+            "status": state.status.value,
+            "revision": state.revision,
+            "document_version": version,
+            "outcome": state.outcome.value if state.outcome else None,
+            "due_at": due_at(state),
+            "opened_at": row.opened_at or state.at,
+            "closed_at": state.at if state.status is Status.CLOSED else None,
+            "updated_at": datetime.now(UTC),
+        }
         asked = assignees(policy, state)
-        if asked:
-            values = [
-                {"organisation_id": self._organisation_id, "approval_id": row.id, **one} for one in asked
-            ]
-            await self._session.execute(insert(ApprovalAssigneeRow).values(values))
+        given = {"organisation_id": self._organisation_id, "approval_id": row.id, "asked": asked}
+        await self._session.execute(_WRITE, {**written, **given})
+        note_written(row, written)
 
     async def _version_of(self, document_id: str, revision: str) -> int | None:
         statement = select(func.max(DocumentVersionRow.number)).where(
@@ -408,8 +430,8 @@ def assignees(policy: ApprovalPolicy, state: ApprovalState) -> list[Mapping[str,
                     "stage": one.stage,
                     "seat": one.seat or "",
                     "standing": standing,
-                    "since": stage.opened_at,
-                    "due_at": stage.due_at,
+                    "since": stage.opened_at.isoformat(),
+                    "due_at": stage.due_at.isoformat() if stage.due_at else None,
                 },
             )
     return list(found.values())

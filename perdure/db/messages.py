@@ -19,8 +19,6 @@ from perdure.domain.webhook_addresses import shown_url
 from perdure.schemas.base import rfc3339, storable
 from perdure.schemas.messages import Channel, EventType, LetterKind, MessageNew
 
-# A statement has at most 32,767 parameters.
-_AT_ONCE = 1_000
 _ADMINISTRATORS = (Role.OWNER.value, Role.ADMIN.value)
 
 
@@ -153,15 +151,15 @@ class MessageRepository:
             }
             for message_id, message in messages.items()
         ]
-        added: list[str] = []
-        for start in range(0, len(rows), _AT_ONCE):
-            statement = (
-                insert(MessageRow)
-                .values(rows[start : start + _AT_ONCE])
-                .on_conflict_do_nothing(index_elements=["organisation_id", "effect"])
-                .returning(MessageRow.id)
-            )
-            added += await self._session.scalars(statement)
+        if not rows:
+            return []
+        # Rows as parameters: with the rows in it, the statement would be another one for SQLAlchemy each time.
+        statement = (
+            insert(MessageRow)
+            .on_conflict_do_nothing(index_elements=["organisation_id", "effect"])
+            .returning(MessageRow.id)
+        )
+        added = await self._session.scalars(statement, rows, execution_options={"render_nulls": True})
         return sorted(added)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from perdure.db.execution_events import publish_end
 from perdure.db.models import OperationEventRow, OperationItemRow, OperationRow, OperationStepRow
 from perdure.db.outcomes import OperationEnded, note
+from perdure.db.written_values import note_written
 from perdure.domain.ids import new_id
 from perdure.schemas.documents import DocumentStatus
 from perdure.schemas.operations import (
@@ -59,10 +60,17 @@ _RECORD_STEP = text(
 ).bindparams(bindparam("error", type_=JSONB), bindparam("data", type_=JSONB))
 
 
-# With the end of an operation, its steps end whose own end could not be written: the database was down at that moment.
+# One round trip for all of it. With the end of an operation, its steps end whose own end could not be written: the
+# database was down at that moment.
 _TELL = text(
     """
-    WITH ended AS (
+    WITH written AS (
+        UPDATE operations SET
+            status = :status, attempt = :attempt, run_id = :run_id, result = :result, error = :error,
+            progress_done = :progress_done, progress_total = :progress_total, progress_step = :progress_step,
+            revision = :revision, updated_at = :updated_at, closed_at = :closed_at
+        WHERE id = :operation_id
+    ), ended AS (
         UPDATE operation_steps SET state = :ended_as, ended_at = COALESCE(ended_at, now())
         WHERE CAST(:ended_as AS text) IS NOT NULL AND operation_id = :operation_id AND run_id = :run_id
             AND state IN ('running', 'retrying')
@@ -70,7 +78,15 @@ _TELL = text(
     INSERT INTO operation_events (organisation_id, operation_id, revision, type, data)
     VALUES (:organisation_id, :operation_id, :revision, 'operation', :data)
     """
-).bindparams(bindparam("data", type_=JSONB))
+).bindparams(
+    bindparam("data", type_=JSONB),
+    bindparam("result", type_=JSONB(none_as_null=True)),
+    bindparam("error", type_=JSONB(none_as_null=True)),
+)
+_TOLD = (
+    *("status", "attempt", "run_id", "result", "error", "progress_done", "progress_total", "progress_step"),
+    *("revision", "updated_at", "closed_at"),
+)
 
 
 @dataclass(frozen=True)
@@ -416,18 +432,18 @@ class OperationRepository:
         row.updated_at = now
         row.closed_at = now if closed else None
         row.revision += 1
-        await self._session.flush()
+        told = {name: getattr(row, name) for name in _TOLD}
         await self._session.execute(
             _TELL,
             {
+                **told,
                 "organisation_id": row.organisation_id,
                 "operation_id": row.id,
-                "run_id": row.run_id,
-                "revision": row.revision,
                 "data": to_read(row).model_dump(mode="json"),
                 "ended_as": steps.value if steps else None,
             },
         )
+        note_written(row, told)
 
     async def close_steps(self, operation_id: str, state: StepState) -> None:
         """End the steps that were under way when an operation was stopped from outside."""
