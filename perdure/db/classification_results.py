@@ -14,6 +14,7 @@ from perdure.db.models import (
     ClassificationBatchRow,
     ClassificationResultRow,
     ClassificationReviewRow,
+    DocumentRow,
     OperationRow,
 )
 from perdure.db.operation_repository import OperationRepository
@@ -83,11 +84,9 @@ _ADD = text(
 )
 _PAGE = text(
     """
-    SELECT r.id, r.ordinal, r.content, r.held, r.stages, COALESCE(r.document_id, i.source ->> 'document_id') AS given,
-        d.id AS document_id, d.version, d.status, d.created_at, d.language
+    SELECT r.id, r.ordinal, r.content, r.held, r.stages, COALESCE(r.document_id, i.source ->> 'document_id') AS given
     FROM classification_results r
     LEFT JOIN operation_items i ON i.operation_id = r.operation_id AND i.ordinal = r.ordinal
-    LEFT JOIN documents d ON d.id = COALESCE(r.document_id, i.source ->> 'document_id')
     WHERE r.operation_id = :operation_id AND r.ordinal >= :first AND r.ordinal < :last AND r.status = :status
     ORDER BY r.ordinal
     """
@@ -370,26 +369,23 @@ class ClassificationResults:
                 {"operation_id": operation_id, "first": first, "last": last, "status": status.value},
             )
         ).all()
+        documents = await self._documents({row.given for row in rows if row.given is not None})
         return [
-            Item(
-                ordinal=row.ordinal,
-                result_id=row.id,
-                content=row.content,
-                given=row.given,
-                document=Document(
-                    id=row.document_id,
-                    is_indexed=row.version > 0,
-                    status=row.status,
-                    created_at=row.created_at,
-                    language=row.language,
-                )
-                if row.document_id
-                else None,
-                held=row.held,
-                stages=row.stages,
-            )
+            Item(row.ordinal, row.id, row.content, row.given, documents.get(row.given), row.held, row.stages)
             for row in rows
         ]
+
+    async def _documents(self, ids: Collection[str]) -> dict[str, Document]:
+        """By id those that are there; joined to the page instead, all of a small table are compared with each text."""
+        row = DocumentRow
+        statement = select(row.id, row.version, row.status, row.created_at, row.language).where(
+            row.id.in_(ids)
+        )
+        found = await self._session.execute(statement) if ids else ()
+        return {
+            one.id: Document(one.id, one.version > 0, one.status, one.created_at, one.language)
+            for one in found
+        }
 
     async def with_texts(self, items: Sequence[Item]) -> list[Item]:
         """The same items with the texts of their documents."""

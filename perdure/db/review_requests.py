@@ -66,9 +66,11 @@ class ReviewRequests:
 
     async def open(self, operation_id: str, ordinals: Sequence[int]) -> None:
         """One for each result that has none yet. A document that is gone by now needs no answer."""
+        if not ordinals:
+            return
         batch = await self._session.get(ClassificationBatchRow, operation_id)
         operation = await self._session.get(OperationRow, operation_id)
-        if batch is None or operation is None or not ordinals:
+        if batch is None or operation is None:
             return
         questions = Questions.model_validate(batch.definition)
         if questions.review is None:
