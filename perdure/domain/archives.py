@@ -176,7 +176,7 @@ def expand(path: Path, folder: Path, limits: ArchiveLimits) -> Iterator[ArchiveE
     `skipped`. Raises DocumentRejectedError when a limit is passed or the archive is damaged.
     """
     with _bad_zip_as_rejection(), open_archive(path) as archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = [entry for entry in archive.infolist() if not _is_folder(entry)]
         _check_directory(entries, limits)
         total = 0
         for number, entry in enumerate(entries):
@@ -198,9 +198,14 @@ def skipped(path: Path) -> list[tuple[str, str]]:
     """`(name, why)` for each entry that `expand` leaves out and a person would want to know of."""
     with open_archive(path) as archive:
         left_out = [
-            (entry_name(entry), why_skipped(entry)) for entry in archive.infolist() if not entry.is_dir()
+            (entry_name(entry), why_skipped(entry)) for entry in archive.infolist() if not _is_folder(entry)
         ]
     return [(name, why) for name, why in left_out if why]
+
+
+def _is_folder(entry: zipfile.ZipInfo) -> bool:
+    """`ZipInfo.is_dir` stumbles over an entry without a name."""
+    return entry.filename.endswith("/")
 
 
 def why_skipped(entry: zipfile.ZipInfo) -> str | None:

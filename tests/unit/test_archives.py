@@ -215,6 +215,14 @@ def test_names_are_read_as_their_makers_meant_them(
     assert [one.name for one in expand(path, folder, LIMITS)] == [name]
 
 
+def test_an_entry_without_a_name_is_called_unnamed(tmp_path: Path, folder: Path) -> None:
+    """A name ends where its first NUL is."""
+    path = a_zip(tmp_path / "x.zip", {"PPPP": b"x", "folder/": b""})
+    path.write_bytes(path.read_bytes().replace(b"PPPP", b"\0PPP"))
+    assert [one.name for one in expand(path, folder, LIMITS)] == ["unnamed"]
+    assert skipped(path) == []
+
+
 def test_an_archive_that_is_none_is_corrupt(tmp_path: Path, folder: Path) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(b"PK\x03\x04 but nothing else")
