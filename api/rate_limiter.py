@@ -11,7 +11,8 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import structlog
 
@@ -68,7 +69,10 @@ class RateLimiter:
         verdict = judge(policy, count.booked_until_us if count else now, now)
         if not verdict.allowed:
             self._metrics.refused.labels(policy.name).inc()
-            return verdict
+            if self._telling is None or self._telling.done():
+                return verdict
+            # The store books what it is told from that moment on, which is later than it was booked here.
+            return replace(verdict, wait=verdict.wait + timedelta(seconds=self._tell_every_s))
         if count is None:
             self._make_room(now)
             count = self._counts[subject] = _Count(now)

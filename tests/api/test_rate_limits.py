@@ -102,14 +102,15 @@ async def test_who_is_over_the_limit_is_told_when_to_come_back(strict: Process) 
     assert (refused.status_code, refused.headers["content-type"]) == (429, "application/problem+json")
     problem = refused.json()
     assert (problem["type"], problem["violated-policies"]) == ("/problems/quota-exceeded", ["read"])
-    assert "try again in 12 s" in problem["detail"]
-    assert refused.headers["retry-after"] == "12"
-    assert refused.headers["ratelimit"] == '"read";r=0;t=12'
+    seconds = refused.headers["retry-after"]
+    assert seconds in {"12", "13"}  # later by what the store does not know yet
+    assert f"try again in {seconds} s" in problem["detail"]
+    assert refused.headers["ratelimit"] == f'"read";r=0;t={seconds}'
     assert strict.metrics.refused.labels("read")._value.get() == 1
 
 
 async def test_the_quota_refills_as_the_answer_says(database: Database, tmp_path: Path) -> None:
-    async with process(database, tmp_path, "read=60") as running:
+    async with process(database, tmp_path, "read=20") as running:  # one each three seconds
         account = await running.register()
         while (answer := await account.http.get(ME)).status_code == 200:
             pass
@@ -175,11 +176,11 @@ async def test_two_processes_count_together(database: Database, tmp_path: Path) 
 async def test_redis_counts_for_all_processes(database: Database, tmp_path: Path) -> None:
     with redis_server(tmp_path) as server:
         async with (
-            process(database, tmp_path, "read=40", RedisRateStore(server.url)) as one,
-            process(database, tmp_path, "read=40", RedisRateStore(server.url)) as two,
+            process(database, tmp_path, "read=10", RedisRateStore(server.url)) as one,
+            process(database, tmp_path, "read=10", RedisRateStore(server.url)) as two,
         ):
             account = await one.register()
-            assert await statuses(account.http, 41) == [200] * 40 + [429]
+            assert await statuses(account.http, 11) == [200] * 10 + [429]
             await asyncio.sleep(TELL_EVERY_S + 0.1)
             there = await two.client(account.access_token)
             assert (await statuses(there, 1)) == [200]
@@ -243,5 +244,5 @@ async def test_the_console_shows_the_limit_as_a_page(product: FastAPI) -> None:
     finally:
         limits._policies = kept
     assert (refused.status_code, refused.headers["content-type"]) == (429, "text/html; charset=utf-8")
-    assert refused.headers["retry-after"] == "60"
+    assert refused.headers["retry-after"] in {"60", "61"}
     assert "Limit reached" in refused.text

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
@@ -95,6 +96,18 @@ async def test_what_one_process_let_through_counts_in_the_others_once_it_is_told
     assert let_through(second, 1) == 1  # it has not heard of the caller yet
     await second.tell()
     assert let_through(second, 60) == 0
+
+
+async def test_who_waits_as_long_as_told_is_let_through(clock: Clock, store: SharedStore) -> None:
+    """The store books what it hears from the moment at which it hears it."""
+    limiter = RateLimiter(store, SECRET, Metrics(), clock_us=clock, tell_every_s=0.25)
+    assert let_through(limiter, 60) == 60
+    refused = limiter.admit("org/usr", POLICY)
+    clock.now_us += SECOND_US // 4
+    await limiter.tell()
+    clock.now_us += refused.wait // timedelta(microseconds=1) - SECOND_US // 4
+    assert let_through(limiter, 2) == 1
+    await limiter.aclose()
 
 
 async def test_more_than_the_quota_is_made_up_for_by_waiting(
