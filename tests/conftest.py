@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import hypothesis
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -15,6 +16,12 @@ from tests.accounts import Account, quick_logins, registered
 from tests.form import PRODUCTION
 from workflows import queues
 from workflows.client import connect
+
+# How long it takes to make up a value says what else the machine does, and nothing of the code.
+hypothesis.settings.register_profile(
+    "any machine", suppress_health_check=[hypothesis.HealthCheck.too_slow], deadline=None
+)
+hypothesis.settings.load_profile("any machine")
 
 # Where the database, Temporal and the objects are.
 pytest_plugins = ["tests.production.fixtures" if PRODUCTION else "tests.embedded_fixtures"]

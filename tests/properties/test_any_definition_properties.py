@@ -115,7 +115,7 @@ def test_what_is_changed_was_good() -> None:
     assert parse_definition(INVOICES).steps
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(policies())
 def test_any_policy_is_understood_or_refused(given: Any) -> None:
     policy = understood(parse_policy, given)
@@ -124,7 +124,7 @@ def test_any_policy_is_understood_or_refused(given: Any) -> None:
         assert begin(policy, opened, datetime(2026, 1, 1, tzinfo=UTC)).effects
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(definitions())
 def test_any_definition_is_understood_or_refused(given: Any) -> None:
     definition = understood(parse_definition, given)
@@ -135,7 +135,7 @@ def test_any_definition_is_understood_or_refused(given: Any) -> None:
         differences(INVOICES, given)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.one_of(
         JSON, st.dictionaries(st.sampled_from(["kind", "by", "key", "decision", "revision", "at"]), SCALARS)

@@ -50,7 +50,7 @@ def is_worked(calendar: BusinessCalendar, instant: datetime) -> bool:
     return wall.date() not in calendar.holidays and any(start <= minutes < end for start, end in hours)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(settings_of_a_calendar(), st.integers(1, 400))
 def test_adding_work_is_walking_until_so_many_minutes_were_worked(
     given: tuple[BusinessCalendar, datetime], minutes: int
@@ -65,7 +65,7 @@ def test_adding_work_is_walking_until_so_many_minutes_were_worked(
     assert calendar.between(end, begin) == timedelta()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(settings_of_a_calendar(), st.integers(1, 400))
 def test_taking_work_away_is_walking_back(given: tuple[BusinessCalendar, datetime], minutes: int) -> None:
     calendar, end = given
@@ -76,7 +76,7 @@ def test_taking_work_away_is_walking_back(given: tuple[BusinessCalendar, datetim
     assert calendar.subtract(end, minutes * MINUTE) == begin
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(settings_of_a_calendar())
 def test_the_next_open_minute_is_the_next_that_is_worked(given: tuple[BusinessCalendar, datetime]) -> None:
     calendar, begin = given
@@ -105,7 +105,7 @@ def worked_minutes(calendar: BusinessCalendar, day: date) -> list[datetime]:
     return [one for one in around if one.astimezone(zone).date() == day and is_worked(calendar, one)]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(settings_of_a_calendar(), st.integers(1, 3))
 def test_business_days_keep_the_time_of_day_within_hours(
     given: tuple[BusinessCalendar, datetime], count: int

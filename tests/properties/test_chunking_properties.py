@@ -37,7 +37,7 @@ def documents(draw: st.DrawFn) -> ParsedText:
 
 
 @given(documents(), st.sampled_from([32, 64, 200]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_each_character_is_in_exactly_one_chunk_and_no_chunk_is_too_long(
     document: ParsedText, max_tokens: int
 ) -> None:
@@ -56,7 +56,7 @@ def test_each_character_is_in_exactly_one_chunk_and_no_chunk_is_too_long(
 
 
 @given(documents())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_chunking_is_deterministic(document: ParsedText) -> None:
     assert chunk(document, tokenizer(), 64) == chunk(document, tokenizer(), 64)
 

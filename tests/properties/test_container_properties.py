@@ -50,7 +50,7 @@ def edited(data: bytes, changes: Edits, keep: float) -> bytes:
 kept = st.sampled_from([1.0, 1.0, 1.0, 0.99, 0.7, 0.3])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(edits(len(ZIP)), kept)
 def test_a_forged_zip_is_read_or_rejected(changes: Edits, keep: float) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -70,7 +70,7 @@ def test_a_forged_zip_is_read_or_rejected(changes: Edits, keep: float) -> None:
         assert sorted(one.name for one in Path(name).iterdir()) == ["out", "x.zip"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(edits(1024) | edits(len(MESSAGE)), kept)
 def test_a_forged_compound_file_is_read_or_rejected(changes: Edits, keep: float) -> None:
     data = edited(MESSAGE, changes, keep)
@@ -104,7 +104,6 @@ def test_a_small_stream_lies_in_the_mini_stream() -> None:
     assert compound.read(small) == content
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(alphabet="<>/ab&;!\"'=[]x ", max_size=200).map(str.encode))
 def test_any_xml_is_read_or_rejected(data: bytes) -> None:
     try:

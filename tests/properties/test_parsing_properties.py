@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.domain.addresses import AddressRules, check_url, is_public
@@ -24,7 +24,6 @@ MARKS = (
 markup = st.lists(st.sampled_from(MARKS), max_size=40).map("\n".join)
 
 
-@settings(deadline=None)
 @given(any_text)
 def test_cleaned_text_can_be_stored_and_is_stable(text: str) -> None:
     cleaned = clean(text)
@@ -43,7 +42,6 @@ def check(text: str, blocks: list[Block]) -> None:
         end = block.end
 
 
-@settings(deadline=None)
 @given(markup | any_text)
 def test_blocks_of_a_text_stand_in_order_inside_it(text: str) -> None:
     cleaned = clean(text).text
@@ -51,7 +49,6 @@ def test_blocks_of_a_text_stand_in_order_inside_it(text: str) -> None:
     check(cleaned, prose_blocks(cleaned))
 
 
-@settings(deadline=None)
 @given(markup | any_text)
 def test_prose_blocks_cover_every_letter(text: str) -> None:
     cleaned = clean(text).text
@@ -59,7 +56,6 @@ def test_prose_blocks_cover_every_letter(text: str) -> None:
     assert [one for one in covered if one.isalnum()] == [one for one in cleaned if one.isalnum()]
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=60), max_size=20))
 def test_a_pdf_page_keeps_every_letter(lines: list[str]) -> None:
     page = clean("\n".join(lines)).text
@@ -71,7 +67,6 @@ def test_a_pdf_page_keeps_every_letter(lines: list[str]) -> None:
     assert builder.pages[0][2] == len(builder.text)
 
 
-@settings(deadline=None)
 @given(
     st.binary(max_size=300),
     st.sampled_from(["x", "x.txt", "x.md", "x.csv", "x.json", "x.html", "x.eml", "x.pdf"]),
@@ -84,27 +79,23 @@ def test_detection_knows_a_type_or_refuses_with_a_reason(head: bytes, name: str)
     assert told in SUPPORTED | {ZIP, "empty", "unsupported_type", "password_protected", "corrupt"}
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([None, "latin-1", "utf-8", "no-such-charset", "utf-16"]))
 def test_decoding_never_fails(data: bytes, hint: str | None) -> None:
     clean(decode(data, hint)).text.encode()
 
 
-@settings(deadline=None)
 @given(any_text)
 def test_utf8_is_decoded_as_it_was_written(text: str) -> None:
     written = "".join(one for one in text if unicodedata.category(one) != "Cs" and one not in "\0\ufeff")
     assert decode(written.encode()) == written or len(written) < 4 or "\x00" in written
 
 
-@settings(deadline=None)
 @given(any_text)
 def test_every_text_has_a_language_or_none(text: str) -> None:
     tag = detect_language(text)
     assert tag is None or len(tag) == 2
 
 
-@settings(deadline=None)
 @given(any_text)
 def test_a_safe_name_stays_inside(name: str) -> None:
     parts = safe_name(name, ArchiveLimits()).split("/")
@@ -112,7 +103,6 @@ def test_a_safe_name_stays_inside(name: str) -> None:
     assert not {"", ".", ".."} & set(parts)
 
 
-@settings(deadline=None)
 @given(st.ip_addresses())
 def test_a_url_of_an_address_is_accepted_exactly_when_it_is_public(address: object) -> None:
     host = f"[{address}]" if ":" in str(address) else str(address)
@@ -124,7 +114,6 @@ def test_a_url_of_an_address_is_accepted_exactly_when_it_is_public(address: obje
     assert accepted == is_public(str(address))
 
 
-@settings(deadline=None)
 @given(st.text(max_size=100))
 def test_any_url_is_taken_apart_or_refused(url: str) -> None:
     for candidate in (url, f"http://{url}", f"http://example.com/{url}"):

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.domain.entities import EntityType
@@ -39,7 +39,6 @@ LANGUAGES = st.lists(
 EXTRACTOR = EntityPatterns()
 
 
-@settings(deadline=None)  # the first text of a language loads its words
 @given(TEXTS, st.sampled_from([None, "US", "at", "DE", "ZZ", "001"]), REFERENCES, LANGUAGES)
 def test_entities_stand_where_they_say_and_do_not_overlap(
     text: str, region: str | None, reference: datetime | None, languages: list[str]

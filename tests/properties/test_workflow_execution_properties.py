@@ -118,7 +118,7 @@ class Play:
 seeds = st.integers(0, 10_000_000)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(seed=seeds, order=seeds, count=st.integers(1, 14))
 def test_any_workflow_ends(seed: int, order: int, count: int) -> None:
     steps = any_steps(seed, count, ways_back=True)
@@ -130,7 +130,7 @@ def test_any_workflow_ends(seed: int, order: int, count: int) -> None:
     assert all(play.starts[step] <= bound for step, bound in bounds.items())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(seed=seeds, order=seeds, count=st.integers(2, 14))
 def test_whatever_failed_goes_on_from_there(seed: int, order: int, count: int) -> None:
     play = Play(any_steps(seed, count, ways_back=False), seed, order, fails=True)
@@ -140,7 +140,7 @@ def test_whatever_failed_goes_on_from_there(seed: int, order: int, count: int) -
         assert play.moved.failed is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(seed=seeds, orders=st.lists(seeds, min_size=2, max_size=4), count=st.integers(1, 14))
 def test_the_order_in_which_steps_end_changes_nothing(seed: int, orders: list[int], count: int) -> None:
     steps = any_steps(seed, count, ways_back=False)
@@ -151,7 +151,7 @@ def test_the_order_in_which_steps_end_changes_nothing(seed: int, orders: list[in
     assert all(end == ends[0] for end in ends)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=seeds, order=seeds, count=st.integers(1, 14))
 def test_a_step_starts_after_all_that_it_needs_and_that_ran(seed: int, order: int, count: int) -> None:
     steps = any_steps(seed, count, ways_back=False)

@@ -1,7 +1,7 @@
 """What a reader of a web page sees, in its order, and nothing that is hidden."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.domain.html_text import HtmlReader, declared_charset
@@ -152,14 +152,12 @@ pieces = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(pieces, max_size=60).map("".join))
 def test_any_mess_of_tags_is_read_without_failing(page: str) -> None:
     blocks, _ = read(page)
     assert all(text.strip() for _, text in blocks)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -42,7 +42,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(TEXTS, VALUES, max_size=5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_is_written_is_read_back(value: dict[str, Any]) -> None:
     assert read_yaml(write_yaml(value)) == value
 
