@@ -1,10 +1,12 @@
 """Fixtures that many folders share. Each test makes its own organisation, so tests run in any order."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import hypothesis
 import pytest
+import structlog
 from fastapi import FastAPI
 from sqlalchemy import text
 from temporalio.client import Client
@@ -22,6 +24,9 @@ hypothesis.settings.register_profile(
     "any machine", suppress_health_check=[hypothesis.HealthCheck.too_slow], deadline=None
 )
 hypothesis.settings.load_profile("any machine")
+
+# Not to `sys.stdout`: what a command prints is read there, while other tasks of the tests go on.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 
 # Where the database, Temporal and the objects are.
 pytest_plugins = ["tests.production.fixtures" if PRODUCTION else "tests.embedded_fixtures"]
