@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from activities.text_stages import refusal, seen_of
+from activities.text_stages import refusal
 from perdure.db.classification_results import ClassificationResults, Document, Item
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.session import Transaction
@@ -36,7 +36,7 @@ class StepText:
     @property
     def seen(self) -> SeenText:
         """What its reader sees."""
-        return seen_of(self.item)
+        return self.item.seen
 
     @property
     def language(self) -> str | None:

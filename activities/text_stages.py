@@ -24,7 +24,7 @@ from perdure.domain.clean_text import is_blank
 from perdure.domain.deciding import follows, is_sure, next_category
 from perdure.domain.entity_finds import EntityFound
 from perdure.domain.evidence import Passage, evidence, sentences_to_compare
-from perdure.domain.html_words import SeenText, seen
+from perdure.domain.html_words import SeenText
 from perdure.domain.languages import detect_language
 from perdure.domain.outlines import outline
 from perdure.ports.models import EmbeddingCall, Vectors
@@ -55,9 +55,13 @@ class Readable:
 
     item: Item
     text: str
-    seen: SeenText
     language: str | None
     reference: datetime
+
+    @property
+    def seen(self) -> SeenText:
+        """What its reader sees."""
+        return self.item.seen
 
 
 @dataclass(frozen=True)
@@ -96,18 +100,13 @@ def refusal(item: Item) -> tuple[ItemReason, str] | None:
         )
         return ItemReason.DOCUMENT_NOT_INDEXED, detail
     text = item.text or ""
-    if is_blank(seen_of(item).text):
+    if is_blank(item.seen.text):
         if item.document is not None:
             return ItemReason.DOCUMENT_WITHOUT_TEXT, f"document {item.document.id} holds no text"
         return ItemReason.EMPTY_TEXT, "the text is empty or blank"
     if len(text) > MAX_TEXT:
         return ItemReason.TOO_LONG, f"the text has {len(text):,} characters; at most {MAX_TEXT:,} are read"
     return None
-
-
-def seen_of(item: Item) -> SeenText:
-    """Its words as a reader sees them: a text that was given may be HTML, of a document's text nothing is markup."""
-    return SeenText(item.text or "") if item.document is not None else seen(item.text or "")
 
 
 class TextStages:
@@ -367,14 +366,13 @@ def labels_of(category: CategoryRead | None) -> list[str]:
 
 
 def _readable(item: Item, questions: Questions, reference: datetime) -> Readable:
-    text, words = item.text or "", seen_of(item)
+    text = item.text or ""
     document = item.document
     language = questions.language or (document.language if document else None)
     return Readable(
         item,
         text,
-        words,
-        language or detect_language(words.text[:_TOLD_BY]),
+        language or detect_language(item.seen.text[:_TOLD_BY]),
         document.created_at if document else reference,
     )
 

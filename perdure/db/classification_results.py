@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from pydantic_core import to_json
@@ -21,6 +22,7 @@ from perdure.db.operation_repository import OperationRepository
 from perdure.db.review_requests import ReviewRequests
 from perdure.db.vector_bytes import to_bytes
 from perdure.domain.deciding import decision_of
+from perdure.domain.html_words import SeenText, seen
 from perdure.domain.ids import new_id
 from perdure.ports.models import Vectors
 from perdure.schemas.classification import (
@@ -226,6 +228,11 @@ class Item:
     def text(self) -> str | None:
         """What is to be classified."""
         return self.content if self.document is None else self.document.content
+
+    @cached_property
+    def seen(self) -> SeenText:
+        """Its words as a reader sees them: a text that was given may be HTML, of a document's nothing is markup."""
+        return seen(self.text or "") if self.document is None else SeenText(self.text or "")
 
 
 @dataclass(frozen=True)
