@@ -264,7 +264,7 @@ class Dependencies:
         judge = DescribedSentiment(self.local_embedders.get(self.embedders.default.name))
         stages = TextStages(LabelSets(self.embedders), extractor, judge)
         classification = ClassificationTextActivities(self.database.transaction, stages)
-        search = SearchService(self.database.transaction, self.embedders, self.settings)
+        search = SearchService(self.database.quick, self.embedders, self.settings)
         steps = DocumentTextStepActivities(
             StepClassification(self.database.transaction, stages),
             StepAnalysis(self.database.transaction, extractor, judge, search, self.models),

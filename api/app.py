@@ -277,8 +277,8 @@ async def install(app: FastAPI, settings: Settings, parts: Parts, stack: AsyncEx
     state.embedders = RoutedEmbedders(parts.embedders, calls, state.remote_embedders)
     state.label_sets = LabelSets(parts.embedders)
     state.content_links = ContentLinks(parts.objects, load_secret_key(settings), settings.public_url)
-    state.search = SearchService(parts.database.transaction, state.embedders, settings)
-    state.recall = RecallService(parts.database.transaction, state.embedders, settings)
+    state.search = SearchService(parts.database.quick, state.embedders, settings)
+    state.recall = RecallService(parts.database.quick, state.embedders, settings)
     state.operations = Operations(parts.database, parts.temporal, settings, state.metrics)
     state.approvals = Approvals(parts.database, parts.temporal, state.operations, load_secret_key(settings))
     state.workflow_library = WorkflowLibrary(

@@ -219,9 +219,9 @@ async def overlap(
 ) -> float:
     """Mean share of the exact ten nearest that the product's vector search has among its ten nearest."""
     shares = []
-    async with database.transaction(running.organisation_id, settings=TUNING) as session:
-        indexed = SearchRepository(session, running.settings.exact_search_below)
-        exact = SearchRepository(session, 10**9)
+    async with database.quick(running.organisation_id, settings=TUNING) as statements:
+        indexed = SearchRepository(statements, running.settings.exact_search_below)
+        exact = SearchRepository(statements, 10**9)
         spaces = list((await indexed.spaces([SPACE])).values())
         scope = await indexed.scope(spaces, None)
         for vector in vectors:

@@ -363,8 +363,8 @@ async def memory_page(
 async def _among(
     pages: Pages, caller: Principal, memory_ids: Sequence[str]
 ) -> dict[str, list[RelatedMemory]]:
-    async with pages.database.transaction(caller.organisation_id) as session:
-        return await related_memories(session, memory_ids)
+    async with pages.database.quick(caller.organisation_id) as statements:
+        return await related_memories(statements, memory_ids)
 
 
 async def _provenance(pages: Pages, caller: Principal, memory: MemoryRead) -> dict[str, Any]:

@@ -221,7 +221,8 @@ async def get_related(memory_id: MemoryId, caller: Reader, database: DatabaseDep
     """What a memory is connected with: the turns beside it, the rest of its message, and relations."""
     async with database.transaction(caller.organisation_id) as session:
         await _found(session, caller, memory_id)
-        related = await related_memories(session, [memory_id])
+    async with database.quick(caller.organisation_id) as statements:
+        related = await related_memories(statements, [memory_id])
     return RelatedMemories(items=related.get(memory_id, []))
 
 

@@ -15,21 +15,19 @@ from sqlalchemy import (
     Double,
     Select,
     Text,
-    TextClause,
     any_,
     bindparam,
     cast,
     func,
     literal_column,
     select,
-    text,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine
 
 from perdure.db.arrays import TEXTS
 from perdure.db.models import ChunkEmbeddingRow, DocumentRow, MemoryEmbeddingRow, MemoryRow
+from perdure.db.statements import FixedStatement, Statements
 from perdure.db.statistics_repository import CHUNKS, MEMORIES, RARE_FREQUENCY, Corpus
 from perdure.domain.relevance import QueryWord
 from perdure.domain.text_search import searchable, words
@@ -142,7 +140,8 @@ def nearest(kind: Kind, dimension: int, *, exact: bool, limit: int = CANDIDATES)
             vector.dimension == literal_column(str(dimension)),
         )
         .order_by("distance")
-        .limit(limit)
+        # Written out, as the dimension: of a limit that it does not know, the planner expects that it is large.
+        .limit(literal_column(str(limit)))
     )
     return statement if exact else statement.where(vector.in_vector_index)
 
@@ -189,8 +188,8 @@ def holding(
 
 
 async def by_words(
-    session: AsyncSession,
-    statement: Select[dict[str, int], list[str]],
+    statements: Statements,
+    statement: Select[dict[str, int], list[str]] | FixedStatement,
     query_words: Sequence[QueryWord],
     sought: Sequence[QueryWord],
     values: Mapping[str, object],
@@ -199,7 +198,7 @@ async def by_words(
     if not sought:
         return WordCandidates(query_words, ())
     values = {**values, "words": [word.word.tsquery for word in sought]}
-    counted, ids = (await session.execute(statement, values)).one()
+    ((counted, ids),) = await statements.rows(statement, values)
     found = {word.word: float((counted or {}).get(str(at), 0)) for at, word in enumerate(sought, start=1)}
     return WordCandidates(
         [QueryWord(each.word, settled(each.chunks, found.get(each.word))) for each in query_words], ids or ()
@@ -207,7 +206,7 @@ async def by_words(
 
 
 async def words_of(
-    session: AsyncSession,
+    statements: Statements,
     kind: Kind,
     query: str,
     spaces: Sequence[str],
@@ -215,7 +214,7 @@ async def words_of(
     most: float,
 ) -> list[QueryWord]:
     """The words of a query as they are stemmed; how many texts hold each comes from the statistics of spaces."""
-    rows = await session.execute(
+    rows = await statements.rows(
         _lexemes(kind),
         {"spaces": list(spaces), "configurations": list(configurations), "query": searchable(query)},
     )
@@ -230,8 +229,8 @@ async def words_of(
 
 
 @cache
-def _lexemes(kind: Kind) -> TextClause:
-    return text(
+def _lexemes(kind: Kind) -> FixedStatement:
+    return FixedStatement(
         f"""
         SELECT u.lexeme, u.positions, (
             SELECT sum(f.frequency * s.{kind.corpus.count})

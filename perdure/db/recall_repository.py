@@ -4,11 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import repeat
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.arrays import any_of
 from perdure.db.candidates import (
@@ -24,6 +36,7 @@ from perdure.db.candidates import (
     words_of,
 )
 from perdure.db.models import MemoryEmbeddingRow, MemoryRow
+from perdure.db.statements import FixedStatement, Statements
 from perdure.domain.memories import RetiredFor
 from perdure.domain.relevance import QueryWord
 from perdure.domain.text_search import Mentions, configuration
@@ -38,8 +51,9 @@ _TRUE_BEFORE = (RetiredFor.SUPERSEDED.value, RetiredFor.ARCHIVED.value)
 _SPARE = 4
 # Fewer than so many, and it is looked again among all.
 _ENOUGH = CANDIDATES // 2
+_NOTHING_SAID: Mapping[str, int] = {}
 
-_SPACE = text(
+_SPACE = FixedStatement(
     f"""
     SELECT s.id, s.embedding_model, s.embedding_dimension, s.memory_count, s.sampled_memory_count,
         ARRAY(SELECT p.name FROM memory_people p WHERE p.space_id = s.id ORDER BY p.name LIMIT {_PEOPLE}) AS people,
@@ -64,7 +78,7 @@ _AROUND = """
 """
 # A column is an array: to read a thousand rows takes as long as to find them. Vectors are looked up in the order of
 # their index, a literal is read once for all rows, and who reads the answer counts the words: each for speed.
-_SCORED = text(
+_SCORED = FixedStatement(
     f"""
     WITH run AS MATERIALIZED (
         SELECT s.id,
@@ -92,8 +106,8 @@ _SCORED = text(
     """
 )
 _FOUND = "memories m WHERE m.id = ANY(CAST(:memories AS text[]))"
-_SHOWN_ONLY = text(f"SELECT m.id, m.kind, m.external_id, m.source, m.valid_to FROM {_FOUND}")
-_SHOWN_AND_COUNTED = text(
+_SHOWN_ONLY = FixedStatement(f"SELECT m.id, m.kind, m.external_id, m.source, m.valid_to FROM {_FOUND}")
+_SHOWN_AND_COUNTED = FixedStatement(
     f"""
     WITH found AS MATERIALIZED (
         SELECT m.id, m.organisation_id, m.kind, m.external_id, m.source, m.valid_to FROM {_FOUND}
@@ -215,34 +229,34 @@ CURRENT = visible(None, None)
 
 
 @cache
-def _nearest_current(dimension: int, *, exact: bool) -> Select[str]:
+def _nearest_current(dimension: int, *, exact: bool) -> FixedStatement:
     """Looks up only those few that are near: to join all would mean to look all up."""
     near = nearest(REMEMBERED, dimension, exact=exact, limit=CANDIDATES * (_SPARE if exact else 1)).subquery()
-    return (
+    return FixedStatement(
         select(near.c.memory_id)
         .join(MemoryRow, MemoryRow.id == near.c.memory_id)
         .where(CURRENT)
         .order_by(near.c.distance)
-        .limit(CANDIDATES)
+        .limit(literal_column(str(CANDIDATES)))
     )
 
 
 @cache
-def _holding_current(of_best: int | None) -> Select[dict[str, int], list[str]]:
-    return holding(REMEMBERED, CURRENT, of_best)
+def _holding_current(of_best: int | None) -> FixedStatement:
+    return FixedStatement(holding(REMEMBERED, CURRENT, of_best))
 
 
 class RecallRepository:
     """Reads of one recall, as one organisation."""
 
-    def __init__(self, session: AsyncSession, organisation_id: str, exact_below: int) -> None:
-        self._session, self._organisation_id = session, organisation_id
+    def __init__(self, statements: Statements, organisation_id: str, exact_below: int) -> None:
+        self._statements, self._organisation_id = statements, organisation_id
         self._exact_below = exact_below
 
     async def space(self, name: str) -> RecallSpace | None:
         """A space by name."""
-        row = (await self._session.execute(_SPACE, {"name": name})).one_or_none()
-        return None if row is None else RecallSpace(*row)
+        rows = await self._statements.rows(_SPACE, {"name": name})
+        return RecallSpace(*rows[0]) if rows else None
 
     async def scope(
         self, space: RecallSpace, condition: ColumnElement[bool], subject: str | None
@@ -254,7 +268,7 @@ class RecallRepository:
         if narrowed:
             conditions = (MemoryRow.space_id == space.id, condition)
             counted = select(literal(1)).where(*conditions).limit(self._exact_below + 1).subquery()
-            memories = (await self._session.execute(select(func.count()).select_from(counted))).scalar_one()
+            ((memories,),) = await self._statements.rows(select(func.count()).select_from(counted), {})
         else:
             memories = space.memories if space.has_current else 0
         if not memories:
@@ -279,15 +293,15 @@ class RecallRepository:
             or one_by_one(space.memories, space.vectors_of_all, self._exact_below)
         )
         if not scope.narrowed:
-            found = (await self._session.scalars(_nearest_current(dimension, exact=exact), values)).all()
+            found = await self._ids(_nearest_current(dimension, exact=exact), values)
             if len(found) >= _ENOUGH or (exact and space.memories <= _SPARE * CANDIDATES):
                 return found
         elif not exact:
-            found = (await self._session.scalars(self._nearest(scope, dimension, exact=False), values)).all()
+            found = await self._ids(self._nearest(scope, dimension, exact=False), values)
             if len(found) >= CANDIDATES:
                 return found
         # Few memories, or so few of them visible that what is near had to be looked through.
-        return (await self._session.scalars(self._nearest(scope, dimension, exact=True), values)).all()
+        return await self._ids(self._nearest(scope, dimension, exact=True), values)
 
     @staticmethod
     def _nearest(scope: RecallScope, dimension: int, *, exact: bool) -> Select[str, float]:
@@ -300,7 +314,7 @@ class RecallRepository:
     async def words(self, scope: RecallScope, query: str) -> list[QueryWord]:
         """The words of a query as they are stemmed; counts come from the statistics."""
         return await words_of(
-            self._session, REMEMBERED, query, [scope.space.id], [configuration(None)], scope.memories
+            self._statements, REMEMBERED, query, [scope.space.id], [configuration(None)], scope.memories
         )
 
     async def by_words(self, scope: RecallScope, query_words: Sequence[QueryWord]) -> WordCandidates:
@@ -314,13 +328,13 @@ class RecallRepository:
         }
         if scope.narrowed:
             statement = holding(REMEMBERED, scope.condition)
-            return await by_words(self._session, statement, query_words, sought, values)
+            return await by_words(self._statements, statement, query_words, sought, values)
         found = await by_words(
-            self._session, _holding_current(_SPARE * CANDIDATES), query_words, sought, values
+            self._statements, _holding_current(_SPARE * CANDIDATES), query_words, sought, values
         )
         holders = sum(word.chunks for word in found.words if word.word in {each.word for each in sought})
         if len(found.ids) < _ENOUGH and holders > _SPARE * CANDIDATES:
-            return await by_words(self._session, _holding_current(None), query_words, sought, values)
+            return await by_words(self._statements, _holding_current(None), query_words, sought, values)
         return found
 
     async def scored(
@@ -333,26 +347,25 @@ class RecallRepository:
     ) -> ScoredMemories:
         """All that scores need of what was found, and of the turns around the first `widened` of it."""
         sought = Mentions(lexeme for word in query_words for lexeme in word.word.lexemes)
-        before, at, after, *columns, mentions, cosines = (
-            await self._session.execute(
-                _SCORED,
-                {
-                    "space": scope.space.id,
-                    "memories": list(found),
-                    "widened": list(found[:widened]),
-                    "around": AROUND,
-                    # Most of what stands beside a candidate holds none of them, and is not taken apart.
-                    "any_word": sought.tsquery,
-                    "model": scope.space.model,
-                    "vector": vector,
-                },
-            )
-        ).one()
+        ((before, at, after, *columns, mentions, cosines),) = await self._statements.rows(
+            _SCORED,
+            {
+                "space": scope.space.id,
+                "memories": list(found),
+                "widened": list(found[:widened]),
+                "around": AROUND,
+                # Most of what stands beside a candidate holds none of them, and is not taken apart.
+                "any_word": sought.tsquery,
+                "model": scope.space.model,
+                "vector": vector,
+            },
+        )
         if not cosines:
             return ScoredMemories((), ())
-        memories = list(
-            map(FoundMemory._make, zip(*columns, map(sought.counted, mentions), cosines, strict=True))
-        )
+        said = [sought.counted(tsvector) if tsvector else _NOTHING_SAID for tsvector in mentions]
+        rows = zip(*columns, said, cosines, strict=True)
+        # As `FoundMemory._make`, without a call of Python's for each.
+        memories: list[FoundMemory] = list(map(tuple.__new__, repeat(FoundMemory), rows))
         runs = [
             [*reversed(earlier.split()), memory_id, *later.split()]
             for earlier, memory_id, later in zip(before or (), at or (), after or (), strict=True)
@@ -366,14 +379,20 @@ class RecallRepository:
     async def shown(self, memory_ids: Sequence[str], *, counted: bool) -> dict[str, ShownMemory]:
         """What an answer says of memories, and that they were recalled; one that is gone by now is missing."""
         statement = _SHOWN_AND_COUNTED if counted else _SHOWN_ONLY
-        rows = await self._session.execute(statement, {"memories": list(memory_ids)})
+        rows = await self._statements.rows(statement, {"memories": list(memory_ids)})
         return {memory_id: ShownMemory(*rest) for memory_id, *rest in rows}
 
     async def log(self, values: Mapping[str, Any]) -> None:
         """Keep a question of a session and its hits."""
-        await self._session.execute(_LOG, {"organisation": self._organisation_id, **values})
+        await self._statements.rows(_LOG, {"organisation": self._organisation_id, **values})
 
     async def _visible_of(self, scope: RecallScope, memory_ids: Sequence[str]) -> set[str]:
         """Those of some memories that may answer."""
         statement = select(MemoryRow.id).where(MemoryRow.id == any_of(memory_ids), scope.condition)
-        return set(await self._session.scalars(statement))
+        return set(await self._ids(statement, {}))
+
+    async def _ids(
+        self, statement: FixedStatement | Executable, values: Mapping[str, object]
+    ) -> Sequence[str]:
+        """The first column."""
+        return [row[0] for row in await self._statements.rows(statement, values)]

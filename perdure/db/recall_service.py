@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import numpy as np
 from sqlalchemy import ColumnElement
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.candidates import TUNING
 from perdure.db.filter_sql import MEMORIES, compiled
@@ -25,7 +24,8 @@ from perdure.db.recall_repository import (
 )
 from perdure.db.related_memories import related_memories
 from perdure.db.search_service import DEFAULT_SPACE, Asked
-from perdure.db.session import Transaction
+from perdure.db.session import QuickTransaction
+from perdure.db.statements import Statements
 from perdure.domain.filters import MEMORY_FIELDS, parse_filters
 from perdure.domain.ids import new_id
 from perdure.domain.memories import MemoryKind
@@ -111,7 +111,7 @@ class _Near:
 class RecallService:
     """Recalls memories of an organisation."""
 
-    def __init__(self, transaction: Transaction, embedders: Embedders, settings: Settings) -> None:
+    def __init__(self, transaction: QuickTransaction, embedders: Embedders, settings: Settings) -> None:
         self._transaction, self._embedders = transaction, embedders
         self._exact_below = settings.exact_search_below
 
@@ -129,8 +129,8 @@ class RecallService:
         if sought is None:
             return RecallAnswer(items=[], outcome=RecallOutcome.NOTHING_STORED, took_ms=_since(started))
         # What was recalled is counted with the reading: one transaction costs less than two.
-        async with self._transaction(organisation_id, durable=False) as session:
-            repository = self._repository(session, organisation_id)
+        async with self._transaction(organisation_id, durable=False) as statements:
+            repository = self._repository(statements, organisation_id)
             outcome, items = RecallOutcome.NOTHING_STORED, list[RecallHit]()
             scope, seeds = sought.scope, sought.seeds
             if scope is not None and seeds is not None:
@@ -138,7 +138,7 @@ class RecallService:
                 best = _ranked(gathered, sought.query, scope.memories, request)
                 chosen = [(item, gathered.memories[item.row]) for item in best]
                 ids = [memory.id for _, memory in chosen]
-                related = await related_memories(session, ids) if request.graph and ids else {}
+                related = await related_memories(statements, ids) if request.graph and ids else {}
                 items = await _hits(repository, chosen, related, counted=actor_id is not None)
                 outcome = RecallOutcome.FOUND if items else RecallOutcome.NOTHING_RELEVANT
             notice = seeds.notice if seeds is not None else None
@@ -147,8 +147,8 @@ class RecallService:
                 await repository.log(_log(actor_id, sought.space, request.session_id, request, answer))
         return answer
 
-    def _repository(self, session: AsyncSession, organisation_id: str) -> RecallRepository:
-        return RecallRepository(session, organisation_id, self._exact_below)
+    def _repository(self, statements: Statements, organisation_id: str) -> RecallRepository:
+        return RecallRepository(statements, organisation_id, self._exact_below)
 
     async def _sought(self, organisation_id: str, request: RecallRequest, *, needed: bool) -> _Sought | None:
         """What both ways find, each in a transaction that waits for no other, so a full pool cannot lock up.
@@ -159,8 +159,8 @@ class RecallService:
         asked: Asked | None = None
         by_vector: asyncio.Task[_Near] | None = None
         try:
-            async with self._transaction(organisation_id) as session:
-                repository = self._repository(session, organisation_id)
+            async with self._transaction(organisation_id) as statements:
+                repository = self._repository(statements, organisation_id)
                 space = await _space(repository, request.space)
                 people = space.people if space else ()
                 query = analyse(request.query, people, request.known_at or datetime.now(UTC))
@@ -204,8 +204,8 @@ class RecallService:
         question = questions.get(scope.space.model)
         if question is None:
             return _Near(notice=notice)
-        async with self._transaction(organisation_id, settings=TUNING) as session:
-            repository = self._repository(session, organisation_id)
+        async with self._transaction(organisation_id, settings=TUNING) as statements:
+            repository = self._repository(statements, organisation_id)
             near = await repository.by_vector(scope, question.model, question.vector)
             scored = await _scored(repository, scope, near, words, question.vector, mode) if near else None
             return _Near(question.vector, _Part(near, scored))
@@ -344,17 +344,19 @@ def _is_relevant(gathered: _Gathered, query: RecallQuery, memories: int) -> bool
 
 def _candidates(gathered: _Gathered) -> RecallCandidates:
     memories = gathered.memories
+    # By column: to look at each of a thousand rows a dozen times takes longer than to rank them.
+    ids, texts, subjects, speakers, _, said_at, importance, _, mentions, cosines = zip(*memories, strict=True)
     return RecallCandidates(
-        ids=[memory.id for memory in memories],
-        texts=[memory.content for memory in memories],
-        cosine=np.array([np.nan if memory.cosine is None else memory.cosine for memory in memories]),
-        mentions=mention_matrix(gathered.words, [memory.mentions for memory in memories]),
+        ids=ids,
+        texts=texts,
+        cosine=np.array(cosines, dtype=np.float64),  # None becomes NaN
+        mentions=mention_matrix(gathered.words, mentions),
         sessions=[memory.thread for memory in memories],
         positions=np.array(positions(memories, gathered.runs), dtype=np.int64),
-        speakers=[memory.speaker for memory in memories],
-        said_at=[memory.valid_from for memory in memories],
-        subjects=[memory.subject or None for memory in memories],
-        importance=np.array([memory.importance for memory in memories]),
+        speakers=speakers,
+        said_at=said_at,
+        subjects=[subject or None for subject in subjects],
+        importance=np.array(importance),
     )
 
 
@@ -369,22 +371,26 @@ def positions(memories: Sequence[FoundMemory], runs: Sequence[Sequence[str]]) ->
     for run in runs:
         for earlier, later in pairwise(run):
             following[earlier], preceding[later] = later, earlier
+    ids = [memory.id for memory in memories]
     ordinals = {memory.id: memory.ordinal for memory in memories}
     at: dict[str, int] = {}
     ends: dict[str | None, int] = {}
-    for memory in sorted(memories, key=lambda memory: (memory.valid_from, memory.ordinal, memory.id)):
-        if memory.id in at:
+    for _, _, memory_id, place in sorted(
+        (memory.valid_from, memory.ordinal, memory.id, place) for place, memory in enumerate(memories)
+    ):
+        if memory_id in at:
             continue
-        turn: str | None = memory.id
+        turn: str | None = memory_id
         while turn in preceding:
             turn = preceding[turn]
-        position = max(ends.get(memory.thread, 0), ordinals.get(turn or "", 0))
+        thread = memories[place].thread
+        position = max(ends.get(thread, 0), ordinals.get(turn or "", 0))
         while turn is not None:
             at[turn] = position
             position += 1
             turn = following.get(turn)
-        ends[memory.thread] = position + _GAP
-    return [at[memory.id] for memory in memories]
+        ends[thread] = position + _GAP
+    return [at[memory_id] for memory_id in ids]
 
 
 def _hit(

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from perdure.db.statements import FixedStatement, Statements
 from perdure.schemas.memories import RelatedMemory
 
 # Beside one memory, at most so many of each kind.
@@ -19,7 +17,7 @@ _TURN = """
         ORDER BY o.valid_from {order}, o.sequence {order}, o.ordinal {order}, o.piece {order} LIMIT 1
     ) t ON s.subject <> '' OR s.session_id <> ''
 """
-_RELATED = text(
+_RELATED = FixedStatement(
     f"""
     WITH sought AS (SELECT * FROM memories m WHERE m.id = ANY(CAST(:memories AS text[]))),
     edges AS (
@@ -49,20 +47,20 @@ _RELATED = text(
 
 
 async def related_memories(
-    session: AsyncSession, memory_ids: Sequence[str]
+    statements: Statements, memory_ids: Sequence[str]
 ) -> dict[str, list[RelatedMemory]]:
     """What each of some memories is connected with, the stronger first."""
-    rows = await session.execute(_RELATED, {"memories": list(memory_ids), "most": _MOST})
+    rows = await statements.rows(_RELATED, {"memories": list(memory_ids), "most": _MOST})
     found: dict[str, list[RelatedMemory]] = {}
-    for row in rows:
-        found.setdefault(row.id, []).append(
+    for memory_id, relation, direction, weight, other, content, speaker in rows:
+        found.setdefault(memory_id, []).append(
             RelatedMemory(
-                id=row.other,
-                relation=row.relation,
-                direction=row.direction,
-                weight=round(row.weight, 4),
-                content=row.content,
-                speaker=row.speaker,
+                id=other,
+                relation=relation,
+                direction=direction,
+                weight=round(weight, 4),
+                content=content,
+                speaker=speaker,
             )
         )
     return found

@@ -6,8 +6,7 @@ from functools import cache
 from itertools import compress
 
 from pydantic_core import to_json
-from sqlalchemy import ColumnElement, Select, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ColumnElement, select
 
 from perdure.db.arrays import any_of
 from perdure.db.candidates import (
@@ -23,6 +22,7 @@ from perdure.db.candidates import (
     words_of,
 )
 from perdure.db.models import ChunkEmbeddingRow, ChunkRow, DocumentRow
+from perdure.db.statements import FixedStatement, Statements
 from perdure.domain.ranking import Candidate
 from perdure.domain.relevance import QueryWord
 from perdure.domain.text_search import FALLBACK_CONFIGURATION, Word
@@ -32,7 +32,7 @@ from perdure.ports.models import EmbeddingModel, Vectors
 FILTERED_DOCUMENTS = 2_000
 
 # A literal is read once for all rows.
-_SCORES = text(
+_SCORES = FixedStatement(
     """
     SELECT c.id, c.document_id, c.ordinal, c.token_count, l.lexemes, l.mentions, l.placed,
            1 - (e.embedding <=> (SELECT CAST(:vector AS halfvec))) AS cosine
@@ -49,14 +49,14 @@ _SCORES = text(
 )
 
 
-_SPACES = text(
+_SPACES = FixedStatement(
     f"""
     SELECT s.id, s.name, s.embedding_model, s.embedding_dimension, s.chunk_count, s.text_configurations,
            s.mean_chunk_tokens, {stored(PASSAGES)}
     FROM spaces s WHERE s.name = ANY(CAST(:names AS text[]))
     """
 )
-_PASSAGES = text(
+_PASSAGES = FixedStatement(
     """
     SELECT c.id, c.document_id, d.title, c.text, c.heading_path, c.page, c.start_offset, c.end_offset
     FROM chunks c JOIN documents d ON d.id = c.document_id WHERE c.id = ANY(CAST(:chunks AS text[]))
@@ -65,8 +65,13 @@ _PASSAGES = text(
 
 
 @cache
-def _holding() -> Select[dict[str, int], list[str]]:
-    return holding(PASSAGES, None)
+def _holding() -> FixedStatement:
+    return FixedStatement(holding(PASSAGES, None))
+
+
+@cache
+def _nearest_of_all(dimension: int, *, exact: bool) -> FixedStatement:
+    return FixedStatement(nearest(PASSAGES, dimension, exact=exact))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class SearchedSpace:
     model: str
     dimension: int
     chunk_count: int
-    configurations: tuple[str, ...]
+    configurations: Sequence[str]
     mean_tokens: float
     in_vector_index: bool
     texts_of_all: float
@@ -128,27 +133,13 @@ class Passage:
 class SearchRepository:
     """Reads of one search, as one organisation."""
 
-    def __init__(self, session: AsyncSession, exact_below: int) -> None:
-        self._session, self._exact_below = session, exact_below
+    def __init__(self, statements: Statements, exact_below: int) -> None:
+        self._statements, self._exact_below = statements, exact_below
 
     async def spaces(self, names: Sequence[str]) -> dict[str, SearchedSpace]:
         """Spaces by name; one that does not exist is missing."""
-        rows = await self._session.execute(_SPACES, {"names": list(names)})
-        found = [
-            SearchedSpace(
-                id=row.id,
-                name=row.name,
-                model=row.embedding_model,
-                dimension=row.embedding_dimension,
-                chunk_count=row.chunk_count,
-                configurations=tuple(row.text_configurations),
-                mean_tokens=row.mean_chunk_tokens,
-                in_vector_index=row.in_vector_index,
-                texts_of_all=row.texts_of_all,
-                vectors_of_all=row.vectors_of_all,
-            )
-            for row in rows
-        ]
+        rows = await self._statements.rows(_SPACES, {"names": list(names)})
+        found = [SearchedSpace(*row) for row in rows]
         return {space.name: space for space in found}
 
     async def scope(self, spaces: Sequence[SearchedSpace], documents: ColumnElement[bool] | None) -> Scope:
@@ -163,7 +154,7 @@ class SearchRepository:
             )
             .limit(FILTERED_DOCUMENTS + 1)
         )
-        rows = (await self._session.execute(statement)).all()
+        rows = await self._statements.rows(statement, {})
         left = sum(row.chunk_count for row in rows)
         if len(rows) <= FILTERED_DOCUMENTS and left <= max(self._exact_below, CANDIDATES):
             return Scope(tuple(spaces), tuple(row.id for row in rows), None, left)
@@ -193,7 +184,12 @@ class SearchRepository:
         *,
         exact: bool,
     ) -> Sequence[str]:
-        statement = nearest(PASSAGES, int(model.dimension), exact=exact)
+        values = {"spaces": [space.id for space in spaces], "model": model.name, "vector": vector}
+        dimension = int(model.dimension)
+        if scope.document_ids is None and scope.documents is None:
+            rows = await self._statements.rows(_nearest_of_all(dimension, exact=exact), values)
+            return [row[0] for row in rows]
+        statement = nearest(PASSAGES, dimension, exact=exact)
         if scope.document_ids is not None:
             statement = statement.join(ChunkRow, ChunkRow.id == ChunkEmbeddingRow.chunk_id).where(
                 ChunkRow.document_id == any_of(scope.document_ids)
@@ -204,14 +200,13 @@ class SearchRepository:
                 .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
                 .where(scope.documents)
             )
-        values = {"spaces": [space.id for space in spaces], "model": model.name, "vector": vector}
-        return (await self._session.scalars(statement, values)).all()
+        return [row[0] for row in await self._statements.rows(statement, values)]
 
     async def words(self, scope: Scope, query: str) -> list[QueryWord]:
         """The words of a query, as the languages of the spaces stem them; counts come from the statistics."""
         configurations = {name for space in scope.spaces for name in space.configurations}
         return await words_of(
-            self._session,
+            self._statements,
             PASSAGES,
             query,
             scope.space_ids if scope.document_ids is None else [],
@@ -225,7 +220,7 @@ class SearchRepository:
         few = scope.document_ids is not None or one_by_one(scope.chunk_count, texts_of_all, self._exact_below)
         sampled = bool(scope.mean_tokens) and scope.document_ids is None
         return await by_words(
-            self._session,
+            self._statements,
             _holding() if scope.documents is None else holding(PASSAGES, scope.documents),
             query_words,
             rarest(query_words, scope.chunk_count, sampled=sampled),
@@ -247,7 +242,7 @@ class SearchRepository:
     ) -> list[Candidate]:
         """All that the score of these chunks needs: likeness to the vector, and how often each word stands in it."""
         sought = {lexeme: Word((lexeme,)).tsquery for word in query_words for lexeme in word.word.lexemes}
-        rows = await self._session.execute(
+        rows = await self._statements.rows(
             _SCORES,
             {
                 "spaces": [space.id for space in spaces],
@@ -274,8 +269,8 @@ class SearchRepository:
 
     async def passages(self, chunk_ids: Sequence[str]) -> dict[str, Passage]:
         """What is shown of chunks; one that is gone by now is missing."""
-        rows = await self._session.execute(_PASSAGES, {"chunks": list(chunk_ids)})
-        return {row.id: Passage(*row) for row in rows}
+        rows = await self._statements.rows(_PASSAGES, {"chunks": list(chunk_ids)})
+        return {row[0]: Passage(*row) for row in rows}
 
 
 def vector_literal(vector: Vectors) -> str:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from perdure.db.candidates import TUNING
 from perdure.db.filter_sql import compiled
 from perdure.db.search_repository import Passage, Scope, SearchedSpace, SearchRepository, vector_literal
-from perdure.db.session import Transaction
+from perdure.db.session import QuickTransaction
 from perdure.domain.filters import Filter, parse_filters
 from perdure.domain.highlighting import highlight
 from perdure.domain.ranking import Candidate, Ranked, Ranking
@@ -114,7 +114,7 @@ class Asked:
 class SearchService:
     """Searches the documents of an organisation."""
 
-    def __init__(self, transaction: Transaction, embedders: Embedders, settings: Settings) -> None:
+    def __init__(self, transaction: QuickTransaction, embedders: Embedders, settings: Settings) -> None:
         self._transaction, self._embedders = transaction, embedders
         self._exact_below = settings.exact_search_below
 
@@ -142,8 +142,8 @@ class SearchService:
         self, organisation_id: str, names: Sequence[str], filters: Filter | None
     ) -> Scope | None:
         """Where to look; None when there is nothing to be found."""
-        async with self._transaction(organisation_id) as session:
-            repository = SearchRepository(session, self._exact_below)
+        async with self._transaction(organisation_id) as statements:
+            repository = SearchRepository(statements, self._exact_below)
             found = await repository.spaces(names)
             for name in names:
                 if name not in found and name != DEFAULT_SPACE:
@@ -179,8 +179,8 @@ class SearchService:
             context=CONTEXT_WEIGHT if mode is SearchMode.HYBRID else 0.0,
         )
         candidates: list[Candidate] = []
-        async with self._transaction(organisation_id) as session:
-            repository = SearchRepository(session, self._exact_below)
+        async with self._transaction(organisation_id) as statements:
+            repository = SearchRepository(statements, self._exact_below)
             for model, spaces in _by_model(scope.spaces).items():
                 question = questions.get(model)
                 candidates += await repository.candidates(
@@ -208,8 +208,8 @@ class SearchService:
         models = _by_model(scope.spaces)
         questions, notice = await asked.under_each(models, needed=mode is SearchMode.VECTOR)
         near: list[str] = []
-        async with self._transaction(organisation_id, settings=TUNING) as session:
-            repository = SearchRepository(session, self._exact_below)
+        async with self._transaction(organisation_id, settings=TUNING) as statements:
+            repository = SearchRepository(statements, self._exact_below)
             for question in questions.values():
                 near += await repository.by_vector(scope, question.model, question.vector)
         return questions, near, notice
@@ -217,8 +217,8 @@ class SearchService:
     async def _by_words(self, organisation_id: str, scope: Scope, query: str, mode: SearchMode) -> _Found:
         if mode is SearchMode.VECTOR:
             return _Found()
-        async with self._transaction(organisation_id) as session:
-            repository = SearchRepository(session, self._exact_below)
+        async with self._transaction(organisation_id) as statements:
+            repository = SearchRepository(statements, self._exact_below)
             found = await repository.by_words(scope, await repository.words(scope, query))
             return _Found(found.ids, found.words)
 

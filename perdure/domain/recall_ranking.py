@@ -91,11 +91,12 @@ def mention_matrix(
 ) -> npt.NDArray[np.float64]:
     """(rows, words) counts out of counts by lexeme, one mapping per row."""
     counts = np.zeros((len(mentions), len(words)))
-    columns = [(column, lexeme) for column, word in enumerate(words) for lexeme in word.word.lexemes]
-    for row, said in enumerate(mentions):
-        if said:
-            for column, lexeme in columns:
-                counts[row, column] += said.get(lexeme, 0)
+    columns = [word.word.lexemes for word in words]
+    rows = [row for row, said in enumerate(mentions) if said]
+    if rows and columns:
+        counts[rows] = [
+            [sum(mentions[row].get(lexeme, 0) for lexeme in lexemes) for lexemes in columns] for row in rows
+        ]
     return counts
 
 
@@ -141,7 +142,7 @@ def features(
     meaning = np.clip(np.nan_to_num(np.asarray(candidates.cosine, dtype=np.float64)), 0.0, 1.0)
     by_words = _by_words(words, memories, candidates)
     base = (_share(meaning) + _share(by_words)) / 2
-    beside, times = _Beside(candidates), _times(candidates)
+    beside = _Beside(candidates)
     before, after = beside.at(base, -1), beside.at(base, 1)
     speaker = _is_one_of(candidates.speakers, query.people)
     subject = _is_one_of(candidates.subjects or [None] * len(candidates), query.people)
@@ -159,10 +160,10 @@ def features(
         "session": beside.session(base),
         "speaker": speaker,
         "subject": subject,
-        "period": _in_period(query, candidates, times, base),
+        "period": _in_period(query, candidates, base),
         "dated": _dated(query, candidates),
         "substance": _substance(candidates),
-        "recency": concerned * query.present * _recency(query, times),
+        "recency": concerned * query.present * _recency(query, candidates),
         "change": concerned * query.present * _change(query, candidates, concerned * base),
         "importance": np.asarray(
             candidates.importance if candidates.importance is not None else np.full(len(candidates), 0.5),
@@ -238,11 +239,16 @@ class _Beside:
         self._keys, self._order = keys, np.argsort(keys, kind="stable")
         self._sorted = keys[self._order]
         self._stretches = np.where(self._alone, -1, keys // _STRETCH)
+        self._beside: dict[int, tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]] = {}
 
     def _rows(self, offset: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-        wanted = self._keys + offset
-        places = np.minimum(np.searchsorted(self._sorted, wanted), len(wanted) - 1)
-        return self._order[places], (self._sorted[places] == wanted) & ~self._alone
+        found = self._beside.get(offset)
+        if found is None:
+            wanted = self._keys + offset
+            places = np.minimum(np.searchsorted(self._sorted, wanted), len(wanted) - 1)
+            found = self._order[places], (self._sorted[places] == wanted) & ~self._alone
+            self._beside[offset] = found
+        return found
 
     def at(self, values: Numbers, offset: int) -> Numbers:
         """The value of what was said so many turns later; 0 where that is no candidate."""
@@ -271,26 +277,26 @@ class _Beside:
 
 
 def _is_one_of(names: Sequence[str | None], people: Sequence[str]) -> Numbers:
+    if not people:
+        return np.zeros(len(names))
     wanted = frozenset(people)
-    return np.array([float(name in wanted) for name in names])
+    return np.array([name in wanted for name in names], dtype=np.float64)
 
 
-def _in_period(query: RecallQuery, candidates: RecallCandidates, times: Numbers, base: Numbers) -> Numbers:
+def _in_period(query: RecallQuery, candidates: RecallCandidates, base: Numbers) -> Numbers:
     """1 for what was said in a period of the query or speaks of one, less for what was said soon after."""
     fit = np.zeros(len(candidates))
+    if not query.periods:
+        return fit
+    times = _times(candidates)
     for period in query.periods:
         start, end = period.start.timestamp(), period.end.timestamp()
         late = np.clip((times - end) / _TOLD_WITHIN.total_seconds(), 0.0, 1.0)
         fit = np.maximum(fit, np.where(times >= start, np.where(times < end, 1.0, 0.5 * (1 - late)), 0.0))
-    if query.periods:
-        for row in np.argsort(-base)[:_READ].tolist():
-            said_at = candidates.said_at[row]
-            if (
-                said_at is not None
-                and fit[row] < 1
-                and _speaks_of(candidates.texts[row], said_at, query.periods)
-            ):
-                fit[row] = 1.0
+    for row in np.argsort(-base)[:_READ].tolist():
+        said_at = candidates.said_at[row]
+        if said_at is not None and fit[row] < 1 and _speaks_of(candidates.texts[row], said_at, query.periods):
+            fit[row] = 1.0
     return fit
 
 
@@ -307,13 +313,13 @@ def _dated(query: RecallQuery, candidates: RecallCandidates) -> Numbers:
 
 def _substance(candidates: RecallCandidates) -> Numbers:
     """How much is stated: questions state nothing, a few words little."""
-    words = np.array([_stated_words(text) for text in candidates.texts], dtype=np.float64)
+    stated = [text.count(" ") + 1 if "?" not in text else _stated_words(text) for text in candidates.texts]
+    words = np.array(stated, dtype=np.float64)
     return words / (words + _USUAL_WORDS)
 
 
 def _stated_words(text: str) -> int:
-    if "?" not in text:
-        return text.count(" ") + 1
+    """Words of those sentences that are no questions."""
     sentences = _SENTENCE.findall(text)
     return sum(sentence.strip().count(" ") + 1 for sentence in sentences if not sentence.endswith("?"))
 
@@ -323,10 +329,10 @@ def _times(candidates: RecallCandidates) -> Numbers:
     return np.array([np.nan if at is None else at.timestamp() for at in candidates.said_at])
 
 
-def _recency(query: RecallQuery, times: Numbers) -> Numbers:
+def _recency(query: RecallQuery, candidates: RecallCandidates) -> Numbers:
     """Where the query asks for what holds now: 1 for the newest candidate, 0 for the oldest."""
-    if not query.present or np.isnan(times).all():
-        return np.zeros(len(times))
+    if not query.present or np.isnan(times := _times(candidates)).all():
+        return np.zeros(len(candidates))
     oldest, newest = np.nanmin(times), np.nanmax(times)
     recency: Numbers = np.nan_to_num((times - oldest) / (newest - oldest or 1.0))
     return recency
@@ -343,8 +349,16 @@ def _change(query: RecallQuery, candidates: RecallCandidates, strength: Numbers)
 
 def _best(scores: Numbers, candidates: RecallCandidates) -> list[int]:
     """Rows by score; of equal scores, by id, so that the order is always the same."""
-    order: list[int] = np.lexsort((np.asarray(candidates.ids), -np.round(scores, 6))).tolist()
-    return order
+    keys = -np.round(scores, 6)
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    ends = np.r_[np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, len(order)]
+    rows: list[int] = order.tolist()
+    # Few scores are equal: to compare all ids takes longer than all the rest.
+    for end, length in zip(ends.tolist(), np.diff(ends, prepend=0).tolist(), strict=True):
+        if length > 1:
+            rows[end - length : end] = sorted(rows[end - length : end], key=candidates.ids.__getitem__)
+    return rows
 
 
 def _fused(

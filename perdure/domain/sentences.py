@@ -67,6 +67,8 @@ def _sentences(text: str) -> Iterator[Sentence]:
 
 def _wrapped(text: str) -> frozenset[int]:
     """Where a line ends only because it was full."""
+    if "\n" not in text:
+        return frozenset()
     lines = text.split("\n")
     inner = sorted(len(line) for line, following in pairwise(lines) if line.strip() and following.strip())
     width = inner[len(inner) * 9 // 10] if inner else 0

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.recall_service import RecallService
 from perdure.db.session import Database
+from perdure.db.statements import Statements
 from perdure.domain.recall_ranking import RecallMode
 from perdure.ports.models import EmbeddingCall, EmbeddingModel, Vectors
 from perdure.schemas.memories import RecallAnswer, RecallRequest
@@ -52,10 +52,10 @@ async def recalled(
 
     @asynccontextmanager
     async def transaction(
-        organisation_id: str | None, *, durable: bool = True, settings: Mapping[str, str] | None = None
-    ) -> AsyncIterator[AsyncSession]:
-        async with database.transaction(organisation_id, durable=durable, settings=settings) as session:
-            yield session
+        organisation_id: str, *, durable: bool = True, settings: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Statements]:
+        async with database.quick(organisation_id, durable=durable, settings=settings) as statements:
+            yield statements
         given.set()
 
     service = RecallService(transaction, Embedders(given), Settings())

@@ -72,8 +72,8 @@ async def candidates(
     database: Database, organisation_id: str, name: str, vector: Vectors, words: str, exact_below: int
 ) -> tuple[Sequence[str], Sequence[str]]:
     """By vector, and by words."""
-    async with database.transaction(organisation_id, settings=TUNING) as session:
-        repository = RecallRepository(session, organisation_id, exact_below)
+    async with database.quick(organisation_id, settings=TUNING) as statements:
+        repository = RecallRepository(statements, organisation_id, exact_below)
         space = await repository.space(name)
         assert space is not None
         scope = await repository.scope(space, CURRENT, None)

@@ -122,7 +122,7 @@ async def fill(
 
 @pytest.fixture
 def service(database: Database) -> SearchService:
-    return SearchService(database.transaction, OneEmbedder(), Settings())
+    return SearchService(database.quick, OneEmbedder(), Settings())
 
 
 async def ask(service: SearchService, organisation_id: str, query: str, **options: object) -> SearchAnswer:
@@ -231,9 +231,7 @@ async def test_the_same_filter_gives_the_same_documents_on_both_ways_through_the
     other = {f"Other {n}": f"Paid leave in the company number {n}." for n in range(30)}
     await fill(database, organisation_id, other, metadata_={"keep": False})
     for exact_below in (5_000, 0):
-        searched = SearchService(
-            database.transaction, OneEmbedder(), Settings(exact_search_below=exact_below)
-        )
+        searched = SearchService(database.quick, OneEmbedder(), Settings(exact_search_below=exact_below))
         for mode in ("hybrid", "vector", "keyword"):
             answer = await ask(
                 searched, organisation_id, "paid leave", filters={"metadata.keep": True}, mode=mode

@@ -31,8 +31,8 @@ async def nearest(
     database: Database, organisation_id: str, vector: Vectors, exact_below: int
 ) -> tuple[list[str], int]:
     """What the vector search offers, and how many chunks the organisation has."""
-    async with database.transaction(organisation_id, settings=TUNING) as session:
-        repository = SearchRepository(session, exact_below)
+    async with database.quick(organisation_id, settings=TUNING) as statements:
+        repository = SearchRepository(statements, exact_below)
         scope = await repository.scope(list((await repository.spaces(["default"])).values()), None)
         return list(await repository.by_vector(scope, MODEL, vector_literal(vector))), scope.chunk_count
 

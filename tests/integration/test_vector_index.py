@@ -108,8 +108,8 @@ async def test_spaces_in_the_index_and_out_of_it_are_searched_as_one(
     await write(database, organisation_id, large, ABOVE + 50, 1)
     await write(database, organisation_id, small, 7, 2)
     await admit(database, organisation_id, [large, small])
-    async with database.transaction(organisation_id, settings=TUNING) as session:
-        repository = SearchRepository(session, exact_below)
+    async with database.quick(organisation_id, settings=TUNING) as statements:
+        repository = SearchRepository(statements, exact_below)
         spaces = (await repository.spaces(["large", "small"])).values()
         assert [space.in_vector_index for space in sorted(spaces, key=lambda space: space.name)] == [
             True,
@@ -118,10 +118,8 @@ async def test_spaces_in_the_index_and_out_of_it_are_searched_as_one(
         asked = some_vectors(7, 2)[3]
         scope = await repository.scope(list(spaces), None)
         found = await repository.by_vector(scope, MODEL, vector_literal(asked))
-        nearest = await session.scalar(
-            text("SELECT space_id FROM chunks WHERE id = :id"),
-            {"id": found[100 if exact_below == 0 else 0]},
-        )
+        chunk = {"id": found[100 if exact_below == 0 else 0]}
+        ((nearest,),) = await statements.rows(text("SELECT space_id FROM chunks WHERE id = :id"), chunk)
     assert nearest == small
 
 

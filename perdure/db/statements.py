@@ -1,0 +1,62 @@
+"""Statements that never change: compiled once, and handed to the driver as they are.
+
+SQLAlchemy looks up each statement that it is given, converts each value by the type of its parameter and each row by
+those of its columns, through several layers; for a statement that runs often, that takes longer than what the driver
+does. What is made for the occasion, such as a filter, still goes through it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg
+from sqlalchemy import ClauseElement, Executable, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_DIALECT = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
+
+
+class FixedStatement:
+    """A statement with named parameters; its values are as the driver takes them, its rows as the driver gives them."""
+
+    def __init__(self, statement: str | ClauseElement) -> None:
+        compiled: Any = (text(statement) if isinstance(statement, str) else statement).compile(
+            dialect=_DIALECT
+        )
+        self.text: str = compiled.string
+        self._names: Sequence[str] = compiled.positiontup or ()
+        # Limits and the like, which stand in the statement itself.
+        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
+
+    def arguments(self, values: Mapping[str, object]) -> list[object]:
+        """Values by position. KeyError for a parameter without a value."""
+        return [values[name] if name in values else self._constants[name] for name in self._names]
+
+
+class Statements:
+    """Runs statements of one transaction that is open on a connection."""
+
+    def __init__(self, connection: AsyncConnection, driver: asyncpg.Connection) -> None:
+        self._connection, self._driver = connection, driver
+
+    async def rows(
+        self, statement: FixedStatement | Executable, values: Mapping[str, object]
+    ) -> Sequence[Any]:
+        """All rows, as tuples. DBAPIError for what the server or the driver refuses."""
+        if not isinstance(statement, FixedStatement):
+            result = await self._connection.execute(statement, values)
+            return result.all() if result.returns_rows else ()
+        try:
+            return await self._driver.fetch(statement.text, *statement.arguments(values))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise refused(error, self._driver, statement.text) from error
+
+
+def refused(
+    error: asyncpg.PostgresError | asyncpg.InterfaceError,
+    driver: asyncpg.Connection,
+    statement: str | None = None,
+) -> DBAPIError:
+    """What the driver raised, as SQLAlchemy raises it; values are not told."""
+    return DBAPIError(statement, None, error, hide_parameters=True, connection_invalidated=driver.is_closed())
