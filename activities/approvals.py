@@ -59,12 +59,13 @@ class ApprovalActivities:
         with failures():
             async with self._transaction(job.organisation_id) as session:
                 approvals = ApprovalRepository(session, job.organisation_id)
-                row = await approvals.get(job.approval_id, lock=True)
-                if row is None:
+                locked = await approvals.lock(job.approval_id)
+                if locked is None:
                     raise NotFoundError(f"approval {job.approval_id} was deleted")
+                row = locked.row
                 if row.sequence != job.base:
                     return TransitionWritten(stored=row.state)
-                effects = ApprovalEffects(session, job.organisation_id, row)
+                effects = ApprovalEffects(session, job.organisation_id, row, is_heard=locked.is_heard)
                 unproven = [index for index, item in enumerate(job.items) if not self._is_proven(job, item)]
                 if unproven:
                     for index in unproven:
@@ -78,7 +79,7 @@ class ApprovalActivities:
                     await approvals.write(row, parse_policy(row.policy), state_of(job.state))
                 ended = job.ending is not None and row.closed_at is not None
                 if job.ending is not None and ended:
-                    await OperationRepository(session).conclude(job.ending)
+                    await OperationRepository(session).conclude(job.ending, locked.operation)
                 for item in job.items:
                     await self._carry_out(approvals, effects, row.id, item)
                 await effects.conclude()

@@ -22,7 +22,7 @@ _LETTERS = {
     Notice.OVERDUE: LetterKind.APPROVAL_OVERDUE,
     Notice.NEEDS_APPROVER: LetterKind.APPROVAL_NEEDS_APPROVER,
 }
-_EVENTS = {
+PUBLISHED = {
     "opened": EventType.APPROVAL_REQUESTED,
     "decided": EventType.APPROVAL_DECIDED,
     "completed": EventType.APPROVAL_COMPLETED,
@@ -40,8 +40,17 @@ def traced(person: str) -> str:
 class ApprovalEffects:
     """Carries effects of one approval out; the caller owns the transaction and the lock of the approval."""
 
-    def __init__(self, session: AsyncSession, organisation_id: str, row: WorkflowApprovalRow) -> None:
+    def __init__(
+        self,
+        session: AsyncSession,
+        organisation_id: str,
+        row: WorkflowApprovalRow,
+        *,
+        is_heard: bool = True,
+    ) -> None:
+        """`is_heard`: whether it may be that programs want to hear of it."""
         self._session, self._organisation_id, self._row = session, organisation_id, row
+        self._is_heard = is_heard
         self._records: list[Entry] = []
         self._said: list[MessageNew | Publication] = []
 
@@ -105,8 +114,8 @@ class ApprovalEffects:
         self._add(Action(f"approval.{effect['entry']}"), actor, details)
 
     def _publish(self, effect: Mapping[str, Any]) -> None:
-        event = _EVENTS.get(effect["entry"])
-        if event is None:
+        event = PUBLISHED.get(effect["entry"])
+        if event is None or not self._is_heard:
             return
         row = self._row
         said = {

@@ -10,7 +10,9 @@ from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perdure.db.approval_effects import PUBLISHED
 from perdure.db.approval_reading import approval_read
+from perdure.db.messages import MessageRepository
 from perdure.db.models import (
     ApiKeyRow,
     ApprovalAssigneeRow,
@@ -24,7 +26,7 @@ from perdure.db.models import (
     UserRow,
     WorkflowApprovalRow,
 )
-from perdure.db.operation_repository import OperationRepository, input_fields
+from perdure.db.operation_repository import LockedOperation, OperationRepository, input_fields
 from perdure.db.written_values import note_written
 from perdure.domain.approval_events import Opened
 from perdure.domain.approval_policies import ApprovalPolicy, Principal, PrincipalKind, parse_policy
@@ -81,6 +83,15 @@ class Shown:
     revision: str
     document_id: str | None = None
     document_version: int | None = None
+
+
+@dataclass(frozen=True)
+class LockedApproval:
+    """A request and its operation, which nobody else writes; whether any program wants to hear of requests."""
+
+    row: WorkflowApprovalRow
+    operation: LockedOperation
+    is_heard: bool
 
 
 class ApprovalRepository:
@@ -245,11 +256,30 @@ class ApprovalRepository:
 
     # What becomes of them
 
-    async def get(self, approval_id: str, *, lock: bool = False) -> WorkflowApprovalRow | None:
-        """One request; `lock` keeps others from writing it until the transaction ends."""
-        return await self._session.get(
-            WorkflowApprovalRow, approval_id, with_for_update=lock or None, populate_existing=lock
+    async def get(self, approval_id: str) -> WorkflowApprovalRow | None:
+        """One request."""
+        return await self._session.get(WorkflowApprovalRow, approval_id)
+
+    async def lock(self, approval_id: str) -> LockedApproval | None:
+        """One request, which nobody else writes until the transaction ends, nor its operation: in one round trip."""
+        messages = MessageRepository(self._session, self._organisation_id)
+        statement = (
+            select(
+                WorkflowApprovalRow,
+                OperationRow,
+                func.clock_timestamp(),
+                messages.is_heard(*PUBLISHED.values()),
+            )
+            .join(OperationRow, OperationRow.id == WorkflowApprovalRow.operation_id)
+            .where(WorkflowApprovalRow.id == approval_id)
+            .with_for_update(of=(WorkflowApprovalRow, OperationRow))
+            .execution_options(populate_existing=True)
         )
+        found = (await self._session.execute(statement)).one_or_none()
+        if found is None:
+            return None
+        row, operation, at, is_heard = found
+        return LockedApproval(row, (operation, at), is_heard=is_heard)
 
     async def spoken_of(
         self, approval_id: str, user_id: str

@@ -87,9 +87,9 @@ class MessageRepository:
         """Tell every active endpoint that wants to hear of an event; ids of the messages that are new by this."""
         return await self.say([Publication(effect, event, data)])
 
-    def is_heard(self, event: EventType) -> ColumnElement[bool]:
-        """Whether anybody wants to hear of an event: for a statement that reads something else, too."""
-        return self._listening({event.value}).exists()
+    def is_heard(self, *events: EventType) -> ColumnElement[bool]:
+        """Whether anybody wants to hear of any of these: for a statement that reads something else, too."""
+        return self._listening({event.value for event in events}).exists()
 
     async def say(self, said: Sequence[MessageNew | Publication]) -> list[str]:
         """Add letters and events, each once per effect, in two round trips; ids of what is new by this."""

@@ -89,6 +89,10 @@ _TOLD = (
 )
 
 
+# The row, and what time it was when it was locked: after all who wrote it before.
+LockedOperation = tuple[OperationRow, datetime]
+
+
 @dataclass(frozen=True)
 class StepRecord:
     """What a worker saw of one activity."""
@@ -350,9 +354,14 @@ class OperationRepository:
             },
         )
 
-    async def record_status(self, change: StatusChange) -> OperationRow | None:
-        """Write a status. A closed run stays as it closed; another run (retry, reset) opens the operation again."""
-        locked = await self._locked(change.operation_id)
+    async def record_status(
+        self, change: StatusChange, locked: LockedOperation | None = None
+    ) -> OperationRow | None:
+        """Write a status. A closed run stays as it closed; another run (retry, reset) opens the operation again.
+
+        `locked`: the row, where it is locked already.
+        """
+        locked = locked or await self._locked(change.operation_id)
         if locked is None:
             return None
         row, now = locked
@@ -376,9 +385,12 @@ class OperationRepository:
             await publish_end(self._session, row)
         return row
 
-    async def conclude(self, change: StatusChange) -> None:
-        """Write a status that the workflow itself tells, and end what was under way when it was not completed."""
-        await self.record_status(change)
+    async def conclude(self, change: StatusChange, locked: LockedOperation | None = None) -> None:
+        """Write a status that the workflow itself tells, and end what was under way when it was not completed.
+
+        `locked`: the row, where it is locked already.
+        """
+        await self.record_status(change, locked)
         if change.status in TERMINAL and change.status is not OperationStatus.COMPLETED:
             is_cancelled = change.status is OperationStatus.CANCELLED
             state = StepState.CANCELLED if is_cancelled else StepState.FAILED
@@ -415,8 +427,8 @@ class OperationRepository:
         )
         return (await self._session.execute(statement.limit(1))).first() is not None
 
-    async def _locked(self, operation_id: str) -> tuple[OperationRow, datetime] | None:
-        """The row, which nobody else writes until the end, and what time it is: after all who wrote it before."""
+    async def _locked(self, operation_id: str) -> LockedOperation | None:
+        """The row, which nobody else writes until the end."""
         statement = (
             select(OperationRow, func.clock_timestamp())
             .where(OperationRow.id == operation_id)
