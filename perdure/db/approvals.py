@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.approval_effects import PUBLISHED
 from perdure.db.approval_reading import approval_read
-from perdure.db.messages import MessageRepository
+from perdure.db.messages import is_heard
 from perdure.db.models import (
     ApiKeyRow,
     ApprovalAssigneeRow,
@@ -52,6 +52,19 @@ from perdure.schemas.operations import Subject
 CHILD = "child of "
 _USER = "user:"
 
+# Made once: to put it together takes 0.3 ms each time.
+_LOCK = (
+    select(
+        WorkflowApprovalRow,
+        OperationRow,
+        func.clock_timestamp(),
+        is_heard(WorkflowApprovalRow.organisation_id, PUBLISHED.values()),
+    )
+    .join(OperationRow, OperationRow.id == WorkflowApprovalRow.operation_id)
+    .where(WorkflowApprovalRow.id == bindparam("approval_id"))
+    .with_for_update(of=(WorkflowApprovalRow, OperationRow))
+    .execution_options(populate_existing=True)
+)
 _WRITE = text(
     """
     WITH asked AS (
@@ -262,24 +275,11 @@ class ApprovalRepository:
 
     async def lock(self, approval_id: str) -> LockedApproval | None:
         """One request, which nobody else writes until the transaction ends, nor its operation: in one round trip."""
-        messages = MessageRepository(self._session, self._organisation_id)
-        statement = (
-            select(
-                WorkflowApprovalRow,
-                OperationRow,
-                func.clock_timestamp(),
-                messages.is_heard(*PUBLISHED.values()),
-            )
-            .join(OperationRow, OperationRow.id == WorkflowApprovalRow.operation_id)
-            .where(WorkflowApprovalRow.id == approval_id)
-            .with_for_update(of=(WorkflowApprovalRow, OperationRow))
-            .execution_options(populate_existing=True)
-        )
-        found = (await self._session.execute(statement)).one_or_none()
+        found = (await self._session.execute(_LOCK, {"approval_id": approval_id})).one_or_none()
         if found is None:
             return None
-        row, operation, at, is_heard = found
-        return LockedApproval(row, (operation, at), is_heard=is_heard)
+        row, operation, at, heard = found
+        return LockedApproval(row, (operation, at), is_heard=heard)
 
     async def spoken_of(
         self, approval_id: str, user_id: str

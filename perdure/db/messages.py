@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, any_, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, any_, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -87,9 +87,9 @@ class MessageRepository:
         """Tell every active endpoint that wants to hear of an event; ids of the messages that are new by this."""
         return await self.say([Publication(effect, event, data)])
 
-    def is_heard(self, *events: EventType) -> ColumnElement[bool]:
-        """Whether anybody wants to hear of any of these: for a statement that reads something else, too."""
-        return self._listening({event.value for event in events}).exists()
+    def is_heard(self, event: EventType) -> ColumnElement[bool]:
+        """Whether anybody wants to hear of an event: for a statement that reads something else, too."""
+        return is_heard(self._organisation_id, [event])
 
     async def say(self, said: Sequence[MessageNew | Publication]) -> list[str]:
         """Add letters and events, each once per effect, in two round trips; ids of what is new by this."""
@@ -121,16 +121,8 @@ class MessageRepository:
 
     async def _endpoints(self, events: Collection[str]) -> Sequence[Row[str, str, list[str]]]:
         """Active endpoints that want to hear of any of these."""
-        listening = self._listening(events).order_by(WebhookEndpointRow.id)
+        listening = _listening(self._organisation_id, events).order_by(WebhookEndpointRow.id)
         return (await self._session.execute(listening)).all()
-
-    def _listening(self, events: Collection[str]) -> Select[str, str, list[str]]:
-        return select(WebhookEndpointRow.id, WebhookEndpointRow.kind, WebhookEndpointRow.events).where(
-            WebhookEndpointRow.organisation_id == self._organisation_id,
-            WebhookEndpointRow.removed_at.is_(None),
-            WebhookEndpointRow.is_active,
-            or_(*(literal(event) == any_(WebhookEndpointRow.events) for event in sorted(events))),
-        )
 
     async def _insert(
         self, messages: Mapping[str, MessageNew], sealed: Mapping[str, bytes] = MappingProxyType({})
@@ -161,6 +153,24 @@ class MessageRepository:
         )
         added = await self._session.scalars(statement, rows, execution_options={"render_nulls": True})
         return sorted(added)
+
+
+def is_heard(
+    organisation_id: str | SQLColumnExpression[str], events: Collection[EventType]
+) -> ColumnElement[bool]:
+    """Whether anybody of an organisation wants to hear of any of these."""
+    return _listening(organisation_id, {event.value for event in events}).exists()
+
+
+def _listening(
+    organisation_id: str | SQLColumnExpression[str], events: Collection[str]
+) -> Select[str, str, list[str]]:
+    return select(WebhookEndpointRow.id, WebhookEndpointRow.kind, WebhookEndpointRow.events).where(
+        WebhookEndpointRow.organisation_id == organisation_id,
+        WebhookEndpointRow.removed_at.is_(None),
+        WebhookEndpointRow.is_active,
+        or_(*(literal(event) == any_(WebhookEndpointRow.events) for event in sorted(events))),
+    )
 
 
 def recipient_place(organisation_id: str, message_id: str) -> Place:
