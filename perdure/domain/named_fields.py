@@ -13,6 +13,8 @@ from perdure.domain.sentences import unwrapped
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 # So far before a find stands what it is called.
 _CUE_REACH = 48
+_LINE_REACH = 400
+_BLANKS = re.compile(r"[^\S\n]+")
 _NUMBERED = frozenset({"number", "no", "nr", "id", "reference", "ref"})
 _BY_WORD: Mapping[str, EntityType] = {
     **dict.fromkeys(("iban",), EntityType.IBAN),
@@ -96,6 +98,7 @@ _TOLD_APART = frozenset(
         "delivery",
     )
 )
+_OF_ANY_DATE = frozenset({"date", "dates", "day"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +141,10 @@ def field_of(name: str, schema: Mapping[str, Any]) -> Field | None:
         {"number", "integer"} & set(types) and found in (EntityType.MONEY, EntityType.PERCENTAGE)
     ):
         return None
-    cues = tuple(dict.fromkeys(cue for word in words for cue in _CUES.get(word, (word,))))
     told_apart = found is EntityType.DATE and not _TOLD_APART.isdisjoint(words)
+    # "Date: …" says nothing of when something is due.
+    telling = [word for word in words if not (told_apart and word in _OF_ANY_DATE)]
+    cues = tuple(dict.fromkeys(cue for word in telling for cue in _CUES.get(word, (word,))))
     return Field(found, cues, in_figures, in_figures and "number" not in types, many, told_apart)
 
 
@@ -185,9 +190,9 @@ def _picked(text: str, finds: Sequence[EntityFound], wanted: Field) -> Sequence[
 
 
 def _distance(text: str, find: EntityFound, cues: Sequence[str]) -> int | None:
-    """How far before a find, on its line, it is called so."""
-    before = text[max(0, find.start - _CUE_REACH) : find.start].casefold()
-    before = before[before.rfind("\n") + 1 :]
+    """How far before a find, on its line, it is called so; the blanks between columns count as one."""
+    before = text[max(0, find.start - _LINE_REACH) : find.start].casefold()
+    before = _BLANKS.sub(" ", before[before.rfind("\n") + 1 :])[-_CUE_REACH:]
     places = [
         len(before) - match.end()
         for cue in cues

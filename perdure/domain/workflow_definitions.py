@@ -219,6 +219,23 @@ def known_in_order(steps: tuple[Step, ...]) -> list[str]:
     return list(dict.fromkeys(step.id for step in steps))
 
 
+_WANTED = {
+    ParameterType.STRING: "text",
+    ParameterType.NUMBER: "a number",
+    ParameterType.INTEGER: "a whole number",
+    ParameterType.BOOLEAN: "true or false",
+    ParameterType.DURATION: "a time such as 3 days",
+    ParameterType.USER: "the id of a member",
+    ParameterType.ROLE: "a role such as approver",
+    ParameterType.EMAIL: "an e-mail address",
+}
+
+
+def missing_parameter(parameter: Parameter) -> str:
+    """What to say of a required parameter without a value."""
+    return f"is missing: {_WANTED[parameter.type]}"
+
+
 def parameter_fault(parameter: Parameter, value: object) -> str | None:
     """What is wrong with a value for a parameter."""
     match parameter.type:
@@ -251,9 +268,9 @@ def bind(
         value = given.get(name, parameter.default)
         if value is None:
             if parameter.required:
-                faults.add(f"{pointer}/{name}", f"is missing: a {parameter.type}")
+                faults.add(f"{pointer}/{name}", missing_parameter(parameter))
         elif fault := parameter_fault(parameter, value):
             faults.add(f"{pointer}/{name}", fault)
         bound[name] = value
-    faults.raise_for("template's parameters")
+    faults.raise_for("set of parameters")
     return bound

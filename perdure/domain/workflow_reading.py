@@ -35,6 +35,7 @@ MAX_UNDONE = 1_000
 MAX_ATTEMPTS = 100
 MAX_PARAMETERS = 100
 _MOST_LABELS = 1_000
+_LABEL_FIELDS = ("name", "description", "examples", "parent")
 _ID = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _SECONDS = re.compile(r"([1-9][0-9]{0,5}) seconds?")
 _NAMELESS = "?"
@@ -297,6 +298,10 @@ class _Reader:
                 self.faults.add(f"{part.at('labels')}/{index}", f"{name[:60]!r} is given twice")
             else:
                 seen.add(name.strip().casefold())
+            if isinstance(label, Mapping):
+                given = ObjectReader(label, f"{part.at('labels')}/{index}", self.faults, _LABEL_FIELDS)
+                for field_name in ("description", "parent"):
+                    given.text(field_name)
         if len(labels) == 1 and part.get("multi_label") is not True:
             part.fault("labels", "must be two or more, to choose between")
 

@@ -55,6 +55,20 @@ def test_fields_are_filled_by_what_their_names_say() -> None:
     assert missing == ("order_number",)
 
 
+def test_amounts_in_columns_far_from_their_words_are_read_and_the_date_of_issue_is_not_when_it_is_due() -> (
+    None
+):
+    text = (
+        "INVOICE No. BS-2026-0417                        Date: 12 November 2026\n"
+        "Labour, 6 hours                          \u00a3 55.00           \u00a3 330.00\n"
+        "VAT 20 %                                                   \u00a3 66.00\n"
+        "Total due                                                  \u00a3 396.00\n"
+        "Payable within 30 days.\n"
+    )
+    values, missing = filled(text, total={"type": "number"}, due_date={"type": "string"})
+    assert (values, missing) == ({"total": 396.0}, ("due_date",))
+
+
 def test_where_several_could_be_meant_none_is_guessed() -> None:
     assert filled(email={"type": "string"}, price={"type": "number"}) == ({}, ("email", "price"))
 

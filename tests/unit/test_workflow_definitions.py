@@ -76,6 +76,8 @@ SETTINGS: list[tuple[str, Any, str]] = [
     ("classification", {"labels": ["one"]}, "with/labels"),
     ("classification", {"labels": ["one", "ONE"]}, "with/labels/1"),
     ("classification", {"labels": ["one", {"title": "two"}]}, "with/labels/1"),
+    ("classification", {"labels": ["one", {"name": "two", "or three": None}]}, "with/labels/1/or three"),
+    ("classification", {"labels": ["one", {"name": "two", "description": 2}]}, "with/labels/1/description"),
     ("classification", {"labels": ["one", "two"], "applies_from": 0.2}, "with/applies_from"),
     ("http", {"url": "ftp://example.org"}, "with/url"),
     ("http", {"url": "https://example.org", "headers": {"Host": "a"}}, "with/headers/Host"),

@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any
 
 from perdure.domain.json_objects import Faults
-from perdure.domain.workflow_definitions import Parameter, ParameterType, parameter_fault
+from perdure.domain.workflow_definitions import Parameter, ParameterType, missing_parameter, parameter_fault
 from perdure.domain.workflow_expressions import examine, expressions_in
 from perdure.domain.workflow_yaml import read_yaml
 from perdure.errors import NotFoundError
@@ -74,11 +74,11 @@ def bind_all(parameters: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
         value = given.get(name, said.get("default"))
         if value is None:
             if said.get("required"):
-                faults.add(f"/parameters/{name}", f"is missing: a {parameter.type}")
+                faults.add(f"/parameters/{name}", missing_parameter(parameter))
         elif fault := parameter_fault(parameter, value):
             faults.add(f"/parameters/{name}", fault)
         values[name] = value
-    faults.raise_for("template's parameters")
+    faults.raise_for("set of parameters")
     return values
 
 
