@@ -7,11 +7,13 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from perdure.api_client import ApiProblemError
 from perdure.cli.output import (
     JsonOption,
     client,
     console,
     fail,
+    local_time,
     print_json,
     print_listed,
     run,
@@ -91,7 +93,7 @@ def list_approvals(
         return
     table = table_of("approval", "title", "status", "stage", "due")
     for one in page["items"]:
-        due = Text(str(one["due_at"] or ""), style="red" if one["overdue"] else "")
+        due = Text(local_time(one["due_at"]), style="red" if one["overdue"] else "")
         table.add_row(
             one["id"], one["title"], styled(one["outcome"] or one["status"]), one["stage"] or "", due
         )
@@ -118,6 +120,7 @@ def show(approval_id: ApprovalId, as_json: JsonOption = False) -> None:
     if approval["document_id"]:
         name = approval["document_title"] or approval["document_id"]
         console.print(Text(f"{name}, version {approval['document_version']}, SHA-256 {approval['revision']}"))
+    names = run(_names())
     table = table_of("stage", "state", "seat", "asked", "decision", "comment")
     for stage in approval["stages"]:
         for seat in stage["seats"] or [{"id": "", "people": [], "vote": None}]:
@@ -126,7 +129,7 @@ def show(approval_id: ApprovalId, as_json: JsonOption = False) -> None:
                 stage["name"] or stage["id"],
                 stage["state"],
                 seat["id"],
-                ", ".join(seat["people"]),
+                ", ".join(names.get(person, person) for person in seat["people"]),
                 vote.get("decision", ""),
                 vote.get("comment", ""),
             )
@@ -185,6 +188,15 @@ def _json_of(file: Path) -> Any:
 async def _call(method: str, path: str, **options: Any) -> dict[str, Any]:
     async with client() as api:
         return await api.call(method, path, **options)
+
+
+async def _names() -> dict[str, str]:
+    """The names of up to 200 members by who they are in an approval; none where the key may not list members."""
+    try:
+        page = await _call("GET", "/members", params={"limit": 200})
+    except ApiProblemError:
+        return {}
+    return {f"user:{one['user_id']}": one["name"] for one in page["items"]}
 
 
 async def _token(

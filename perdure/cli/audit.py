@@ -4,11 +4,9 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
-from perdure.cli.output import JsonOption, console, print_json, run
+from perdure.cli.output import JsonOption, console, print_json, print_table, run, table_of
 from perdure.domain.audit import Verdict
 from perdure.errors import ConfigurationError
 from perdure.settings import Settings
@@ -52,9 +50,7 @@ async def _verify(organisation_id: str | None) -> list[Verdict]:
 
 
 def _show(verdicts: list[Verdict]) -> None:
-    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
-    for column in ("organisation", "events", "anchored to", "verdict"):
-        table.add_column(column)
+    table = table_of("organisation", "events", "anchored to", "verdict")
     for verdict in verdicts:
         word = (
             Text("sound", "green") if verdict.is_sound else Text(f"{verdict.fault_count} faults", "bold red")
@@ -62,7 +58,7 @@ def _show(verdicts: list[Verdict]) -> None:
         table.add_row(
             verdict.organisation_id, f"{verdict.event_count:,}", f"{verdict.anchored_sequence:,}", word
         )
-    console.print(table)
+    print_table(table)
     for verdict in verdicts:
         for fault in verdict.faults:
             console.print(Text(f"{verdict.organisation_id}  {fault.kind.value}: {fault.detail}", "red"))

@@ -16,7 +16,17 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from perdure.cli.output import JsonOption, client, console, print_json, print_listed, run, styled
+from perdure.cli.output import (
+    JsonOption,
+    client,
+    console,
+    local_time,
+    print_json,
+    print_listed,
+    run,
+    styled,
+    table_of,
+)
 from perdure.schemas.operations import OperationRead, OperationStatus, StepRead
 
 app = typer.Typer(no_args_is_help=True, help="Look at operations and steer them.")
@@ -46,18 +56,14 @@ def list_operations(
     if as_json:
         print_json(answer)
         return
-    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
-    for column in ("operation", "kind", "status"):
-        table.add_column(column, no_wrap=True)
-    for column in ("progress", "created"):
-        table.add_column(column)
+    table = table_of("operation", "kind", "status", "progress", "created")
     for operation in (OperationRead.model_validate(item) for item in answer["items"]):
         table.add_row(
             operation.id,
             operation.kind,
             styled(operation.status),
             _progress(operation),
-            f"{operation.created_at.astimezone():%Y-%m-%d %H:%M:%S}",
+            local_time(operation.created_at),
         )
     print_listed(table, "No operation.")
     if answer.get("next_cursor"):

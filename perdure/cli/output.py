@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -40,7 +42,10 @@ STYLES = {
     "refused": "red",
 }
 
-_IDS = frozenset({"approval", "execution", "key", "operation", "workflow"})
+_IDS = frozenset(
+    {"approval", "document", "execution", "key", "operation", "organisation", "secret", "workflow"}
+)
+_UNBOUNDED = 10_000
 
 
 def styled(status: str) -> Text:
@@ -85,12 +90,51 @@ def table_of(*columns: str, title: str | None = None) -> Table:
     return table
 
 
-def print_listed(table: Table, nothing: str) -> None:
+def print_table(table: Table, to: Console = console) -> None:
+    """A table. What lists ids is never folded: a pipe gets whole lines, a narrow terminal an entry below the other."""
+    wide = Console(width=_UNBOUNDED)
+    needed = Measurement.get(wide, wide.options, table).maximum
+    if needed <= to.width or not any(column.header in _IDS for column in table.columns):
+        to.print(table)
+    elif to.is_terminal:
+        _print_stacked(table, to)
+    else:
+        Console(file=to.file, width=needed).print(table)
+
+
+def _print_stacked(table: Table, to: Console) -> None:
+    """Each entry by its first column, and below it what the others say, with their names."""
+    if table.title:
+        to.print(table.title)
+    names = [str(column.header) for column in table.columns]
+    for first, *others in zip(*(column.cells for column in table.columns), strict=True):
+        to.print(first, style="bold", no_wrap=True, highlight=False)
+        lines = [Text()]
+        for name, cell in zip(names[1:], others, strict=True):
+            if not str(cell):
+                continue
+            said = Text.assemble("  ", (f"{name} ", "dim"), cell if isinstance(cell, Text) else str(cell))
+            if lines[-1] and lines[-1].cell_len + said.cell_len > to.width:
+                lines.append(Text())
+            lines[-1] += said
+        for line in lines:
+            to.print(line, highlight=False)
+
+
+def print_listed(table: Table, nothing: str, to: Console = console) -> None:
     """A table of what was found; or, when that is nothing, words that say so."""
     if table.row_count:
-        console.print(table)
+        print_table(table, to)
     else:
-        console.print(nothing, style="dim")
+        to.print(nothing, style="dim", highlight=False)
+
+
+def local_time(at: datetime | str | None) -> str:
+    """An instant on the clock of whoever reads it, with the zone; as the API gives it, too."""
+    if at is None:
+        return ""
+    instant = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return f"{instant.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def outcome_table(outcomes: list[Outcome], title: str) -> Table:

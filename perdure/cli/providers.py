@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from perdure.cli.output import JsonOption, client, console, print_json, run, table_of
+from perdure.cli.output import JsonOption, client, console, local_time, print_json, print_table, run, table_of
 from perdure.domain.routing import BUILT_IN_MODEL, Capability, ProviderName, Strategy
 from perdure.errors import InvalidInputError
 from perdure.schemas.providers import (
@@ -44,14 +44,14 @@ def list_providers(as_json: JsonOption = False) -> None:
     for key in map(ProviderKeyRead.model_validate, keys):
         model, ends = key.default_model or "", f"…{key.last_four}" if key.last_four else ""
         table.add_row(key.id, key.name, key.provider, ends, model, _tested(key))
-    console.print(table)
+    print_table(table)
 
 
 def _tested(key: ProviderKeyRead) -> Text:
     if key.tested_at is None:
         return Text("never", style="dim")
     style = "green" if key.test_outcome == "ok" else "red"
-    return Text(f"{key.test_outcome}, {key.tested_at.astimezone():%Y-%m-%d %H:%M}", style=style)
+    return Text(f"{key.test_outcome}, {local_time(key.tested_at)}", style=style)
 
 
 @app.command(name="test")
@@ -113,7 +113,7 @@ def _print_route(capability: Capability, shown: RouteRead) -> None:
     for number, candidate in enumerate(shown.candidates, start=1):
         owner = "" if candidate.provider is ProviderName.EXTRACTIVE else "of the installation"
         table.add_row(str(number), candidate.provider, candidate.model, candidate.key_id or owner)
-    console.print(table)
+    print_table(table)
 
 
 async def _shown() -> Any:

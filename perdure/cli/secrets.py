@@ -5,7 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from perdure.cli.output import JsonOption, client, console, print_json, run, table_of
+from perdure.cli.output import (
+    JsonOption,
+    client,
+    console,
+    local_time,
+    print_json,
+    print_listed,
+    run,
+    table_of,
+)
 from perdure.schemas.encryption import SecretKind, SecretRead
 
 app = typer.Typer(
@@ -25,9 +34,9 @@ def list_secrets(as_json: JsonOption = False) -> None:
     table = table_of("secret", "name", "kind", "ends in", "sent to", "set")
     for secret in map(SecretRead.model_validate, page["items"]):
         ends = f"…{secret.last_four}" if secret.last_four else ""
-        at = f"{secret.updated_at.astimezone():%Y-%m-%d %H:%M}"
+        at = local_time(secret.updated_at)
         table.add_row(secret.id, secret.name, secret.kind, ends, secret.origin or "", at)
-    console.print(table)
+    print_listed(table, "No secret. `perdure secrets add` adds one.")
 
 
 @app.command()

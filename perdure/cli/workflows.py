@@ -13,6 +13,7 @@ from perdure.cli.output import (
     client,
     console,
     fail,
+    local_time,
     print_json,
     print_listed,
     run,
@@ -71,6 +72,9 @@ def _list_templates(*, as_json: bool) -> None:
         )
         table.add_row(one["name"], one["description"], parameters)
     console.print(table)
+    console.print(
+        "`*` has to be given: `perdure workflows create --template NAME --set parameter=value`", style="dim"
+    )
 
 
 @app.command()
@@ -182,7 +186,7 @@ def executions(
             str(one["version"]),
             one["document_id"] or "",
             styled(one["status"]),
-            one["created_at"],
+            local_time(one["created_at"]),
         )
     print_listed(table, "No execution.")
     _say_more(page, limit)

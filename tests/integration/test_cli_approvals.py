@@ -65,6 +65,9 @@ async def test_an_approver_lists_shows_and_decides(
         assert made in (await perdure("approvals", "list", "--all")).stdout
         simulated = await perdure("approvals", "simulate", str(played))
         assert "rejected" in simulated.stdout
+    async with commands_reach(product, people.ada, monkeypatch, *SCOPES, "members:read"):
+        named = await perdure("approvals", "show", one)
+        assert ("Ada" in named.stdout, people.ada.person in named.stdout) == (True, False)
     closed = await people.owner.get(f"/approvals/{one}")
     (seat,) = closed["stages"][0]["seats"]
     assert (closed["outcome"], seat["vote"]["form"]) == ("approved", {"amount": 12.5, "paid": True})
