@@ -157,9 +157,9 @@ def require(*scopes: str) -> Any:
     async def authorised(caller: Caller) -> Principal:
         missing = [scope.value for scope in needed if scope not in caller.scopes]
         if missing:
-            what = "API key has" if caller.via == "api_key" else "role gives"
+            lacking = "API key does not have" if caller.via == "api_key" else "role does not give"
             detail = (
-                f"This needs the scope {' and '.join(missing)}, which your {what} not; "
+                f"This needs the scope {' and '.join(missing)}, which your {lacking}; "
                 "ask an owner or admin of the organisation."
             )
             raise PermissionDeniedError(detail)

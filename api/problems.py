@@ -333,15 +333,20 @@ def translate(error: BaseException) -> PerdureError | None:
     return translated
 
 
+def unforeseen(error: BaseException, scope: Mapping[str, Any]) -> InternalError:
+    """A fault of ours, logged in full and shown as its request id only."""
+    _log.error("unhandled error", path=loggable(scope.get("path", "")), exc_info=error)
+    return InternalError(
+        f"Something in Perdure went wrong; the log has it under request id {request_id_of(scope)}. "
+        "Try again; if it stays, report it with that id."
+    )
+
+
 def respond(error: BaseException, scope: Mapping[str, Any]) -> Response:
-    """The answer to any exception; an unknown one is logged in full and shown as its request id only."""
+    """The answer to any exception."""
     known = translate(error)
     if known is None:
-        _log.error("unhandled error", path=loggable(scope.get("path", "")), exc_info=error)
-        known = InternalError(
-            f"Something in Perdure went wrong; the log has it under request id {request_id_of(scope)}. "
-            "Try again; if it stays, report it with that id."
-        )
+        known = unforeseen(error, scope)
     elif isinstance(known, UnavailableError | ConfigurationError):
         _log.warning(
             "dependency failed",

@@ -271,7 +271,7 @@ def _ours(error: Exception) -> PerdureError | None:
 
 
 class ConsoleRoute(APIRoute):
-    """Shows what goes wrong as a page for people; a fault of ours goes on to the application's handler."""
+    """Shows what goes wrong as a page for people, faults of ours too."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Any]]:  # type: ignore[override]  # Awaitable, as FastAPI uses it
         """See `APIRoute`."""
@@ -280,10 +280,7 @@ class ConsoleRoute(APIRoute):
         async def shown(request: Request) -> Response:
             try:
                 return await handle(request)
-            except Exception as error:
-                known = _ours(error)
-                if known is None:
-                    raise
-                return await show_error(request, known)
+            except Exception as error:  # noqa: BLE001  # shown as what it is, and logged
+                return await show_error(request, _ours(error) or problems.unforeseen(error, request.scope))
 
         return shown

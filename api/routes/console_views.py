@@ -330,7 +330,7 @@ def item_view(item: ItemRead) -> ItemView:
         name=item.name,
         look=ITEM_LOOKS[item.status],
         document_id=item.document_id,
-        why=explain(item.reason),
+        why=explain(item.reason) or (Explanation(item.detail, "") if item.detail else None),
         updated_at=item.updated_at,
     )
 

@@ -144,9 +144,12 @@ TEXT_EXPLANATIONS: dict[ItemReason, Explanation] = {
 }
 
 
+_BY_NAME = {
+    **{reason.value: said for reason, said in TEXT_EXPLANATIONS.items()},
+    **{reason.value: said for reason, said in EXPLANATIONS.items()},
+}
+
+
 def explain(reason: str | None) -> Explanation | None:
-    """The explanation of a reason by its name; None for no reason."""
-    if not reason:
-        return None
-    known = {each.value for each in Reason}
-    return EXPLANATIONS[Reason(reason)] if reason in known else TEXT_EXPLANATIONS[ItemReason(reason)]
+    """The explanation of a reason by its name; None for no reason, and for what a step of a workflow says."""
+    return _BY_NAME.get(reason or "")

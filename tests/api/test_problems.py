@@ -11,6 +11,7 @@ from sqlalchemy import text
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.problems import problem_types
+from api.routes.console_pages import ConsoleRoute
 from perdure.db.session import Database
 from perdure.errors import DocumentRejectedError, ProviderUnavailableError
 from tests.api.conftest import Account, ClientFactory
@@ -68,6 +69,7 @@ def faults(app: FastAPI, database: Database) -> Iterator[None]:  # noqa: C901  #
         "odd-temporal": RPCError(SECRET, RPCStatusCode.INTERNAL, b""),
     }.items():
         app.add_api_route(f"/faults/{path}", raising(error), methods=["GET"])
+    app.router.routes.append(ConsoleRoute("/faults/page", raising(RuntimeError(SECRET)), methods=["GET"]))
     app.add_api_route("/faults/echo", echo, methods=["POST"])
     app.add_api_route("/faults/store", store, methods=["POST"])
     app.add_api_route("/faults/store-number", store_number, methods=["POST"])
@@ -118,6 +120,14 @@ async def test_each_failure_has_its_problem(
     problem = checked(await http.get(f"/faults/{path}"), status, slug)
     if slug == "document-rejected":
         assert problem["reason"] == "password_protected"
+
+
+async def test_a_fault_of_ours_in_the_console_is_a_page_with_a_way_back(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/faults/page")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "text/html; charset=utf-8")
+    assert answer.headers["x-request-id"] in answer.text
+    assert 'href="/login"' in answer.text
+    assert SECRET not in answer.text
 
 
 async def test_what_passes_later_says_when(http: httpx.AsyncClient) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from api.routes.console_pages import safe_next
 from api.routes.console_rendering import API_FOLDER, STATIC_FOLDER, static_version
 from api.routes.console_search import cut
-from api.routes.console_views import OperationView, Viewer
+from api.routes.console_views import OperationView, Viewer, item_view
 from api.routes.console_words import (
     DOCUMENT_LOOKS,
     OPERATION_LOOKS,
@@ -25,7 +25,7 @@ from api.routes.console_words import (
     words,
 )
 from perdure.schemas.documents import DocumentStatus, Reason
-from perdure.schemas.operations import OperationRead, OperationStatus, Progress, StepState
+from perdure.schemas.operations import ItemRead, OperationRead, OperationStatus, Progress, StepState
 from perdure.schemas.reasons import EXPLANATIONS, explain
 from perdure.schemas.search import Highlight
 
@@ -56,6 +56,14 @@ def test_every_reason_has_a_sentence_and_a_remedy() -> None:
 
 def test_no_reason_needs_no_explanation() -> None:
     assert explain(None) is None
+
+
+def test_an_item_that_failed_for_what_a_step_says_tells_that() -> None:
+    said = "step classify cannot be carried out"
+    item = ItemRead(ordinal=0, name="a", status="failed", reason="invalid-input", detail=said, updated_at=NOW)
+    why = item_view(item).why
+    assert why is not None
+    assert (why.sentence, why.remedy) == (said, "")
 
 
 def test_every_status_has_a_look_with_word_and_icon() -> None:
