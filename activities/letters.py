@@ -7,7 +7,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.deliveries import DeliveryRepository
-from perdure.db.models import ApprovalAssigneeRow, DocumentRow, MessageRow, WorkflowApprovalRow
+from perdure.db.models import (
+    ApprovalAssigneeRow,
+    ApprovalCommentRow,
+    DocumentRow,
+    MessageRow,
+    WorkflowApprovalRow,
+)
 from perdure.domain.decision_tokens import LINK, DecisionClaims, DecisionTokens
 from perdure.domain.letters import ApprovalFacts, Letter, approval_letter, plain_letter
 from perdure.schemas.messages import LetterKind
@@ -76,6 +82,7 @@ class LetterWriter:
         if approval.document_id is not None:
             statement = select(DocumentRow.title).where(DocumentRow.id == approval.document_id)
             document = await session.scalar(statement)
+        wish = await session.get(ApprovalCommentRow, message.reference.get("comment_id", ""))
         facts = ApprovalFacts(
             organisation=organisation,
             title=approval.title,
@@ -86,6 +93,8 @@ class LetterWriter:
             document=document or "",
             due_at=approval.due_at,
             outcome=approval.outcome or "",
+            wish=wish.content if wish else "",
+            wisher=await people.name_of(wish.person) if wish else "",
         )
         return approval_letter(kind, facts)
 

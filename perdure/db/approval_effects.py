@@ -8,9 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.audit_trail import AuditTrail, Entry
 from perdure.db.messages import MessageRepository, Publication
-from perdure.db.models import WorkflowApprovalRow
+from perdure.db.models import ApprovalCommentRow, WorkflowApprovalRow
 from perdure.domain.approval_effects import Notice
+from perdure.domain.approval_events import Decision
 from perdure.domain.audit import SYSTEM, Action, Actor
+from perdure.domain.ids import new_id
 from perdure.schemas.messages import Channel, EventType, LetterKind, MessageNew
 from perdure.schemas.operations import Subject
 
@@ -53,6 +55,7 @@ class ApprovalEffects:
         self._is_heard = is_heard
         self._records: list[Entry] = []
         self._said: list[MessageNew | Publication] = []
+        self._wish_id: str | None = None
 
     def do(self, effect: Mapping[str, Any], origin: Actor | None) -> None:
         """Note one effect; `conclude` carries all of them out."""
@@ -101,6 +104,8 @@ class ApprovalEffects:
         if effect.get("people"):
             details["people"] = [traced(person) for person in effect["people"]]
         if effect.get("comment"):
+            if effect["entry"] == "decided" and effect.get("code") == Decision.REQUEST_CHANGES:
+                self._keep_wish(effect)
             comment = effect["comment"].encode("utf-8", "surrogatepass")
             details["comment_sha256"] = hashlib.sha256(comment).hexdigest()
         shown = {
@@ -112,6 +117,18 @@ class ApprovalEffects:
         details |= {name: value for name, value in shown.items() if value is not None}
         actor = origin if origin is not None and effect.get("by") else SYSTEM
         self._add(Action(f"approval.{effect['entry']}"), actor, details)
+
+    def _keep_wish(self, effect: Mapping[str, Any]) -> None:
+        """Which changes are wanted: no seat keeps that vote, as everybody is asked anew."""
+        said = ApprovalCommentRow(
+            id=new_id("cmt"),
+            organisation_id=self._organisation_id,
+            approval_id=self._row.id,
+            person=effect["by"],
+            content=effect["comment"],
+        )
+        self._session.add(said)
+        self._wish_id = said.id
 
     def _publish(self, effect: Mapping[str, Any]) -> None:
         event = PUBLISHED.get(effect["entry"])
@@ -133,6 +150,8 @@ class ApprovalEffects:
     def _write(self, letter: LetterKind, effect_id: str, people: list[str], stage: str | None) -> None:
         row = self._row
         known = {"approval_id": row.id, "stage": stage, "document_id": row.document_id}
+        if letter is LetterKind.APPROVAL_CHANGES_REQUESTED and self._wish_id is not None:
+            known["comment_id"] = self._wish_id
         reference = {name: value for name, value in known.items() if value is not None}
         self._said += [
             MessageNew(

@@ -41,6 +41,8 @@ class ApprovalFacts:
     document: str = ""
     due_at: datetime | None = None
     outcome: str = ""
+    wish: str = ""
+    wisher: str = ""
     link_until: datetime | None = None
 
 
@@ -69,7 +71,7 @@ _APPROVALS = {
     ),
     LetterKind.APPROVAL_CHANGES_REQUESTED: _Words(
         "Changes are asked for: {title}",
-        "Somebody wants changes before they decide. A new version of the document goes on with the request.",
+        "{wisher} wants changes before they decide. A new version of the document goes on with the request.",
     ),
     LetterKind.APPROVAL_COMPLETED: _Words(
         "{outcome}: {title}",
@@ -97,6 +99,7 @@ def approval_letter(kind: LetterKind, facts: ApprovalFacts) -> Letter:
     inserted = {
         "title": facts.title,
         "requester": facts.requester or "Somebody",
+        "wisher": facts.wisher or "Somebody",
         "outcome": outcome.capitalize(),
         "outcome_low": outcome,
     }
@@ -106,7 +109,7 @@ def approval_letter(kind: LetterKind, facts: ApprovalFacts) -> Letter:
     summary = facts.summary.strip()
     if len(summary) > _SUMMARY_CHARACTERS:
         summary = f"{summary[:_SUMMARY_CHARACTERS].rstrip()} …"
-    paragraphs = [words.opening.format(**inserted), facts.title, *([summary] if summary else [])]
+    paragraphs = [words.opening.format(**inserted), *filter(None, (facts.wish, facts.title, summary))]
     note = ""
     if facts.link_until is not None:
         note = (

@@ -9,13 +9,17 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from activities.letters import LetterWriter
+from perdure.db.models import MessageRow
 from perdure.db.session import Database
 from perdure.domain.approval_refusals import Refusal, status_of
 from perdure.domain.audit import AuditEvent, event_hash
+from perdure.schemas.messages import LetterKind
 from tests.accounts import Account
 from tests.approving import Colleague, Json, Office, joined, logged_in, office, policy, requested, users
+from tests.delivering import PUBLIC_URL, TOKENS
 from tests.served import served
 
 FORM = {
@@ -92,6 +96,28 @@ async def test_a_decision_sent_again_after_a_new_version_has_its_first_answer(
     other = await ada.http.post(path, json=named, headers=key)
     assert (other.status_code, other.json()["reason"]) == (409, "key_reused")
     assert await ada.inbox() == [approval_id]
+
+
+async def test_which_changes_are_asked_for_is_shown_and_written_to_who_asked(
+    people: Office, product: FastAPI
+) -> None:
+    owner, ada = people.owner, people.ada
+    document = await owner.ingested(json={"text": "The rent is 900 euros.", "external_id": "lease"})
+    one = await requested(owner, policy(users(ada)), document_id=document["id"])
+    wish = "A notice period of <three> months."
+    await ada.told(one, "decision", decision="request_changes", comment=wish)
+    (said,) = (await owner.get(f"/approvals/{one}"))["comments"]
+    assert (said["by"], said["text"]) == (ada.person, wish)
+    await ada.told(one, "comment", 201, text="Thank you.")
+    database: Database = product.state.database
+    async with database.transaction(owner.organisation_id) as session:
+        statement = select(MessageRow).where(MessageRow.kind == LetterKind.APPROVAL_CHANGES_REQUESTED)
+        letter = await LetterWriter(TOKENS, PUBLIC_URL).written(
+            session, (await session.scalars(statement)).one()
+        )
+    assert "Ada wants changes" in letter.text
+    assert wish in letter.text
+    assert "Thank you." not in letter.text
 
 
 async def test_refusals_say_why_change_nothing_and_are_on_record(people: Office) -> None:
