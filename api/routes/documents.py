@@ -29,7 +29,7 @@ from perdure.db.operation_repository import OperationRepository
 from perdure.db.quota_repository import QuotaRepository
 from perdure.domain.audit import Action
 from perdure.domain.ids import ID_PATTERN
-from perdure.errors import NotFoundError
+from perdure.errors import ConflictError, NotFoundError
 from perdure.schemas.base import Page
 from perdure.schemas.documents import (
     BatchCreate,
@@ -267,15 +267,19 @@ async def get_content(
     return await links.create(version.object_key, name, version.media_type, str(request.base_url))
 
 
-@router.patch("/{document_id}", responses=problem_responses(404))
+@router.patch("/{document_id}", responses=problem_responses(404, 409))
 async def update_document(
     document_id: DocumentId, body: DocumentUpdate, caller: Writer, database: DatabaseDependency
 ) -> DocumentRead:
-    """Change title or metadata; what is absent or null stays."""
+    """Change title or metadata, or give a document your id; what is absent or null stays."""
     changes = {"title": body.title, "metadata_": body.metadata}
     async with database.transaction(caller.organisation_id) as session:
         await _found(session, caller, document_id)
         documents = DocumentRepository(session, caller.organisation_id)
+        given = body.external_id
+        if given is not None and not await documents.give_external_id(document_id, given):
+            detail = "The document has another external_id, or another document of its space has this one."
+            raise ConflictError(detail)
         await documents.update(
             document_id, {name: value for name, value in changes.items() if value is not None}
         )

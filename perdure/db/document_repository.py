@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import TextClause, bindparam, func, select, text, update
+from sqlalchemy import TextClause, and_, bindparam, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from perdure.db.forgetting import forget_people
 from perdure.db.models import ChunkRow, DocumentRow, DocumentVersionRow, OperationItemRow, SpaceRow
@@ -448,6 +449,24 @@ class DocumentRepository:
         await self._session.execute(
             update(DocumentRow).where(DocumentRow.id == document_id).values(updated_at=func.now(), **values)
         )
+
+    async def give_external_id(self, document_id: str, external_id: str) -> bool:
+        """Let a document have this `external_id`; False when it has another, or another of its space has it."""
+        other = aliased(DocumentRow)
+        taken = exists().where(other.space_id == DocumentRow.space_id, other.external_id == external_id)
+        changed = await self._session.execute(
+            update(DocumentRow)
+            .where(
+                DocumentRow.id == document_id,
+                or_(
+                    DocumentRow.external_id == external_id,
+                    and_(DocumentRow.external_id.is_(None), ~taken),
+                ),
+            )
+            .values(external_id=external_id)
+            .returning(DocumentRow.id)
+        )
+        return changed.first() is not None
 
     async def update_version(self, version_id: str, values: Mapping[str, Any]) -> None:
         """Change columns of a version."""

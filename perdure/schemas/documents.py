@@ -147,6 +147,10 @@ class DocumentUpdate(RequestBody):
 
     title: Title | None = None
     metadata: dict[str, Any] | None = None
+    external_id: ExternalId | None = Field(
+        default=None,
+        description="Your id, for a document that has none: posting a document with it makes the next version.",
+    )
 
 
 class SpaceUpdate(RequestBody):

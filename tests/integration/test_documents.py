@@ -231,6 +231,21 @@ async def test_the_title_and_metadata_can_be_changed(caller: Account) -> None:
     assert (changed.json()["title"], changed.json()["metadata"]) == ("Renamed", {"a": [1]})
 
 
+async def test_a_document_without_an_id_of_ours_can_be_given_one_and_then_has_further_versions(
+    caller: Account,
+) -> None:
+    document = await caller.ingested(json={"text": LEASE})
+    path = f"/api/v1/documents/{document['id']}"
+    for _ in range(2):
+        assert (await caller.http.patch(path, json={"external_id": "lease"})).json()["external_id"] == "lease"
+    again = await caller.ingested(json={"text": f"{LEASE} Two dogs are allowed.", "external_id": "lease"})
+    assert (again["id"], again["version"]) == (document["id"], 2)
+    other = await caller.ingested(json={"text": "The pump needs oil every March."})
+    assert (await caller.http.patch(path, json={"external_id": "other"})).status_code == 409
+    taken = await caller.http.patch(f"/api/v1/documents/{other['id']}", json={"external_id": "lease"})
+    assert taken.status_code == 409
+
+
 async def test_a_space_can_be_embedded_with_another_model(caller: Account) -> None:
     document = await caller.ingested(json={"text": LEASE, "space": "contracts"})
     operation = await caller.ended(
