@@ -9,7 +9,7 @@ from activities.category_prompts import CLOSE, OPEN, READ_CHARACTERS, marked_tex
 from activities.language_models import Answered, ModelCall, RoutedLanguageModels
 from activities.step_classification import MOST_ENTITIES, told_outline
 from activities.step_texts import StepText, settled, step_text
-from activities.text_stages import as_given, outlined
+from activities.text_stages import entities_of, outlined
 from perdure.db.search_service import SearchService
 from perdure.db.session import Transaction
 from perdure.domain.entity_finds import EntityFound
@@ -128,13 +128,9 @@ class StepAnalysis:
         )
 
     def _entities(self, read: StepText) -> list[EntityFound]:
-        document, language = read.item.document, read.language
-        found = self._extractor.extract(
-            read.seen.text,
-            reference=document.created_at if document else None,
-            languages=[language] if language else [],
-        )
-        return [as_given(one, read.text, read.seen) for one in found]
+        document = read.item.document
+        reference = document.created_at if document else None
+        return entities_of(read.text, read.seen, self._extractor, reference=reference, language=read.language)
 
 
 async def ask_about_text(transaction: Transaction, models: RoutedLanguageModels, job: StepJob) -> StepOutput:

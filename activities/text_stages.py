@@ -1,6 +1,7 @@
 """The stages of a classification on some texts at once, by what runs here."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -47,6 +48,7 @@ from perdure.schemas.classification import (
 _TOLD_BY = 2_000
 # So few texts never wait for a page.
 _FEW = 8
+_MAIL = re.compile(r"mailto:([^?]*).*", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,23 @@ class _Others:
     is_for_person: bool
 
 
+_NOT_INDEXED = {
+    "skipped_duplicate": "has the same content as another document of its space: classify that one",
+    "failed": "could not be read: its page says why; upload it anew",
+    "quarantined": "could not be read: its page says why; upload it anew",
+}
+
+
 def refusal(item: Item) -> tuple[ItemReason, str] | None:
     """Why an item cannot be classified."""
     if item.given is not None and item.document is None:
         return ItemReason.DOCUMENT_NOT_FOUND, f"no document {item.given}: check the id"
     if item.document is not None and not item.document.is_indexed:
-        detail = (
-            f"document {item.document.id} is {item.document.status}: "
+        what = _NOT_INDEXED.get(item.document.status) or (
+            f"is {item.document.status}: "
             "classify it when it is indexed; a retry of the operation takes what failed"
         )
+        detail = f"document {item.document.id} {what}"
         return ItemReason.DOCUMENT_NOT_INDEXED, detail
     text = item.text or ""
     if is_blank(item.seen.text):
@@ -258,11 +268,13 @@ class TextStages:
         ]
 
     def _entities(self, one: Readable, questions: Questions) -> list[EntityRead]:
-        found = self._extractor.extract(
-            one.seen.text,
+        found = entities_of(
+            one.text,
+            one.seen,
+            self._extractor,
             region=questions.region,
             reference=one.reference,
-            languages=[one.language] if one.language else [],
+            language=one.language,
         )
         return [
             EntityRead(
@@ -273,7 +285,7 @@ class TextStages:
                 end=each.end,
                 confidence=each.confidence,
             )
-            for each in (as_given(each, one.text, one.seen) for each in found)
+            for each in found
         ]
 
     def _outcome(
@@ -349,6 +361,33 @@ def as_given(found: EntityFound, text: str, words: SeenText) -> EntityFound:
     """What was found among the words of a text, as it stands in the text."""
     start, end = words.span(found.start, found.end)
     return replace(found, text=text[start:end], start=start, end=end)
+
+
+def entities_of(
+    text: str,
+    words: SeenText,
+    extractor: EntityExtractor,
+    *,
+    region: str | None = None,
+    reference: datetime | None,
+    language: str | None,
+) -> list[EntityFound]:
+    """What a text names, as it stands in the text; of HTML also where links lead, when no word says that."""
+    languages = [language] if language else []
+    found = [
+        as_given(each, text, words)
+        for each in extractor.extract(words.text, region=region, reference=reference, languages=languages)
+    ]
+    said = {(each.type, each.value) for each in found}
+    for link in words.links:
+        told = extractor.extract(_MAIL.sub(r"\1", link.address), languages=languages)
+        if not told or told[0].start or (told[0].type, told[0].value) in said:
+            continue
+        one = replace(told[0], text=text[link.start : link.end], start=link.start, end=link.end)
+        if not any(each.start < one.end and one.start < each.end for each in found):
+            said.add((one.type, one.value))
+            found.append(one)
+    return sorted(found, key=lambda each: each.start)
 
 
 def _evidence(passage: Passage, given: SeenText) -> EvidenceRead:

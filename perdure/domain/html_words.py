@@ -18,8 +18,23 @@ _BEGINS = re.compile(rf"\s*(?:<!doctype\s+html\b|<(?:{_NAMES}|head|meta|style|br
 _ENDS = re.compile(rf"(?:</(?:{_NAMES}|a|b|i|em|strong)>|<br\s?/?>|-->)\Z", re.IGNORECASE)
 # A page within more text, as a forwarded mail is.
 _PAGE = re.compile(r"<(?P<name>html|body)[\s>]", re.IGNORECASE)
+_HREF = re.compile(
+    r"""\shref\s*=\s*(?:"\s*(?P<double>[^"]*?)\s*"|'\s*(?P<single>[^']*?)\s*'|(?P<bare>[^\s"'>]+))""",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(r"https?://|mailto:", re.IGNORECASE)
+MAX_LINKS = 500
 _COMMENT = "<!--"
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where a link leads that its reader can follow: `[start, end)` of what was given says so."""
+
+    address: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +44,7 @@ class SeenText:
     text: str
     starts: Sequence[int] | None = None
     ends: Sequence[int] | None = None
+    links: Sequence[Link] = ()
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where `[start, end)` of this text, which is not empty, stands in the text that was given."""
@@ -58,6 +74,7 @@ class _Reader:
         self._said: list[str] = []
         self._starts, self._ends = array("Q"), array("Q")
         self._hidden: list[str] = []
+        self._links: list[Link] = []
 
     def read(self) -> SeenText:
         """The whole text."""
@@ -69,7 +86,7 @@ class _Reader:
             self._pass(tag)
         if not self._hidden:
             self._say(at, len(self._given))
-        return SeenText("".join(self._said), self._starts, self._ends)
+        return SeenText("".join(self._said), self._starts, self._ends, self._links)
 
     def _pass(self, tag: re.Match[str]) -> None:
         name = (tag["name"] or tag.group()).lower()
@@ -84,6 +101,8 @@ class _Reader:
                 self._hidden.append(name)
         elif name == _COMMENT or (not tag["end"] and self._hides(name, tag.group())):
             self._hidden.append(name)
+        elif name == "a":
+            self._link(tag)
         elif name in BLOCKS or name in {"br", "li", "tr", "ul", "ol", "table", "td", "th", "pre"}:
             self._part(name, tag)
 
@@ -91,6 +110,15 @@ class _Reader:
         if name in VOID or tag.endswith("/>"):
             return False
         return name in SKIPPED or name in {"head", "title"} or UNDISPLAYED.search(tag) is not None
+
+    def _link(self, tag: re.Match[str]) -> None:
+        found = _HREF.search(tag.group())
+        if found is None or len(self._links) == MAX_LINKS:
+            return
+        start, end = (tag.start() + at for at in found.span(found.lastgroup or 0))
+        address = unescape(self._given[start:end])
+        if _SCHEME.match(address):
+            self._links.append(Link(address, start, end))
 
     def _part(self, name: str, tag: re.Match[str]) -> None:
         """What parts words: a cell, a line, a paragraph, with the marks that an outline knows."""

@@ -65,7 +65,10 @@ async def test_a_text_gets_a_label_with_alternatives_evidence_and_what_it_took(c
 
 HTML = """<div dir="ltr"><style>.invoice { complaint: terrible; }</style><h2>Invoice 77</h2>
 <p style="font-family: 'Awful Sans'">Dear Ms Berg,</p><p>The amount of <b>1,200.00&nbsp;EUR</b> for the chairs
-is due within thirty days.<br>We agreed on this price in M&auml;rz.</p><!-- I hate it, it is broken --></div>"""
+is due within thirty days.<br>We agreed on this price in M&auml;rz.
+<a href="https://Pay.example/?no=77&amp;x=1">Pay here</a>, or ask
+<a href="mailto:ann@pay.example?subject=77">us</a>
+at <a href="https://pay.example">https://pay.example</a>.</p><!-- I hate it, it is broken --></div>"""
 
 
 async def test_tags_of_a_pasted_mail_are_no_words_and_everything_stands_where_it_was(caller: Account) -> None:
@@ -86,6 +89,11 @@ async def test_tags_of_a_pasted_mail_are_no_words_and_everything_stands_where_it
     assert said["sentiment"]["label"] == plain["stages"]["sentiment"]["label"]
     found = {(one["type"], one["text"], one["value"]) for one in said["entities"]}
     assert ("money", "1,200.00&nbsp;EUR", "1200.00 EUR") in found
+    assert ("url", "https://Pay.example/?no=77&amp;x=1", "https://pay.example/?no=77&x=1") in found
+    assert ("email", "ann@pay.example", "ann@pay.example") in {
+        (kind, value, value) for kind, _, value in found
+    }
+    assert [value for kind, _, value in found if kind == "url"].count("https://pay.example") == 1
     assert not any("Sans" in text for _, text, _ in found)
     assert answer["text"] == HTML
 

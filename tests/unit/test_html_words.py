@@ -26,6 +26,17 @@ def test_what_a_reader_does_not_see_is_not_read() -> None:
     assert seen(page).text.split() == ["Seen."]
 
 
+def test_where_links_lead_is_known_and_where_it_stands() -> None:
+    page = (
+        '<div><a class=x href = "https://Example.com/?a=1&amp;b=2">here</a><a href=mailto:ann@example.com>Ann</a>'
+        "<a href='#top'>up</a><a href='javascript:alert(1)'>x</a><a name=a>y</a>"
+        "<span style='display:none'><a href='https://hidden.example'>z</a></span></div>"
+    )
+    links = seen(page).links
+    assert [link.address for link in links] == ["https://Example.com/?a=1&b=2", "mailto:ann@example.com"]
+    assert page[links[0].start : links[0].end] == "https://Example.com/?a=1&amp;b=2"
+
+
 def test_headings_and_items_keep_what_marks_them() -> None:
     read = seen("<body><h2>Agenda</h2><ul><li>One</li><li>Two</li></ul></body>")
     assert [line for line in read.text.split("\n") if line.strip()] == ["# Agenda", "- One", "- Two"]
