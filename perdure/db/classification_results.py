@@ -123,9 +123,9 @@ _WRITE = text(
             classified_at = CASE WHEN g.status IN ('decided', 'open', 'failed') THEN now() END
         FROM given g
         WHERE c.operation_id = :operation_id AND c.ordinal = g.ordinal AND c.status = ANY(CAST(:open AS text[]))
-        RETURNING c.ordinal
+        RETURNING c.ordinal, c.document_id
     )
-    UPDATE operation_items i SET status = g.item_status, document_id = COALESCE(i.document_id, g.document_id),
+    UPDATE operation_items i SET status = g.item_status, document_id = COALESCE(i.document_id, w.document_id),
         reason = g.reason, detail = g.detail, updated_at = now()
     FROM given g JOIN written w ON w.ordinal = g.ordinal
     WHERE i.operation_id = :operation_id AND i.ordinal = g.ordinal AND g.item_status IS NOT NULL
@@ -181,7 +181,7 @@ _COUNTS = text(
 _SUMMARY = text(
     """
     SELECT status, reason, count(*) AS n, sum(input_tokens) AS input, sum(output_tokens) AS output,
-        sum(cost_usd) AS cost
+        sum(cost_usd) FILTER (WHERE input_tokens + output_tokens > 0) AS cost
     FROM classification_results WHERE operation_id = :operation_id GROUP BY status, reason
     """
 )
@@ -482,6 +482,7 @@ class ClassificationResults:
             return sum(row.n for row in rows if row.status in statuses)
 
         costs = [row.cost for row in rows if row.cost is not None]
+        free = not any(row.input or row.output for row in rows)
         return ClassifyBatchResult(
             total=sum(row.n for row in rows),
             decided=count(ResultStatus.DECIDED),
@@ -490,7 +491,7 @@ class ClassificationResults:
             reasons={row.reason: row.n for row in rows if row.reason},
             input_tokens=sum(row.input or 0 for row in rows),
             output_tokens=sum(row.output or 0 for row in rows),
-            cost=float(sum(costs)) if costs else None,
+            cost=float(sum(costs)) if costs or free else None,
         )
 
     async def of_operation(self, operation_id: str) -> ClassificationRead | None:

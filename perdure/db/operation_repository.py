@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import and_, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.execution_events import publish_end
-from perdure.db.models import OperationEventRow, OperationItemRow, OperationRow, OperationStepRow
+from perdure.db.models import DocumentRow, OperationEventRow, OperationItemRow, OperationRow, OperationStepRow
 from perdure.db.outcomes import OperationEnded, note
 from perdure.db.written_values import note_written
 from perdure.domain.ids import new_id
@@ -275,9 +275,13 @@ class OperationRepository:
     async def items(
         self, operation_id: str, *, status: str | None = None, after: int = -1, limit: int = 50
     ) -> Sequence[ItemRead]:
-        """Items by ordinal, from `after` on."""
+        """Items by ordinal, from `after` on; one that is called by its document's id has the document's title."""
         statement = (
-            select(OperationItemRow)
+            select(OperationItemRow, DocumentRow.title)
+            .outerjoin(
+                DocumentRow,
+                and_(DocumentRow.id == OperationItemRow.document_id, DocumentRow.id == OperationItemRow.name),
+            )
             .where(OperationItemRow.operation_id == operation_id, OperationItemRow.ordinal > after)
             .order_by(OperationItemRow.ordinal)
             .limit(limit)
@@ -287,14 +291,14 @@ class OperationRepository:
         return [
             ItemRead(
                 ordinal=row.ordinal,
-                name=row.name,
+                name=title or row.name,
                 status=row.status,
                 document_id=row.document_id,
                 reason=row.reason,
                 detail=row.detail,
                 updated_at=row.updated_at,
             )
-            for row in await self._session.scalars(statement)
+            for row, title in await self._session.execute(statement)
         ]
 
     async def events(self, operation_id: str, after: int, limit: int = 200) -> Sequence[OperationEventRow]:

@@ -122,7 +122,7 @@ TEXT_EXPLANATIONS: dict[ItemReason, Explanation] = {
         "There is no such document in this organisation.", "It may have been deleted; check its id."
     ),
     ItemReason.DOCUMENT_NOT_INDEXED: Explanation(
-        "The document was not read yet.", "Wait until it is indexed, then retry."
+        "The document is not indexed.", "Open it to see why; when it is indexed, retry."
     ),
     ItemReason.DOCUMENT_WITHOUT_TEXT: Explanation(
         "No text was found in the document.", "Look at the document: it may be a scan without text."

@@ -27,7 +27,7 @@ async def items_of(account: Account, operation: dict[str, Any]) -> list[dict[str
 
 
 async def test_what_is_wrong_with_some_items_never_stops_the_rest(caller: Account, stranger: Account) -> None:
-    mine = await caller.ingested(json={"text": TEXTS["Complaint"]})
+    mine = await caller.ingested(json={"text": TEXTS["Complaint"], "title": "A letter"})
     foreign = await stranger.ingested(json={"text": TEXTS["Complaint"]})
     broken = await caller.ingested(files={"file": ("broken.pdf", b"%PDF-1.7 nothing")})
     given: list[dict[str, Any]] = [
@@ -52,6 +52,7 @@ async def test_what_is_wrong_with_some_items_never_stops_the_rest(caller: Accoun
         "too_long": 1,
     }
     assert (operation["result"]["decided"], operation["result"]["failed"]) == (3, 7)
+    assert operation["result"]["cost"] == 0
     found = await results(caller, operation_id=operation["id"])
     assert [one["ordinal"] for one in found] == list(range(len(given)))
     assert [one["label"] for one in found if one["status"] == "decided"][:2] == ["Invoice", "Complaint"]
@@ -59,6 +60,8 @@ async def test_what_is_wrong_with_some_items_never_stops_the_rest(caller: Accoun
     items = await items_of(caller, operation)
     assert [item["status"] == "failed" for item in items] == [one["status"] == "failed" for one in found]
     assert items[0]["name"] == "first"
+    assert (items[7]["name"], items[7]["document_id"]) == ("A letter", mine["id"])
+    assert "could not be read" in items[6]["detail"]
     assert all(item["reason"] for item in items if item["status"] == "failed")
     assert await results(stranger, operation_id=operation["id"]) == []
 

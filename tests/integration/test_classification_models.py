@@ -146,6 +146,19 @@ async def test_one_text_that_a_model_refuses_never_stops_the_batch(
     assert len(server.asked) == 4
 
 
+async def test_a_document_that_a_model_answered_is_named_and_linked_and_its_unknown_price_is_no_zero(
+    caller: Account, server: OpenAIServer
+) -> None:
+    made = await workflow(caller, **BY_MODEL)
+    letter = await caller.ingested(json={"text": INVOICE, "title": "A letter"})
+    server.replies.append(says("Invoice"))
+    asked = [{"document_id": letter["id"]}, {"text": ""}]
+    operation = await batch(caller, asked, workflow_id=made["id"])
+    assert (operation["result"]["input_tokens"], operation["result"]["cost"]) == (30, None)
+    item = (await caller.get(f"/operations/{operation['id']}/items"))["items"][0]
+    assert (item["name"], item["document_id"]) == ("A letter", letter["id"])
+
+
 async def test_a_key_that_is_revoked_in_the_middle_pauses_and_loses_nothing(
     caller: Account, product: FastAPI
 ) -> None:
