@@ -249,6 +249,8 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
     location = list(error.get("loc", ()))
     kind, message = str(error.get("type", "")), str(error.get("msg", "is invalid"))
     name = str(location[-1]) if location else "the request"
+    if location[1:] and isinstance(location[-1], int):
+        name = f"entry {name} of {location[-2]}"
     remedy = _REMEDIES.get(kind)
     if remedy is not None:
         return FieldError(pointer(location), f"{name} {remedy}.")
@@ -266,9 +268,9 @@ def from_validation(errors: Sequence[Any]) -> PerdureError:
             f"The body is not valid JSON (at byte {place}: {why}); correct it and send again."
         )
     fields = [_field_error(each) for each in errors]
-    named = "; ".join(f"{each.pointer}: {each.detail}" for each in fields[:3])
+    named = "; ".join(f"{each.pointer}: {each.detail.removesuffix('.')}" for each in fields[:3])
     more = f" (and {len(fields) - 3} more)" if len(fields) > 3 else ""
-    return InvalidInputError(f"{named}{more}", fields)
+    return InvalidInputError(f"{named}{more}.", fields)
 
 
 def _caused_by(error: BaseException) -> PerdureError | None:

@@ -97,11 +97,12 @@ class DefinitionStep:
 
     step: Step
     body: tuple["DefinitionStep", ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """Its name, or its id in words."""
-        return self.step.name or words(self.step.id)
+        return _title(self.step)
 
     @property
     def icon(self) -> str:
@@ -118,20 +119,28 @@ class DefinitionStep:
         """What else is to be known of it, in words."""
         step, facts = self.step, []
         if step.needs:
-            facts.append(f"after {', '.join(step.needs)}")
+            facts.append(f"after {', '.join(self._quoted(need) for need in step.needs)}")
         if step.when:
             facts.append(f"when {step.when}")
-        facts += [f"{label or 'then'} → {target}" for label, target in step.sends]
+        facts += [f"{label or 'then'} → {self._quoted(target)}" for label, target in step.sends]
         if step.on_error is OnError.CONTINUE:
             facts.append("goes on after an error")
         if step.max_visits is not None:
             facts.append(f"at most {count(step.max_visits, 'visit')}")
         return facts
 
+    def _quoted(self, step_id: str) -> str:
+        return f"“{self.titles.get(step_id, step_id)}”"
 
-def definition_steps(steps: Iterable[Step]) -> list[DefinitionStep]:
+
+def _title(step: Step) -> str:
+    return step.name or words(step.id)
+
+
+def definition_steps(steps: Sequence[Step]) -> list[DefinitionStep]:
     """The steps of a definition in their order."""
-    return [DefinitionStep(step, tuple(definition_steps(step.body))) for step in steps]
+    titles = {step.id: _title(step) for step in steps}
+    return [DefinitionStep(step, tuple(definition_steps(step.body)), titles) for step in steps]
 
 
 _HINTS: Mapping[str, str] = {

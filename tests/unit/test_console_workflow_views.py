@@ -128,11 +128,11 @@ def test_a_diagram_of_an_execution_has_its_states() -> None:
 def test_what_leads_where_is_said_in_words() -> None:
     steps = {view.step.id: view for view in definition_steps(parse_definition(INVOICES).steps)}
     assert steps["kind"].facts == [
-        "after classify",
-        'steps.classify.label == "invoice" → extract',
-        "default → file",
+        "after “Classify”",
+        'steps.classify.label == "invoice" → “Extract”',
+        "default → “File”",
     ]
-    assert "on error → file" in steps["extract"].facts
+    assert "on error → “File”" in steps["extract"].facts
     assert [inner.title for inner in steps["each_line"].body] == ["Keep", "Tell"]
 
 
