@@ -6,7 +6,7 @@ SHELL := /bin/bash
 unexport PYTHONDONTWRITEBYTECODE
 PYTHON_BIN := .venv/bin/python
 # Those of the embedded form that ask for nothing embedded by its name.
-PRODUCTION_TESTS := $(addprefix tests/integration/test_,$(addsuffix .py,documents operations search session \
+PRODUCTION_TESTS := $(addprefix tests/integration/test_,$(addsuffix .py,documents operations search session quick_transactions \
 	row_level_security chunk_repository secrets reconciler lost_answers rate_stores object_store health exports \
 	retention)) \
 	tests/api/test_two_organisations.py tests/production

@@ -369,8 +369,8 @@ def positions(memories: Sequence[FoundMemory], runs: Sequence[Sequence[str]]) ->
     following: dict[str, str] = {}
     preceding: dict[str, str] = {}
     for run in runs:
-        for earlier, later in pairwise(run):
-            following[earlier], preceding[later] = later, earlier
+        following.update(pairwise(run))
+        preceding.update(pairwise(reversed(run)))
     ids = [memory.id for memory in memories]
     ordinals = {memory.id: memory.ordinal for memory in memories}
     at: dict[str, int] = {}

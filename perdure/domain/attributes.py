@@ -163,7 +163,7 @@ def _upholds(now: Attribute, before: Attribute) -> bool:
 def _stated(sentence: Sentence, speaker: str) -> Iterator[Attribute]:
     text = sentence.text[:_LONGEST]
     lower = text.lower().replace("\u2019", "'")
-    hinted = {place for hint, places in _HINTED.items() if hint in lower for place in places}
+    hinted = {place for hint in filter(lower.__contains__, _HINTED) for place in _HINTED[hint]}
     for rule in (RULES[place] for place in sorted(hinted)):
         if rule.context is not None and not rule.context.search(text):
             continue

@@ -91,12 +91,15 @@ def mention_matrix(
 ) -> npt.NDArray[np.float64]:
     """(rows, words) counts out of counts by lexeme, one mapping per row."""
     counts = np.zeros((len(mentions), len(words)))
-    columns = [word.word.lexemes for word in words]
-    rows = [row for row, said in enumerate(mentions) if said]
-    if rows and columns:
-        counts[rows] = [
-            [sum(mentions[row].get(lexeme, 0) for lexeme in lexemes) for lexemes in columns] for row in rows
-        ]
+    columns: dict[str, list[int]] = {}
+    for column, word in enumerate(words):
+        for lexeme in word.word.lexemes:
+            columns.setdefault(lexeme, []).append(column)
+    for row, said in enumerate(mentions):
+        if said:
+            for lexeme, count in said.items():
+                for column in columns.get(lexeme, ()):
+                    counts[row, column] += count
     return counts
 
 
@@ -352,12 +355,12 @@ def _best(scores: Numbers, candidates: RecallCandidates) -> list[int]:
     keys = -np.round(scores, 6)
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
-    ends = np.r_[np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, len(order)]
     rows: list[int] = order.tolist()
     # Few scores are equal: to compare all ids takes longer than all the rest.
-    for end, length in zip(ends.tolist(), np.diff(ends, prepend=0).tolist(), strict=True):
-        if length > 1:
-            rows[end - length : end] = sorted(rows[end - length : end], key=candidates.ids.__getitem__)
+    edges = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1], True])
+    for group in np.flatnonzero(np.diff(edges) > 1).tolist():
+        equal = slice(edges[group], edges[group + 1])
+        rows[equal] = sorted(rows[equal], key=candidates.ids.__getitem__)
     return rows
 
 

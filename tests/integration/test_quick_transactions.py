@@ -23,10 +23,13 @@ DIVIDED = FixedStatement("SELECT 1 / CAST(:by AS integer), CAST(:said AS text)")
 SLEEP = FixedStatement("SELECT pg_sleep(30)")
 
 
-@pytest.fixture
-async def narrow(database: Database) -> Database:
+@pytest.fixture(params=["named statements", "statements without names, as behind a pooler"])
+async def narrow(database: Database, request: pytest.FixtureRequest) -> Database:
     """One connection for everybody, so that what lingers is met."""
-    return Database(database.engine.url.render_as_string(hide_password=False), 1)
+    url = database.engine.url
+    if request.param != "named statements":
+        url = url.update_query_dict({"prepared_statement_cache_size": "0"})
+    return Database(url.render_as_string(hide_password=False), 1)
 
 
 async def test_the_first_statement_knows_the_organisation_and_the_settings(narrow: Database) -> None:
