@@ -17,11 +17,13 @@ from temporalio.exceptions import ApplicationError
 
 from perdure.db.approvals import OPEN, ApprovalRepository
 from perdure.db.identity_repository import IdentityRepository
+from perdure.db.models import WebhookEndpointRow
 from perdure.db.session import Database
 from perdure.domain.approval_effects import Outcome
 from perdure.domain.approval_events import Decided, Decision, Delegated
 from perdure.domain.approval_state import Closing, Status
 from perdure.domain.decision_tokens import SIGNAL
+from perdure.domain.ids import new_id
 from perdure.domain.payload_keys import payload_key
 from perdure.domain.roles import Role
 from perdure.errors import ApprovalRefusedError, InvalidInputError
@@ -82,6 +84,24 @@ async def test_a_decision_by_update_ends_the_request(team: Team, temporal: Clien
         *(("approval.no_longer_asked", person) for person in team.people[1:]),
         ("approval.completed", team.owner),
     ]
+
+
+async def test_programs_are_told_of_what_they_want_to_hear(team: Team) -> None:
+    for event in ("approval.completed", "approval.decided", "workflow.failed"):
+        async with team.database.transaction(team.organisation_id) as session:
+            endpoint = WebhookEndpointRow(
+                id=new_id("whe"),
+                organisation_id=team.organisation_id,
+                kind="webhook",
+                name=event,
+                shown_url="https://example.org",
+                events=[event],
+            )
+            session.add(endpoint)
+    approval = await team.asked()
+    await team.decide(approval, team.people[0])
+    said = [kind for kind, recipient in await team.messages(approval.id) if recipient is None]
+    assert sorted(said) == ["approval.completed", "approval.decided"]
 
 
 async def test_a_request_that_is_decided_while_it_is_paused_ends_when_it_is_resumed(
