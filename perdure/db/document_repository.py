@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import TextClause, and_, bindparam, exists, func, or_, select, text, update
+from sqlalchemy import TextClause, bindparam, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from perdure.db.forgetting import forget_people
 from perdure.db.models import ChunkRow, DocumentRow, DocumentVersionRow, OperationItemRow, SpaceRow
@@ -26,6 +26,7 @@ from perdure.schemas.documents import (
     VersionRead,
 )
 
+_EXTERNAL_IDS = "documents_external"
 _SETTLED = [status.value for status in SETTLED]
 _UNSETTLED = [status.value for status in DocumentStatus if status not in SETTLED]
 
@@ -452,20 +453,22 @@ class DocumentRepository:
 
     async def give_external_id(self, document_id: str, external_id: str) -> bool:
         """Let a document have this `external_id`; False when it has another, or another of its space has it."""
-        other = aliased(DocumentRow)
-        taken = exists().where(other.space_id == DocumentRow.space_id, other.external_id == external_id)
-        changed = await self._session.execute(
+        statement = (
             update(DocumentRow)
             .where(
                 DocumentRow.id == document_id,
-                or_(
-                    DocumentRow.external_id == external_id,
-                    and_(DocumentRow.external_id.is_(None), ~taken),
-                ),
+                or_(DocumentRow.external_id == external_id, DocumentRow.external_id.is_(None)),
             )
             .values(external_id=external_id)
             .returning(DocumentRow.id)
         )
+        try:
+            async with self._session.begin_nested():
+                changed = await self._session.execute(statement)
+        except IntegrityError as error:
+            if _EXTERNAL_IDS not in str(error.orig):
+                raise
+            return False
         return changed.first() is not None
 
     async def update_version(self, version_id: str, values: Mapping[str, Any]) -> None:

@@ -246,6 +246,18 @@ async def test_a_document_without_an_id_of_ours_can_be_given_one_and_then_has_fu
     assert taken.status_code == 409
 
 
+async def test_of_two_documents_given_the_same_id_at_once_one_has_it(caller: Account) -> None:
+    texts = [f"Pump {number} needs oil every March." for number in range(4)]
+    documents = [await caller.ingested(json={"text": text}) for text in texts]
+    answers = await asyncio.gather(
+        *(
+            caller.http.patch(f"/api/v1/documents/{each['id']}", json={"external_id": "pump"})
+            for each in documents
+        )
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
+
+
 async def test_a_space_can_be_embedded_with_another_model(caller: Account) -> None:
     document = await caller.ingested(json={"text": LEASE, "space": "contracts"})
     operation = await caller.ended(

@@ -299,10 +299,9 @@ async def test_killing_ends_everything_at_once(settings: Settings, programs: Pro
             psutil.Process(e["pid"])
             for e in json.loads((settings.home / "stack.json").read_text())["children"]
         ]
-        started = time.monotonic()
         stack.kill()
         await stack.stop()
-        assert time.monotonic() - started < 3
+    assert "end " not in (settings.home / "journal").read_text()
     assert [process for process in children if process.is_running()] == []
 
 
