@@ -84,13 +84,20 @@ _ADD = text(
     FROM given WHERE :is_batch
     """
 )
+# Statistics know no new operation: the planner expects one row of it, and joins two tables of a thousand by comparing
+# all rows with all. So these statements join nothing but what is given, and name items by an array.
 _PAGE = text(
     """
-    SELECT r.id, r.ordinal, r.content, r.held, r.stages, COALESCE(r.document_id, i.source ->> 'document_id') AS given
-    FROM classification_results r
-    LEFT JOIN operation_items i ON i.operation_id = r.operation_id AND i.ordinal = r.ordinal
-    WHERE r.operation_id = :operation_id AND r.ordinal >= :first AND r.ordinal < :last AND r.status = :status
-    ORDER BY r.ordinal
+    SELECT id, ordinal, content, held, stages, document_id FROM classification_results
+    WHERE operation_id = :operation_id AND ordinal >= :first AND ordinal < :last AND status = :status
+    ORDER BY ordinal
+    """
+)
+# Documents of a batch that no result is linked to yet.
+_NAMED = text(
+    """
+    SELECT ordinal, source ->> 'document_id' AS document_id FROM operation_items
+    WHERE operation_id = :operation_id AND ordinal >= :first AND ordinal < :last AND source ? 'document_id'
     """
 )
 _PASSAGES = text(
@@ -125,10 +132,13 @@ _WRITE = text(
         WHERE c.operation_id = :operation_id AND c.ordinal = g.ordinal AND c.status = ANY(CAST(:open AS text[]))
         RETURNING c.ordinal, c.document_id
     )
-    UPDATE operation_items i SET status = g.item_status, document_id = COALESCE(i.document_id, w.document_id),
-        reason = g.reason, detail = g.detail, updated_at = now()
-    FROM given g JOIN written w ON w.ordinal = g.ordinal
+    UPDATE operation_items i SET status = g.item_status, reason = g.reason, detail = g.detail,
+        updated_at = now(), document_id = COALESCE(i.document_id, (
+            SELECT jsonb_object_agg(ordinal, document_id) FROM written WHERE document_id IS NOT NULL
+        ) ->> CAST(i.ordinal AS text))
+    FROM given g
     WHERE i.operation_id = :operation_id AND i.ordinal = g.ordinal AND g.item_status IS NOT NULL
+        AND i.ordinal = ANY(ARRAY(SELECT ordinal FROM written))
     """
 )
 _SETTLE = text(
@@ -140,7 +150,7 @@ _SETTLE = text(
         RETURNING ordinal
     )
     UPDATE operation_items i SET status = 'failed', reason = :reason, detail = :detail, updated_at = now()
-    FROM settled s WHERE i.operation_id = :operation_id AND i.ordinal = s.ordinal
+    WHERE i.operation_id = :operation_id AND i.ordinal = ANY(ARRAY(SELECT ordinal FROM settled))
     """
 )
 _REQUEUE = text(
@@ -164,10 +174,11 @@ _DECIDE = text(
         WHERE operation_id = :operation_id AND status = 'scored'
         RETURNING ordinal, status
     )
-    UPDATE operation_items i SET status = CASE d.status WHEN 'open' THEN 'human_review' ELSE d.status END,
-        updated_at = now()
-    FROM decided d
-    WHERE i.operation_id = :operation_id AND i.ordinal = d.ordinal AND d.status <> 'escalated'
+    UPDATE operation_items i SET updated_at = now(), status = CASE
+            WHEN i.ordinal IN (SELECT ordinal FROM decided WHERE status = 'open') THEN 'human_review'
+            ELSE 'decided' END
+    WHERE i.operation_id = :operation_id
+        AND i.ordinal = ANY(ARRAY(SELECT ordinal FROM decided WHERE status <> 'escalated'))
     """
 )
 _COUNTS = text(
@@ -370,16 +381,16 @@ class ClassificationResults:
 
     async def waiting(self, operation_id: str, first: int, last: int, status: ResultStatus) -> list[Item]:
         """Items of a page that wait; `with_texts` reads their documents."""
-        rows = (
-            await self._session.execute(
-                _PAGE,
-                {"operation_id": operation_id, "first": first, "last": last, "status": status.value},
-            )
-        ).all()
-        documents = await self._documents({row.given for row in rows if row.given is not None})
+        page = {"operation_id": operation_id, "first": first, "last": last}
+        rows = (await self._session.execute(_PAGE, {**page, "status": status.value})).all()
+        named: dict[int, str] = {}
+        if any(row.content is None and row.document_id is None for row in rows):
+            named = {row.ordinal: row.document_id for row in await self._session.execute(_NAMED, page)}
+        given = [row.document_id or named.get(row.ordinal) for row in rows]
+        documents = await self._documents({one for one in given if one is not None})
         return [
-            Item(row.ordinal, row.id, row.content, row.given, documents.get(row.given), row.held, row.stages)
-            for row in rows
+            Item(row.ordinal, row.id, row.content, one, documents.get(one or ""), row.held, row.stages)
+            for row, one in zip(rows, given, strict=True)
         ]
 
     async def _documents(self, ids: Collection[str]) -> dict[str, Document]:
