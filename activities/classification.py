@@ -1,6 +1,8 @@
 """Classification: pages of texts are answered here, by a model at a provider, or by a person."""
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -48,6 +50,10 @@ PURPOSE = "classification"
 AT_ONCE = 8
 _DOCUMENTS_AT_ONCE = 16
 _TEXTS_AT_ONCE = 250
+# So few at last, that both cores end together and little is left to be written then.
+_LAST_TEXTS = 50
+# Nobody looks at the progress of a page more often.
+_TOLD_EVERY_S = 0.25
 # What is wrong with one text, and not with the providers.
 _OF_THE_TEXT = {
     ProviderReason.REFUSED: ItemReason.CONTENT_REFUSED,
@@ -76,22 +82,27 @@ class ClassificationTextActivities:
         """Answer the texts of a page, part by part. A second run finds those answered that were written."""
         with failures():
             asked = await self._asked(job)
-            parts = _parts(asked.items)
+            parts = deque(_parts(asked.items))
+            told = time.monotonic()
 
             async def answer_some() -> None:
-                for part in parts:
-                    outcomes = await self._outcomes(job, asked, part)
+                nonlocal told
+                while parts:
+                    outcomes = await self._outcomes(job, asked, parts.popleft())
                     async with self._transaction(job.organisation_id) as session:
                         results = ClassificationResults(session, job.organisation_id)
                         await results.write(job.operation_id, outcomes)
-                        await results.record_progress(job.operation_id)
+                        # That the page is done tells the workflow.
+                        if parts and time.monotonic() >= told + _TOLD_EVERY_S:
+                            told = time.monotonic()
+                            await results.record_progress(job.operation_id)
 
-            # While the texts of one are embedded, those of the other are told their labels and written.
-            both = [asyncio.create_task(answer_some()) for _ in range(2)]
+            # While the texts of two are embedded, those of the third are told their labels and written.
+            under_way = [asyncio.create_task(answer_some()) for _ in range(3)]
             try:
-                await asyncio.gather(*both)
+                await asyncio.gather(*under_way)
             finally:
-                for one in both:
+                for one in under_way:
                     one.cancel()
             async with self._transaction(job.organisation_id) as session:
                 return await _counted(ClassificationResults(session, job.organisation_id), job)
@@ -141,14 +152,20 @@ async def _read(transaction: Transaction, job: ClassifyJob, items: Sequence[Item
 
 
 def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Of documents few at once: each may be long. Texts of like length together: they are embedded quicker."""
+    """Of documents few at once: each may be long. Texts of like length together: they are embedded quicker.
+
+    The longest come first, and the last parts are small: nothing is embedded beside the end of the last one.
+    """
     if any(one.document for one in items):
-        at_once = _DOCUMENTS_AT_ONCE
-    else:
-        at_once = _TEXTS_AT_ONCE
-        items = sorted(items, key=lambda one: len(one.text or ""))
-    for first in range(0, len(items), at_once):
-        yield items[first : first + at_once]
+        for first in range(0, len(items), _DOCUMENTS_AT_ONCE):
+            yield items[first : first + _DOCUMENTS_AT_ONCE]
+        return
+    left = sorted(items, key=lambda one: -len(one.text or ""))
+    while left:
+        half = len(left) // 2
+        at_once = len(left) if half < _LAST_TEXTS else min(half, _TEXTS_AT_ONCE)
+        yield left[:at_once]
+        left = left[at_once:]
 
 
 class ClassificationActivities:
