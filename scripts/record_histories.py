@@ -244,6 +244,10 @@ class Recording:
         await asyncio.sleep(1)
         return await self.ended(await self.post(f"/operations/{operation['id']}/resume"))
 
+    async def short_batch(self) -> dict[str, Any]:
+        """A batch of few texts, counted in the task that writes its end."""
+        return await self.ended(await self.texts(20))
+
     async def cancelled_classification(self) -> dict[str, Any]:
         """A batch of texts that was cancelled half-way."""
         operation = await self.texts(3_000)
@@ -555,6 +559,7 @@ def behaviours(recording: Recording) -> dict[str, Callable[[], Awaitable[dict[st
         "classify_document": recording.classified,
         "classify_document-model": recording.classified_by_model,
         "classify_batch": recording.classified_batch,
+        "classify_batch-short": recording.short_batch,
         "classify_batch-cancelled": recording.cancelled_classification,
         "classify_batch-continued": recording.continued_classification,
         "classify_batch-models": recording.batch_by_model,
