@@ -146,10 +146,21 @@ class Logins:
         await self._sweep()
         return await self._enter(user, body.organisation_id)
 
-    async def _enter(self, user: UserRow, organisation_id: str | None) -> LoggedIn:
+    async def memberships(self, user_id: str) -> list[Membership]:
+        """All organisations of a user, first joined first."""
         async with self._database.transaction(None) as session:
-            memberships = await IdentityRepository(session).memberships(user.id)
-        membership = _choose(memberships, organisation_id)
+            return await IdentityRepository(session).memberships(user_id)
+
+    async def enter(self, user_id: str, organisation_id: str) -> LoggedIn:
+        """The same person in another of their organisations. Raises `NotFoundError` when it is none of theirs."""
+        async with self._database.transaction(None) as session:
+            user = await IdentityRepository(session).user(user_id)
+        if user is None:
+            raise UnauthenticatedError("Your account was deleted.")
+        return await self._enter(user, organisation_id)
+
+    async def _enter(self, user: UserRow, organisation_id: str | None) -> LoggedIn:
+        membership = _choose(await self.memberships(user.id), organisation_id)
         async with self._database.transaction(membership.organisation_id) as session:
             organisation = await IdentityRepository(session).organisation(membership.organisation_id)
         if organisation is None:

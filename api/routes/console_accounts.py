@@ -1,13 +1,14 @@
-"""Console: register, log in, log out."""
+"""Console: register, log in, go to another organisation, log out."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
 from api import sessions
-from api.dependencies import LoginsDependency
+from api.dependencies import Caller, LoginsDependency
 from api.routes.console_pages import ConsoleRoute, Shown, safe_next
 from perdure.domain.passwords import MIN_LENGTH
 from perdure.errors import ConflictError, InvalidInputError, QuotaExceededError, UnauthenticatedError
@@ -15,6 +16,7 @@ from perdure.schemas.auth import LoginCreate, RegisterCreate
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 
+_ORGANISATIONS = "/organisations"
 _FIELDS = ("name", "organisation", "email", "password")
 _FAULTS = {
     "name": "Enter your name, with at most 200 characters.",
@@ -48,7 +50,7 @@ async def log_in(
     password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "/operations",
 ) -> Response:
-    """Check the password and start a session."""
+    """Check the password and start a session; who is in several organisations says in which."""
     sessions.check_same_origin(request)
     try:
         body = LoginCreate(email=email, password=password)
@@ -57,8 +59,44 @@ async def log_in(
         fault = "E-mail or password is wrong." if isinstance(error, ValidationError) else str(error)
         status = 429 if isinstance(error, QuotaExceededError) else 401
         return pages.outside("login.html", http_status=status, fault=fault, email=email, next=safe_next(next))
-    response = pages.redirect(safe_next(next))
+    several = len(await logins.memberships(who.user.id)) > 1
+    onward = f"{_ORGANISATIONS}?next={quote(safe_next(next), safe='')}" if several else safe_next(next)
+    response = pages.redirect(onward)
     await sessions.start_session(request, response, who)
+    return response
+
+
+@router.get(_ORGANISATIONS)
+async def list_organisations(
+    caller: Caller, pages: Shown, logins: LoginsDependency, next: str = "/operations"
+) -> Response:
+    """The organisations of whoever looks; one of them is open in this browser."""
+    memberships = await logins.memberships(caller.user_id)
+    return await pages.inside(
+        "organisations.html",
+        caller,
+        "organisations",
+        memberships=memberships,
+        open_id=caller.organisation_id,
+        next=safe_next(next),
+    )
+
+
+@router.post(_ORGANISATIONS)
+async def open_organisation(
+    *,
+    request: Request,
+    caller: Caller,
+    pages: Shown,
+    logins: LoginsDependency,
+    organisation_id: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = "/operations",
+) -> Response:
+    """Go on in another organisation, in a session of its own: the one before ends."""
+    response = pages.redirect(safe_next(next))
+    if organisation_id != caller.organisation_id:
+        who = await logins.enter(caller.user_id, organisation_id)
+        await sessions.start_session(request, response, who)
     return response
 
 

@@ -359,6 +359,19 @@ def members() -> dict[str, Any]:
     }
 
 
+def organisations() -> dict[str, Any]:
+    names = ("Ada's own", "Quayside Works & Partners of the Northern Harbour")
+    return {
+        **common("organisations"),
+        "memberships": [
+            SimpleNamespace(organisation_id=f"org_{number}", organisation_name=name, role=Role.MEMBER)
+            for number, name in enumerate(names)
+        ],
+        "open_id": "org_0",
+        "next": "/approvals",
+    }
+
+
 def api_keys(*, created: bool) -> dict[str, Any]:
     key = SimpleNamespace(
         id="key_1",
@@ -448,6 +461,7 @@ PAGES: dict[str, Page] = {
     "search-nothing": Page("search.html", lambda: search("zebra", [])),
     "search-start": Page("search.html", lambda: search("", [], has_documents=False)),
     "members": Page("settings_members.html", members),
+    "organisations": Page("organisations.html", organisations),
     "api-keys": Page("settings_api_keys.html", lambda: api_keys(created=True)),
     "api-keys-empty": Page("settings_api_keys.html", lambda: api_keys(created=False)),
     "error": Page(
