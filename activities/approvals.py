@@ -124,6 +124,7 @@ def _decided(claims: DecisionClaims) -> dict[str, object]:
         "decision": claims.decision,
         "revision": claims.revision,
         "comment": claims.comment,
+        "form": claims.form,
         "on_behalf_of": claims.on_behalf_of,
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -161,8 +162,10 @@ class Approvals:
         decision: Decision | None = None,
         comment: str = "",
         on_behalf_of: str | None = None,
+        form: dict[str, Any] | None = None,
+        revision: str | None = None,
     ) -> tuple[str, DecisionClaims]:
-        """A token for one decision of a person's, on what is shown now; it is recorded that it was issued."""
+        """A token for one decision of a person's, on `revision`, else on what is shown now; it is recorded."""
         async with self._database.transaction(organisation_id) as session:
             row = await found(ApprovalRepository(session, organisation_id), approval_id)
             if row.closed_at is not None:
@@ -173,17 +176,19 @@ class Approvals:
                 approval_id=approval_id,
                 person=person,
                 purpose=purpose,
-                revision=row.revision,
+                revision=revision or row.revision,
                 expires_at=datetime.now(UTC) + expires_in,
                 decision=decision,
                 comment=comment,
                 on_behalf_of=on_behalf_of,
+                form=form,
             )
+            token = self._tokens.issue(claims)
             effects = ApprovalEffects(session, organisation_id, row)
             said = {"token_id": claims.id, "purpose": purpose, "by": person, "decision": decision}
             effects.note(Action.APPROVAL_TOKEN_ISSUED, origin, said)
             await effects.conclude()
-        return self._tokens.issue(claims), claims
+        return token, claims
 
     async def claims_of(self, token: str, purpose: str = LINK) -> DecisionClaims:
         """What a token says; TokenRefusal for whatever is none of ours, for this purpose, and still good."""

@@ -62,6 +62,8 @@ Asker = Annotated[Principal, require("approvals:request")]
 
 # Decisions of one request that are told at the same time.
 BULK_AT_ONCE = 8
+# Where the `temporal` command looks when it is told no address.
+_COMMAND_LOOKS_AT = "127.0.0.1:7233"
 # A delegation that begins or ends further away is a slip of the pen, and leaves the calendar.
 FIRST_YEAR, LAST_YEAR = 2000, 2200
 
@@ -347,19 +349,28 @@ async def issue_decision_token(
         decision=body.decision,
         comment=body.comment,
         on_behalf_of=body.on_behalf_of,
+        form=body.form,
+        revision=body.revision,
     )
     settings: Settings = request.app.state.settings
     return DecisionTokenRead(
         token=token,
         expires_at=claims.expires_at,
         workflow_id=speaking.workflow_id,
-        command=signal_command(speaking.workflow_id, token, settings.temporal_namespace),
+        command=signal_command(speaking.workflow_id, token, settings),
     )
 
 
-def signal_command(workflow: str, token: str, namespace: str) -> str:
-    """The command that signals a decision, ready for a shell."""
+def signal_command(workflow: str, token: str, settings: Settings) -> str:
+    """The command that signals a decision, ready for a shell.
+
+    It names a server on this machine that is not where the command looks by itself. Any other one may have
+    another address where the command runs.
+    """
+    namespace, address = settings.temporal_namespace, settings.temporal_address
     elsewhere = [] if namespace == "default" else ["--namespace", namespace]
+    if address.startswith("127.0.0.1:") and address != _COMMAND_LOOKS_AT:
+        elsewhere += ["--address", address]
     words = ["temporal", "workflow", "signal", *elsewhere, "--workflow-id", workflow]
     return shlex.join([*words, "--name", "decide", "--input", json.dumps(token)])
 

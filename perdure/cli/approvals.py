@@ -50,19 +50,19 @@ def approve(
     as_json: JsonOption = False,
 ) -> None:
     """Decide on a request, or print the `temporal workflow signal` command that decides."""
-    if signal:
-        token = run(_token(approval_id, decision, comment, on_behalf_of))
-        if as_json:
-            print_json(token)
-        else:
-            typer.echo(token["command"])
-        return
     said = {
         "decision": decision.value,
         "comment": comment,
         "on_behalf_of": on_behalf_of,
         "revision": revision,
     }
+    if signal:
+        token = run(_token(approval_id, said, field or []))
+        if as_json:
+            print_json(token)
+        else:
+            typer.echo(token["command"])
+        return
     approval, answer = run(_decide(approval_id, said, field or []))
     if as_json:
         print_json(answer)
@@ -125,12 +125,15 @@ def show(approval_id: ApprovalId, as_json: JsonOption = False) -> None:
     for stage in approval["stages"]:
         for seat in stage["seats"] or [{"id": "", "people": [], "vote": None}]:
             vote = seat["vote"] or {}
+            decision = vote.get("decision", "")
+            if vote.get("on_behalf_of"):
+                decision = f"{decision}, by {names.get(vote['by'], vote['by'])}"
             table.add_row(
                 stage["name"] or stage["id"],
                 stage["state"],
                 seat["id"],
                 ", ".join(names.get(person, person) for person in seat["people"]),
-                vote.get("decision", ""),
+                decision,
                 vote.get("comment", ""),
             )
     console.print(table)
@@ -199,11 +202,11 @@ async def _names() -> dict[str, str]:
     return {f"user:{one['user_id']}": one["name"] for one in page["items"]}
 
 
-async def _token(
-    approval_id: str, decision: Decision, comment: str, on_behalf_of: str | None
-) -> dict[str, Any]:
-    said = {"decision": decision.value, "comment": comment, "on_behalf_of": on_behalf_of}
-    return await _call("POST", f"{_PATH}/{approval_id}/decision-token", json=said)
+async def _token(approval_id: str, said: dict[str, Any], fields: list[str]) -> dict[str, Any]:
+    async with client() as api:
+        if fields:
+            said = {**said, "form": _form(await api.call("GET", f"{_PATH}/{approval_id}"), fields)}
+        return await api.call("POST", f"{_PATH}/{approval_id}/decision-token", json=said)
 
 
 async def _decide(

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from perdure.domain.approval_events import Decision
 from perdure.domain.tokens import derive_key
+from perdure.errors import InvalidInputError
 
 PREFIX = "pdt_"
 MAX_TOKEN = 8_192
@@ -46,6 +47,7 @@ class DecisionClaims:
     decision: Decision | None = None
     comment: str = ""
     on_behalf_of: str | None = None
+    form: dict[str, Any] | None = None
 
 
 class DecisionTokens:
@@ -58,11 +60,16 @@ class DecisionTokens:
         }
 
     def issue(self, claims: DecisionClaims) -> str:
-        """A token that says this."""
+        """A token that says this. `InvalidInputError` for more than fits in one."""
         said = {**asdict(claims), "expires_at": claims.expires_at.astimezone(UTC).isoformat()}
+        if claims.form is None:
+            del said["form"]  # versions before do not know it
         nonce = os.urandom(_NONCE_BYTES)
         sealed = self._ciphers[claims.purpose].encrypt(nonce, json.dumps(said).encode(), PREFIX.encode())
-        return PREFIX + base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
+        token = PREFIX + base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
+        if len(token) > MAX_TOKEN:
+            raise InvalidInputError("Comment and form are too long for a token; decide without a signal.")
+        return token
 
     def read(self, token: object, purpose: str, now: datetime) -> DecisionClaims:
         """What a token says; TokenRefusal for whatever is none of ours, for this purpose, and still good."""

@@ -304,7 +304,9 @@ class DecisionTokenCreate(RequestBody):
 
     decision: Decision
     comment: str = Field(default="", max_length=1_000)
+    form: dict[str, Any] | None = None
     on_behalf_of: Person | None = None
+    revision: Sha256 | None = Field(default=None, description="SHA-256 of what was shown to you.")
     expires_in_s: int = Field(default=600, ge=10, le=7 * 86_400)
 
 

@@ -58,6 +58,8 @@ async def test_an_approver_lists_shows_and_decides(
         assert (silent.exit_code, "needs a comment" in silent.output) == (1, True)
         signal = await perdure("approve", one, "--signal")
         assert _said(signal).startswith("temporal workflow signal ")
+        unknown = await perdure("approve", one, "--signal", "--field", "price=3")
+        assert (unknown.exit_code, "amount" in unknown.output) == (1, True)
         done = await perdure("approve", one, "--field", "amount=12.5", "--field", "paid=true", "--json")
         assert json.loads(done.stdout[done.stdout.index("{\n") :])["accepted"] is True, done.output
         assert "Nothing waits for you" in (await perdure("approvals", "list")).stdout
@@ -71,6 +73,17 @@ async def test_an_approver_lists_shows_and_decides(
     closed = await people.owner.get(f"/approvals/{one}")
     (seat,) = closed["stages"][0]["seats"]
     assert (closed["outcome"], seat["vote"]["form"]) == ("approved", {"amount": 12.5, "paid": True})
+
+
+async def test_who_decided_on_behalf_of_somebody_is_shown(
+    product: FastAPI, people: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await requested(people.owner, policy(users(people.ada)))
+    await people.ada.told(one, "delegate", to=people.ben.person)
+    await people.ben.told(one, "decision", decision="approve")
+    async with commands_reach(product, people.owner, monkeypatch, *SCOPES, "members:read"):
+        shown = await perdure("approvals", "show", one)
+    assert "approve, by Ada" in shown.stdout
 
 
 def test_the_guide_lists_every_refusal() -> None:

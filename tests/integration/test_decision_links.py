@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 from api.approvals import Approvals
+from api.routes.approval_decisions import signal_command
 from perdure.domain.audit import SYSTEM
 from perdure.domain.decision_tokens import LINK, PREFIX, SIGNAL, DecisionTokens
 from perdure.secret_key import load_secret_key
@@ -23,6 +24,7 @@ from tests.approving import Office, office, policy, requested, users
 SOON = timedelta(hours=1)
 OUTSIDE = "auditor@elsewhere.example"
 READS = 1_000
+FORM = {"type": "object", "required": ["cost_centre"], "properties": {"cost_centre": {"type": "string"}}}
 
 
 @pytest.fixture
@@ -153,8 +155,11 @@ async def test_a_link_is_told_to_nobody(people: Office, product: FastAPI, visito
 
 
 async def test_the_command_for_a_signal_decides(people: Office, temporal: Client, settings: Settings) -> None:
-    one = await requested(people.owner, policy(users(people.ada)))
-    made = await people.ada.told(one, "decision-token", decision="reject", comment="Ordered twice.")
+    one = await requested(people.owner, policy(users(people.ada), form=FORM))
+    answers = {"cost_centre": "north"}
+    made = await people.ada.told(
+        one, "decision-token", decision="reject", comment="Ordered twice.", form=answers
+    )
     words = shlex.split(made["command"])
     assert words[:3] == ["temporal", "workflow", "signal"]
     given = dict(zip(words[3::2], words[4::2], strict=True))
@@ -170,3 +175,33 @@ async def test_the_command_for_a_signal_decides(people: Office, temporal: Client
     closed = await people.owner.get(f"/approvals/{one}")
     (seat,) = closed["stages"][0]["seats"]
     assert (closed["outcome"], seat["vote"]["comment"]) == ("rejected", "Ordered twice.")
+    assert seat["vote"]["form"] == answers
+
+
+async def test_a_token_for_what_was_shown_before_changes_nothing(people: Office, temporal: Client) -> None:
+    one = await requested(people.owner, policy(users(people.ada)))
+    made = await people.ada.told(one, "decision-token", decision="approve", revision="0" * 64)
+    plain = await Client.connect(temporal.service_client.config.target_host, namespace=temporal.namespace)
+    await plain.get_workflow_handle(made["workflow_id"]).signal("decide", made["token"])
+    for _ in range(400):
+        if refused := await _refusals(people, one):
+            break
+        await asyncio.sleep(0.05)
+    assert refused == ["decided:stale_revision"]
+    now = await people.owner.get(f"/approvals/{one}")
+    assert (now["status"], now["stages"][0]["seats"][0]["vote"]) == ("pending", None)
+
+
+async def _refusals(people: Office, approval_id: str) -> list[str]:
+    trail = (await people.owner.get(f"/approvals/{approval_id}/audit"))["items"]
+    return [event["details"]["code"] for event in trail if event["action"] == "approval.refused"]
+
+
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [("127.0.0.1:7233", False), ("", False), ("temporal.example:7233", False), ("127.0.0.1:7410", True)],
+)
+def test_the_command_names_a_server_of_this_machine_that_is_elsewhere(address: str, named: bool) -> None:
+    settings = Settings(temporal_address=address, temporal_namespace="default")
+    words = shlex.split(signal_command("op_1", "pdt_x", settings))
+    assert (["--address", address] == words[3:5]) is named

@@ -8,6 +8,7 @@ import pytest
 from perdure.domain.approval_events import Decision
 from perdure.domain.approval_proofs import ToldSigner
 from perdure.domain.decision_tokens import LINK, SIGNAL, DecisionClaims, DecisionTokens, TokenRefusal
+from perdure.errors import InvalidInputError
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SECRET = b"a secret of the tests, long enough"
@@ -29,6 +30,13 @@ def test_what_is_read_is_what_was_issued() -> None:
     assert tokens.read(tokens.issue(CLAIMS), SIGNAL, NOW) == CLAIMS
     link = replace(CLAIMS, purpose=LINK, decision=None)
     assert tokens.read(tokens.issue(link), LINK, NOW) == link
+    filled_in = replace(CLAIMS, form={"cost_centre": "north", "amount": 1_200.5, "paid": True})
+    assert tokens.read(tokens.issue(filled_in), SIGNAL, NOW) == filled_in
+
+
+def test_more_than_fits_in_a_token_is_refused_when_it_is_issued() -> None:
+    with pytest.raises(InvalidInputError, match="too long"):
+        DecisionTokens(SECRET).issue(replace(CLAIMS, form={"reason": "x" * 8_000}))
 
 
 def test_nothing_of_it_can_be_read_without_the_secret() -> None:
