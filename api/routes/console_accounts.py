@@ -3,18 +3,26 @@
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
 from api import sessions
+from api.authentication import Principal
 from api.dependencies import Caller, LoginsDependency
 from api.routes.console_pages import ConsoleRoute, Shown, safe_next
 from perdure.domain.passwords import MIN_LENGTH
-from perdure.errors import ConflictError, InvalidInputError, QuotaExceededError, UnauthenticatedError
+from perdure.errors import (
+    ConflictError,
+    InvalidInputError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    UnauthenticatedError,
+)
 from perdure.schemas.auth import LoginCreate, RegisterCreate
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
+
 
 _ORGANISATIONS = "/organisations"
 _FIELDS = ("name", "organisation", "email", "password")
@@ -24,6 +32,16 @@ _FAULTS = {
     "email": "Enter a complete e-mail address, like ada@example.org.",
     "password": "This password is too long.",
 }
+
+
+async def _session_of(caller: Caller) -> Principal:
+    """Whoever is logged in to the console: a key or a token is for one organisation, and opens no other."""
+    if caller.via != "session":
+        raise PermissionDeniedError("Log in to the console: API keys and access tokens open no organisation.")
+    return caller
+
+
+Person = Annotated[Principal, Depends(_session_of)]
 
 
 @router.get("/")
@@ -68,7 +86,7 @@ async def log_in(
 
 @router.get(_ORGANISATIONS)
 async def list_organisations(
-    caller: Caller, pages: Shown, logins: LoginsDependency, next: str = "/operations"
+    caller: Person, pages: Shown, logins: LoginsDependency, next: str = "/operations"
 ) -> Response:
     """The organisations of whoever looks; one of them is open in this browser."""
     memberships = await logins.memberships(caller.user_id)
@@ -86,7 +104,7 @@ async def list_organisations(
 async def open_organisation(
     *,
     request: Request,
-    caller: Caller,
+    caller: Person,
     pages: Shown,
     logins: LoginsDependency,
     organisation_id: Annotated[str, Form()] = "",

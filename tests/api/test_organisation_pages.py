@@ -114,3 +114,20 @@ async def test_choosing_an_organisation_leads_to_no_other_site(
     form = {"organisation_id": host_id, "next": "https://evil.example"}
     opened = await http.post(PAGE, data=form, headers=_csrf(page.text))
     assert opened.headers["location"] == "/operations"
+
+
+async def test_a_key_or_a_token_opens_no_session(
+    http: httpx.AsyncClient, person: dict[str, str], host_id: str
+) -> None:
+    log_in = await http.post("/api/v1/auth/login", json=person)
+    token = {"Authorization": f"Bearer {log_in.json()['access_token']}"}
+    made = await http.post(
+        "/api/v1/api-keys", json={"name": "Searches", "scopes": ["search:read"]}, headers=token
+    )
+    http.cookies.clear()
+    for bearer in (token, {"Authorization": f"Bearer {made.json()['key']}"}):
+        listed = await http.get(PAGE, headers=bearer)
+        opened = await http.post(PAGE, data={"organisation_id": host_id}, headers=bearer)
+        assert (listed.status_code, opened.status_code) == (403, 403)
+        assert "The host" not in listed.text
+        assert COOKIE not in http.cookies
