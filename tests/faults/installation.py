@@ -112,12 +112,13 @@ class Installation:
                 stderr=output,
                 start_new_session=True,
             )
-        await eventually(lambda: "Perdure is ready" in self.said() or self._ended(), READY_S)
+        # The last line of what it says; that it is ready is the first.
+        await eventually(lambda: "Stop Ctrl-C" in self.said() or self._ended(), READY_S)
         assert not self._ended(), self.said()
 
     def said(self) -> str:
-        """What `perdure up` printed."""
-        return self.output.read_text()
+        """What `perdure up` printed, without line breaks: they are where the width of the output wants them."""
+        return " ".join(self.output.read_text().split())
 
     def _ended(self) -> bool:
         return self._process is None or self._process.poll() is not None

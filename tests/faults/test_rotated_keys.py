@@ -137,7 +137,7 @@ async def test_the_first_start_says_what_to_back_up_and_another_key_is_refused(
 ) -> None:
     product = untouched_installation
     await product.up()
-    said = " ".join(product.said().split())
+    said = product.said()
     assert "Back up" in said
     assert "it holds the master key that was made just now" in said
     async with account_at(product.url) as account:

@@ -12,7 +12,7 @@ from tests.faults.checks import assert_no_leftovers, documents_of, settled, step
 from tests.faults.files import text_of
 from tests.faults.installation import DRAIN_S, Installation, eventually
 
-DRAINED = "worker cpu  ended with exit code 0"
+DRAINED = "worker cpu ended with exit code 0"
 
 
 async def terminate(installation: Installation) -> None:
