@@ -56,6 +56,8 @@ class LoggedIn:
     user: UserRow
     organisation: OrganisationRow
     role: Role
+    # Whether they are in other organisations too.
+    elsewhere: bool = False
 
 
 def user_read(row: UserRow) -> UserRead:
@@ -160,12 +162,13 @@ class Logins:
         return await self._enter(user, organisation_id)
 
     async def _enter(self, user: UserRow, organisation_id: str | None) -> LoggedIn:
-        membership = _choose(await self.memberships(user.id), organisation_id)
+        memberships = await self.memberships(user.id)
+        membership = _choose(memberships, organisation_id)
         async with self._database.transaction(membership.organisation_id) as session:
             organisation = await IdentityRepository(session).organisation(membership.organisation_id)
         if organisation is None:
             raise NotFoundError("The organisation has just been deleted; log in again.")
-        return LoggedIn(user, organisation, membership.role)
+        return LoggedIn(user, organisation, membership.role, elsewhere=len(memberships) > 1)
 
     def _note_failure(self, user_id: str, actor: Actor) -> None:
         """Record it once the answer is on its way: waiting for that would tell that the account exists."""
@@ -175,9 +178,7 @@ class Logins:
 
     async def _record_failure(self, user_id: str, actor: Actor) -> None:
         try:
-            async with self._database.transaction(None) as session:
-                memberships = await IdentityRepository(session).memberships(user_id)
-            for membership in memberships:
+            for membership in await self.memberships(user_id):
                 async with self._database.transaction(membership.organisation_id) as session:
                     await AuditTrail(session, membership.organisation_id).record(
                         Action.USER_LOGIN_FAILED,

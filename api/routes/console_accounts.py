@@ -23,7 +23,6 @@ from perdure.schemas.auth import LoginCreate, RegisterCreate
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 
-
 _ORGANISATIONS = "/organisations"
 _FIELDS = ("name", "organisation", "email", "password")
 _FAULTS = {
@@ -77,8 +76,7 @@ async def log_in(
         fault = "E-mail or password is wrong." if isinstance(error, ValidationError) else str(error)
         status = 429 if isinstance(error, QuotaExceededError) else 401
         return pages.outside("login.html", http_status=status, fault=fault, email=email, next=safe_next(next))
-    several = len(await logins.memberships(who.user.id)) > 1
-    onward = f"{_ORGANISATIONS}?next={quote(safe_next(next), safe='')}" if several else safe_next(next)
+    onward = f"{_ORGANISATIONS}?next={quote(safe_next(next), safe='')}" if who.elsewhere else safe_next(next)
     response = pages.redirect(onward)
     await sessions.start_session(request, response, who)
     return response
