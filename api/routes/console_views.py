@@ -169,7 +169,9 @@ class OperationView:
 
     @property
     def look(self) -> Look:
-        """Its status as a badge."""
+        """Its status as a badge. A batch is completed with whatever came of its items."""
+        if self.operation.status is OperationStatus.COMPLETED and self.failed_items:
+            return Look(f"Completed, {self.failed_items:,} failed", "alert", "warning")
         return OPERATION_LOOKS[self.operation.status]
 
     @property
@@ -208,8 +210,13 @@ class OperationView:
     @property
     def failed_items(self) -> int:
         """Items of an ended batch that could be worked on again."""
-        outcomes = (self.operation.result or {}).get("outcomes")
-        if self.is_open or not isinstance(outcomes, dict):
+        result = self.operation.result or {}
+        if self.is_open:
+            return 0
+        if self.operation.kind == "classify_batch":
+            return int(result.get("failed", 0))
+        outcomes = result.get("outcomes")
+        if not isinstance(outcomes, dict):
             return 0
         return sum(outcomes.get(status, 0) for status in ("failed", "quarantined"))
 

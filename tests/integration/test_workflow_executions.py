@@ -153,6 +153,22 @@ async def test_many_documents_have_an_execution_each_and_nobody_waits_for_people
     assert [(item["status"], item["reason"]) for item in items] == [("failed", "cancelled")] * 3
 
 
+async def test_a_batch_is_retried_where_its_executions_failed(caller: Account) -> None:
+    ids = await documents(caller, 2)
+    second = {"set": {"n": "document.title == 'L1' ? input.missing : 1"}}
+    workflow = await made(
+        caller, SAID, {"id": "some", "type": "transform", "with": second, "needs": ["said"]}
+    )
+    body = {"document_ids": ids, "input": {"n": 1}}
+    ended = await caller.ended(await caller.post(f"{PATH}/{workflow}/execute", json=body))
+    assert (ended["status"], ended["result"]["outcomes"]) == ("completed", {"executed": 1, "failed": 1})
+    again = await caller.ended(await caller.post(f"/operations/{ended['id']}/retry"))
+    assert (again["attempt"], again["result"]["outcomes"]) == (2, {"executed": 1, "failed": 1})
+    listed = (await caller.get(f"{PATH}/executions", batch_id=ended["id"]))["items"]
+    operations = [await caller.get(f"/operations/{one['operation_id']}") for one in listed]
+    assert {one["subject"]["id"]: one["attempt"] for one in operations} == {ids[0]: 1, ids[1]: 2}
+
+
 async def test_a_cancelled_batch_starts_nothing_more_and_cancels_what_runs(caller: Account) -> None:
     ids = await documents(caller, 3)
     workflow = await made(caller, LONG)

@@ -123,10 +123,18 @@ def test_only_verbs_that_do_something_are_offered(status: OperationStatus, verbs
     assert an_operation(status).verbs == verbs
 
 
-def test_a_batch_that_completed_with_failed_items_can_be_retried() -> None:
-    assert an_operation(
-        OperationStatus.COMPLETED, result={"total": 3, "outcomes": {"indexed": 2, "failed": 1}}
-    ).verbs == ("retry",)
+def test_a_batch_that_completed_with_failed_items_says_so_and_can_be_retried() -> None:
+    batch = an_operation(
+        OperationStatus.COMPLETED,
+        result={"total": 3, "outcomes": {"indexed": 1, "failed": 1, "quarantined": 1}},
+    )
+    assert batch.verbs == ("retry",)
+    assert (batch.look.label, batch.look.tone) == ("Completed, 2 failed", "warning")
+    texts = an_operation(OperationStatus.COMPLETED, kind="classify_batch", result={"decided": 9, "failed": 1})
+    assert (texts.verbs, texts.look.label) == (("retry",), "Completed, 1 failed")
+    assert (
+        an_operation(OperationStatus.COMPLETED, result={"outcomes": {"indexed": 3}}).look.label == "Completed"
+    )
 
 
 def test_progress_reads_100_percent_only_when_all_is_done() -> None:
