@@ -12,10 +12,16 @@ from dataclasses import dataclass
 
 import structlog
 from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import CommandType
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import Client
-from temporalio.converter import SerializationContext, StorageDriverStoreContext
+from temporalio.converter import (
+    SerializationContext,
+    StorageDriverStoreContext,
+    StorageDriverWorkflowInfo,
+    WorkflowSerializationContext,
+)
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import Info
@@ -91,10 +97,20 @@ class RawSignalRunner(SandboxedWorkflowRunner):
 
 
 class _Guarded(WorkflowInstance):
-    """Fails the task where a signal would be lost that cannot be read now, and may be later."""
+    """Fails the task where a signal would be lost that cannot be read now, and may be later.
+
+    It also says what payloads of the workflow and of its activities are bound to. The SDK asks that several times for
+    each, and the sandbox takes longer to answer than the payload to encrypt.
+    """
 
     def __init__(self, inner: WorkflowInstance, det: WorkflowInstanceDetails) -> None:
         self._inner = inner
+        info = det.info
+        itself = StorageDriverWorkflowInfo(
+            namespace=info.namespace, id=info.workflow_id, run_id=info.run_id, type=info.workflow_type
+        )
+        self._context = WorkflowSerializationContext(info.namespace, info.workflow_id)
+        self._kept_for = StorageDriverStoreContext(itself)
         self._typed = {name for name, signal in det.defn.signals.items() if name and signal.arg_types}
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
@@ -108,9 +124,13 @@ class _Guarded(WorkflowInstance):
         return self._inner.activate(act)
 
     def get_serialization_context(self, command_info: object) -> SerializationContext | None:
+        if _is_its_own(command_info):
+            return self._context
         return self._inner.get_serialization_context(command_info)  # type: ignore[arg-type]  # a private type
 
     def get_external_store_context(self, command_info: object) -> StorageDriverStoreContext:
+        if _is_its_own(command_info):
+            return self._kept_for
         return self._inner.get_external_store_context(command_info)  # type: ignore[arg-type]  # a private type
 
     def get_info(self) -> Info:
@@ -118,6 +138,12 @@ class _Guarded(WorkflowInstance):
 
     def get_thread_id(self) -> int | None:
         return self._inner.get_thread_id()
+
+
+def _is_its_own(command_info: object) -> bool:
+    """Whether a payload stays within the workflow; who else it is for, only the sandbox knows."""
+    kind = getattr(command_info, "command_type", None)
+    return kind is None or kind == CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK
 
 
 def _drop_unreadable_trace(headers: MutableMapping[str, Payload]) -> None:
