@@ -14,13 +14,14 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.authentication import Principal
 from api.idempotency import claim
 from api.metrics import Metrics
+from api.started_runs import StartedRuns
 from perdure import tracing
 from perdure.db.approval_ending import end_approval
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.classification_results import ClassificationResults
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
-from perdure.db.operation_repository import OperationRepository, to_read, ui_url, workflow_id
+from perdure.db.operation_repository import OperationRepository, StartedRun, to_read, ui_url, workflow_id
 from perdure.db.quota_repository import QuotaRepository
 from perdure.db.session import Database
 from perdure.domain.audit import Action, Actor
@@ -77,6 +78,7 @@ class Operations:
     def __init__(self, database: Database, client: Client, settings: Settings, metrics: Metrics) -> None:
         self._database, self._client, self._settings = database, client, settings
         self._metrics = metrics
+        self.started = StartedRuns()
 
     def read(self, row: OperationRow) -> OperationRead:
         """Render with the address in the Temporal UI."""
@@ -174,6 +176,7 @@ class Operations:
         try:
             with tracing.continued(row.trace_parent):
                 row.run_id = await start_operation(self._client, row)
+            self.started.note(StartedRun(row.id, row.attempt, row.run_id))
         except (RPCError, UnavailableError) as error:  # Temporal, or the store that a large input goes to
             logger.warning("operation_not_started_yet", operation_id=row.id, error=str(error))
         except PerdureError as error:  # the input itself: starting it again would end the same way

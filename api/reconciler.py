@@ -25,7 +25,7 @@ from perdure.db.approvals import CHILD
 from perdure.db.classification_results import ClassificationResults
 from perdure.db.document_repository import DocumentRepository
 from perdure.db.models import OperationRow
-from perdure.db.operation_repository import OperationRepository, operation_of, workflow_id
+from perdure.db.operation_repository import OperationRepository, StartedRun, operation_of, workflow_id
 from perdure.db.session import Database
 from perdure.errors import PerdureError, UnavailableError
 from perdure.schemas.documents import Reason
@@ -141,8 +141,15 @@ class Reconciler:
     async def _start_unstarted(self) -> None:
         async with self._database.transaction(None) as session:
             rows = (await session.execute(_UNSTARTED, {"age": UNSTARTED_AFTER, "limit": PAGE})).all()
+        started: dict[str, list[StartedRun]] = {}
         for operation_id, organisation_id in rows:
-            await self._by_itself(operation_id, partial(self._start, operation_id, organisation_id))
+            run = self._operations.started.take(operation_id)
+            if run is not None:
+                started.setdefault(organisation_id, []).append(run)
+            else:
+                await self._by_itself(operation_id, partial(self._start, operation_id, organisation_id))
+        for organisation_id, runs in started.items():
+            await self._record_starts(organisation_id, runs)
 
     async def _start(self, operation_id: str, organisation_id: str) -> None:
         async with self._database.transaction(organisation_id) as session:
@@ -150,9 +157,13 @@ class Reconciler:
         if row is not None and row.run_id is None and row.closed_at is None:
             logger.info("operation_started_from_outbox", operation_id=operation_id)
             await self._operations.launch(row)
-            if row.run_id is not None:
-                async with self._database.transaction(organisation_id) as session:
-                    await OperationRepository(session).record_start(row.id, row.attempt, row.run_id)
+            run = self._operations.started.take(operation_id)
+            if run is not None:
+                await self._record_starts(organisation_id, [run])
+
+    async def _record_starts(self, organisation_id: str, runs: Sequence[StartedRun]) -> None:
+        async with self._database.transaction(organisation_id, durable=False) as session:
+            await OperationRepository(session).record_starts(runs)
 
     async def _look_at_recent(self) -> None:
         now = datetime.now(UTC)

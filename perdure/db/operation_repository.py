@@ -28,6 +28,18 @@ from perdure.schemas.operations import (
     Subject,
 )
 
+_RECORD_STARTS = text(
+    """
+    WITH unstarted AS (
+        SELECT o.id, g.run_id
+        FROM unnest(CAST(:ids AS text[]), CAST(:attempts AS integer[]), CAST(:run_ids AS text[]))
+            AS g (id, attempt, run_id)
+        JOIN operations o ON o.id = g.id AND o.attempt = g.attempt AND o.run_id IS NULL
+        FOR UPDATE OF o SKIP LOCKED
+    )
+    UPDATE operations o SET run_id = u.run_id FROM unstarted u WHERE o.id = u.id
+    """
+)
 # One statement, so that a step costs one round trip. Revisions are gapless: the row lock orders the writers.
 _RECORD_STEP = text(
     """
@@ -102,6 +114,15 @@ class StepRecord:
     activity_id: str
     step: StepRead
     progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class StartedRun:
+    """A workflow that Temporal holds for an attempt of an operation."""
+
+    operation_id: str
+    attempt: int
+    run_id: str
 
 
 def pending_operation(accepted: datetime, **fields: Any) -> OperationRow:
@@ -311,16 +332,15 @@ class OperationRepository:
         )
         return (await self._session.scalars(statement)).all()
 
-    async def record_start(self, operation_id: str, attempt: int, run_id: str) -> None:
-        """Note that Temporal holds the workflow."""
+    async def record_starts(self, runs: Sequence[StartedRun]) -> None:
+        """Note that Temporal holds the workflows. What somebody else is writing just now is left to them."""
         await self._session.execute(
-            update(OperationRow)
-            .where(
-                OperationRow.id == operation_id,
-                OperationRow.attempt == attempt,
-                OperationRow.run_id.is_(None),
-            )
-            .values(run_id=run_id)
+            _RECORD_STARTS,
+            {
+                "ids": [run.operation_id for run in runs],
+                "attempts": [run.attempt for run in runs],
+                "run_ids": [run.run_id for run in runs],
+            },
         )
 
     async def record_trace(self, operation_id: str, trace_parent: str) -> None:

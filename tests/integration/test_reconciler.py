@@ -8,9 +8,11 @@ from fastapi import FastAPI
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from perdure.db.document_repository import DocumentRepository, Source
-from perdure.db.operation_repository import OperationRepository
+from perdure.db.models import OperationRow
+from perdure.db.operation_repository import OperationRepository, StartedRun
 from perdure.domain.ids import new_id
 from perdure.schemas.documents import DocumentFields
 from perdure.schemas.operations import Subject
@@ -107,6 +109,43 @@ async def test_what_was_committed_but_never_started_is_started(caller: Account, 
     assert (ended["status"], ended["result"]["status"]) == ("completed", "indexed")
 
 
+async def _deletion(caller: Account, product: FastAPI) -> OperationRow:
+    """An operation that was committed, and not started."""
+    async with product.state.database.transaction(caller.organisation_id) as session:
+        return await OperationRepository(session).create(
+            organisation_id=caller.organisation_id,
+            actor_id="usr_gone",
+            kind="delete_document",
+            summary="Delete a document",
+            input={"document_id": new_id("doc")},
+        )
+
+
+async def test_what_waits_for_its_first_step_gets_its_run_id_and_is_not_started_again(
+    caller: Account, product: FastAPI, temporal: Client
+) -> None:
+    row = await _deletion(caller, product)
+    product.state.operations.started.note(StartedRun(row.id, 1, "a-run-that-waits"))
+    async with asyncio.timeout(10):
+        while True:
+            now = await caller.get(f"/operations/{row.id}")
+            if now["run_id"] is not None:
+                break
+            await asyncio.sleep(0.05)
+    assert now["run_id"] == "a-run-that-waits"
+    with pytest.raises(RPCError, match="not found"):
+        await temporal.get_workflow_handle(row.id).describe()
+
+
+async def test_the_run_of_an_attempt_before_is_no_reason_not_to_start_the_next(
+    caller: Account, product: FastAPI, temporal: Client
+) -> None:
+    row = await _deletion(caller, product)
+    product.state.operations.started.note(StartedRun(row.id, 0, "a-run-of-the-past"))
+    ended = await caller.ended({"id": row.id}, 30)
+    assert ended["run_id"] == (await temporal.get_workflow_handle(row.id).describe()).run_id
+
+
 async def test_operations_that_cannot_be_started_hold_up_no_other(caller: Account, product: FastAPI) -> None:
     document = await caller.ingested(json={"text": "Behind the poisoned ones."})
     async with product.state.database.transaction(caller.organisation_id) as session:
@@ -144,7 +183,7 @@ async def test_a_workflow_that_temporal_lost_is_started_again(
             summary="Delete a document",
             input={"document_id": document["id"]},
         )
-        await operations.record_start(lost.id, 1, "a-run-that-never-was")
+        await operations.record_starts([StartedRun(lost.id, 1, "a-run-that-never-was")])
     ended = await caller.ended({"id": lost.id}, 40)
     assert ended["status"] == "completed"
     await caller.get(f"/documents/{document['id']}", 404)

@@ -9,7 +9,7 @@ from temporalio.worker import Worker
 from api.operations import Operations
 from api.reconciler import Reconciler
 from perdure.db.models import OperationRow
-from perdure.db.operation_repository import OperationRepository
+from perdure.db.operation_repository import OperationRepository, StartedRun
 from perdure.db.session import Database
 from perdure.domain.ids import new_id
 from perdure.errors import UnavailableError
@@ -96,7 +96,8 @@ async def test_a_result_that_cannot_be_decrypted_ends_its_operation(
         handle = await worker.client.start_workflow(Courier.run, "a text", id=row.id, task_queue="lost-key")
         await handle.result()
     async with database.transaction(organisation_id) as session:
-        await OperationRepository(session).record_start(row.id, 1, handle.first_execution_run_id or "")
+        run = StartedRun(row.id, 1, handle.first_execution_run_id or "")
+        await OperationRepository(session).record_starts([run])
     reconciler = Reconciler(database, temporal, product.state.operations, settings)
     await reconciler._look_at(row.id, organisation_id)
     ended = await found(database, row)
