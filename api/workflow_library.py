@@ -28,6 +28,7 @@ from perdure.domain.workflow_definitions import WorkflowDefinition
 from perdure.domain.workflow_diff import differences
 from perdure.domain.workflow_reading import parse_definition
 from perdure.domain.workflow_references import Referred, references_in, steps_in
+from perdure.domain.workflow_yaml import read_yaml
 from perdure.errors import ConflictError, FieldError, InvalidInputError, NotFoundError
 from perdure.schemas.base import storable
 from perdure.schemas.document_workflows import (
@@ -223,8 +224,8 @@ class WorkflowLibrary:
 
     async def imported(self, body: WorkflowImport) -> NewDefinition:
         """What a request for an import is to store."""
-        shared = await self.shared(body.link) if body.link is not None else storable(body.definition)
-        given = replaced(shared, storable(body.replace))
+        found = await self.shared(body.link) if body.link is not None else _document_in(body.definition)
+        given = replaced(found, storable(body.replace))
         if body.name is not None:
             given = {**given, "name": body.name}
         return NewDefinition(given, pointer="/body/definition")
@@ -239,6 +240,16 @@ class WorkflowLibrary:
         if row is None or version is None or row.archived_at is not None:
             raise NotFoundError("what this link stands for is not shared any more: ask for a new one")
         return dict(version.definition)
+
+
+def _document_in(given: dict[str, Any] | str | None) -> dict[str, Any]:
+    """What an export gave: an object, or YAML that says one."""
+    said = read_yaml(given) if isinstance(given, str) else given
+    if not isinstance(said, dict):
+        detail = "must be an object with name and steps"
+        raise InvalidInputError(f"The definition {detail}.", [FieldError("/body/definition", detail)])
+    document: dict[str, Any] = storable(said)
+    return document
 
 
 def templates() -> Sequence[TemplateRead]:

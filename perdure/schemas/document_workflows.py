@@ -145,7 +145,9 @@ class WorkflowImport(RequestBody):
     """A definition from elsewhere: the document that an export gave, or a link that another organisation shared."""
 
     link: Annotated[str, StringConstraints(min_length=1, max_length=4_000)] | None = None
-    definition: dict[str, Any] | None = None
+    definition: dict[str, Any] | Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        default=None, description="As an object, or as text in YAML."
+    )
     name: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)] | None = (
         Field(default=None, description="Default: the name that it has.")
     )

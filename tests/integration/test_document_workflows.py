@@ -175,6 +175,13 @@ async def test_a_definition_comes_and_goes_as_yaml(caller: Account) -> None:
     assert plain.json() == definition("In YAML")
     again = await caller.post(f"{PATH}/import", 201, json={"definition": plain.json(), "name": "Copy"})
     assert (again["name"], again["version"]) == ("Copy", 1)
+    text = {"definition": exported.text, "name": "Copy of YAML"}
+    again = await caller.post(f"{PATH}/import", 201, json=text)
+    assert again["definition"] == definition("Copy of YAML")
+    refused = await caller.post(f"{PATH}/import", 422, json={"definition": "steps, please"})
+    assert [one["pointer"] for one in refused["errors"]] == ["/body/definition"]
+    broken = await caller.post(f"{PATH}/import", 400, json={"definition": "name: [a\nsteps: b"})
+    assert "line" in broken["detail"]
     changed = definition("In YAML", step("more", "keep"))
     answer = await caller.http.put(f"/api/v1{PATH}/{made['id']}", content=write_yaml(changed), headers=YAML)
     assert (answer.status_code, answer.json()["version"]) == (200, 2)
