@@ -1,4 +1,4 @@
-"""`perdure approve` and `perdure approvals`: what waits for you, and your decisions."""
+"""`perdure approve` and `perdure approvals`: what waits for you, your decisions, and what else is said of them."""
 
 import json
 from pathlib import Path
@@ -27,6 +27,9 @@ from perdure.errors import InvalidInputError
 app = typer.Typer(no_args_is_help=True, help="Requests for approval: what waits, and for whom.")
 
 ApprovalId = Annotated[str, typer.Argument(metavar="APPROVAL", help="Its id, `apr_…`.")]
+PersonOption = Annotated[
+    str, typer.Option("--to", help="An e-mail address, or the id of a user, `usr_…`.", metavar="PERSON")
+]
 _PATH = "/approvals"
 
 
@@ -121,22 +124,96 @@ def show(approval_id: ApprovalId, as_json: JsonOption = False) -> None:
         name = approval["document_title"] or approval["document_id"]
         console.print(Text(f"{name}, version {approval['document_version']}, SHA-256 {approval['revision']}"))
     names = run(_names())
+
+    def named(person: str) -> str:
+        return names.get(person, person)
+
     table = table_of("stage", "state", "seat", "asked", "decision", "comment")
     for stage in approval["stages"]:
         for seat in stage["seats"] or [{"id": "", "people": [], "vote": None}]:
             vote = seat["vote"] or {}
             decision = vote.get("decision", "")
             if vote.get("on_behalf_of"):
-                decision = f"{decision}, by {names.get(vote['by'], vote['by'])}"
+                decision = f"{decision}, by {named(vote['by'])}"
             table.add_row(
                 stage["name"] or stage["id"],
                 stage["state"],
                 seat["id"],
-                ", ".join(names.get(person, person) for person in seat["people"]),
+                ", ".join(named(person) for person in seat["people"]),
                 decision,
                 vote.get("comment", ""),
             )
     console.print(table)
+    for one in approval["delegations"]:
+        until = local_time(one["ends_at"])
+        console.print(Text(f"{named(one['by'])} lets {named(one['to'])} decide, until {until}."))
+    for one in approval["comments"]:
+        console.print(Text(f"{named(one['by'])}, {local_time(one['created_at'])}: {one['text']}"))
+
+
+@app.command()
+def revoke(approval_id: ApprovalId, as_json: JsonOption = False) -> None:
+    """Take your decision back while the stage is open."""
+    _tell(approval_id, "revoke", {}, "taken back", as_json=as_json)
+
+
+@app.command()
+def delegate(
+    approval_id: ApprovalId,
+    to: PersonOption,
+    whole_request: Annotated[
+        bool, typer.Option("--whole-request", help="In all stages, not only in the open one.")
+    ] = False,
+    until: Annotated[
+        str | None, typer.Option("--until", help="When it ends, such as `2026-12-24T18:00:00+01:00`.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let somebody decide for you; you may still decide yourself."""
+    said = {"to": _person(to), "whole_request": whole_request, "ends_at": until}
+    _tell(approval_id, "delegate", said, f"delegated to {to}", as_json=as_json)
+
+
+@app.command()
+def end_delegation(approval_id: ApprovalId, to: PersonOption, as_json: JsonOption = False) -> None:
+    """Decide for yourself alone again. What was decided for you stands."""
+    _tell(approval_id, "end-delegation", {"to": _person(to)}, f"{to} decides no more", as_json=as_json)
+
+
+@app.command()
+def reassign(
+    approval_id: ApprovalId,
+    to: PersonOption,
+    seat: Annotated[
+        str | None,
+        typer.Option("--seat", help="Whose, as `show` lists it; for administrators. Default: yours."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give your seat to somebody else; as an administrator, any."""
+    _tell(approval_id, "reassign", {"to": _person(to), "seat": seat}, f"reassigned to {to}", as_json=as_json)
+
+
+@app.command()
+def remind(approval_id: ApprovalId, as_json: JsonOption = False) -> None:
+    """Remind those who have not answered, at most once an hour; for who asked, and administrators."""
+    _tell(approval_id, "remind", {}, "reminded", as_json=as_json)
+
+
+@app.command()
+def withdraw(approval_id: ApprovalId, as_json: JsonOption = False) -> None:
+    """End a request, whatever was decided; for who asked, and administrators."""
+    _tell(approval_id, "withdraw", {}, "withdrawn", as_json=as_json)
+
+
+@app.command()
+def comment(
+    approval_id: ApprovalId,
+    text: Annotated[str, typer.Argument(help="What to say.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say something beside the decisions. It decides nothing."""
+    _tell(approval_id, "comment", {"text": text}, "commented", as_json=as_json)
 
 
 @app.command()
@@ -179,6 +256,23 @@ def simulate(
         )
     console.print(table)
     console.print(Text.assemble("outcome: ", styled(str(played["outcome"] or "open"))))
+
+
+def _person(named: str) -> str:
+    """As the API names people: `user:…`, or `email:…` of a member."""
+    if named.startswith(("user:", "email:")):
+        return named
+    return f"email:{named}" if "@" in named else f"user:{named}"
+
+
+def _tell(approval_id: str, verb: str, said: dict[str, Any], done: str, *, as_json: bool) -> None:
+    """Tell a request something; what the API refuses is said, with exit code 1."""
+    given = {name: value for name, value in said.items() if value is not None}
+    answer = run(_call("POST", f"{_PATH}/{approval_id}/{verb}", **({"json": given} if given else {})))
+    if as_json:
+        print_json(answer)
+    else:
+        console.print(Text(f"{approval_id}: {done}"))
 
 
 def _json_of(file: Path) -> Any:

@@ -12,6 +12,7 @@ from perdure.cli.output import (
     JsonOption,
     client,
     console,
+    errors,
     fail,
     local_time,
     print_json,
@@ -30,8 +31,12 @@ DefinitionFile = Annotated[
     Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE", help="A definition: YAML or JSON.")
 ]
 WorkflowId = Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its id, `dwf_…`.")]
+VersionOption = Annotated[int | None, typer.Option("--version", min=1, help="Default: the newest.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=200)]
 _PATH = "/ai/workflows"
+_SIDES = ("before", "after")
+# Characters of a value in a table.
+_CELL = 200
 
 
 @app.command(name="list")
@@ -124,10 +129,80 @@ def create(
             definition = {**definition, "name": name}
         method, path = ("PUT", f"{_PATH}/{version_of}") if version_of else ("POST", _PATH)
         made = run(_call(method, path, json=definition, params={"note": note} if note else {}))
+    _print_made(made, as_json=as_json)
+
+
+@app.command()
+def export(
+    workflow_id: WorkflowId,
+    file: Annotated[
+        Path,
+        typer.Argument(dir_okay=False, help="Where to write it; as JSON if it ends in .json, else as YAML."),
+    ],
+    version: VersionOption = None,
+) -> None:
+    """Write a definition into a file, for an editor, a repository or another installation."""
+    kind = "application/json" if file.suffix == ".json" else "application/yaml"
+    size = run(_exported(workflow_id, file, kind, version))
+    console.print(f"{size} bytes written to {file}")
+
+
+@app.command("import")
+def import_link(
+    link: Annotated[str, typer.Argument(help="What `share` printed elsewhere; files go in with `create`.")],
+    name: Annotated[str | None, typer.Option("--name", help="What it is called here.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a workflow that another organisation shares."""
+    body = {"link": link, **({"name": name} if name else {})}
+    _print_made(run(_call("POST", f"{_PATH}/import", json=body)), as_json=as_json)
+
+
+@app.command()
+def share(
+    workflow_id: WorkflowId,
+    hours: Annotated[int, typer.Option("--hours", min=1, max=24 * 90, help="How long the link works.")] = 72,
+    version: VersionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a signed link. Whoever has it may copy this version into their own organisation until it expires."""
+    body = {"expires_in_hours": hours, **({"version": version} if version else {})}
+    shared = run(_call("POST", f"{_PATH}/{workflow_id}/share", json=body))
     if as_json:
-        print_json(made)
+        print_json(shared)
+        return
+    typer.echo(shared["link"])
+    errors.print(f"Version {shared['version']}, until {local_time(shared['expires_at'])}.", style="dim")
+
+
+@app.command()
+def diff(
+    workflow_id: WorkflowId,
+    before: Annotated[int | None, typer.Option("--from", min=1, help="Default: the version before.")] = None,
+    after: Annotated[int | None, typer.Option("--to", min=1, help="Default: the newest.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is different between two versions, step by step."""
+    wanted = {name: number for name, number in (("from", before), ("to", after)) if number is not None}
+    found = run(_call("GET", f"{_PATH}/{workflow_id}/diff", params=wanted))
+    if as_json:
+        print_json(found)
+        return
+    table = table_of("where", "what", f"version {found['from']}", f"version {found['to']}")
+    for one in found["changes"]:
+        said = ("" if one[side] is None else _shortened(one[side]) for side in _SIDES)
+        table.add_row(one["place"], one["difference"], *said)
+    print_listed(table, f"Versions {found['from']} and {found['to']} say the same.")
+
+
+@app.command()
+def archive(workflow_id: WorkflowId, as_json: JsonOption = False) -> None:
+    """Start no more executions of a workflow; what runs goes on, and what was done stays."""
+    archived = run(_call("DELETE", f"{_PATH}/{workflow_id}"))
+    if as_json:
+        print_json(archived)
     else:
-        console.print(f"{made['id']}  {made['name']}, version {made['version']}: {made['steps']} steps")
+        console.print(f"{archived['id']}  {archived['name']}: archived")
 
 
 @app.command()
@@ -141,7 +216,7 @@ def execute(
     value: Annotated[
         list[str] | None, typer.Option("--set", "-s", help="`parameter=value`; once for each.")
     ] = None,
-    version: Annotated[int | None, typer.Option("--version", min=1, help="Default: the newest.")] = None,
+    version: VersionOption = None,
     wait: Annotated[bool, typer.Option("--wait", help="Until it has ended.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -205,9 +280,21 @@ def show(
     console.print(Text(execution["workflow_name"], style="bold"), styled(execution["status"]))
     table = table_of("step", "type", "state", "tries", "output")
     for one in execution["steps"]:
-        said = one["error"]["detail"] if one["error"] else json.dumps(one["output"], ensure_ascii=False)
-        table.add_row(one["step_id"], one["type"], styled(one["state"]), str(one["attempts"]), said[:200])
+        said = one["error"]["detail"][:_CELL] if one["error"] else _shortened(one["output"])
+        table.add_row(one["step_id"], one["type"], styled(one["state"]), str(one["attempts"]), said)
     console.print(table)
+
+
+def _shortened(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)[:_CELL]
+
+
+def _print_made(made: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(made)
+        return
+    count = f"{made['steps']} step{'s' * (made['steps'] != 1)}"
+    console.print(f"{made['id']}  {made['name']}, version {made['version']}: {count}")
 
 
 def _definition(file: Path) -> Any:
@@ -250,6 +337,12 @@ def _say_more(page: dict[str, Any], limit: int) -> None:
 async def _call(method: str, path: str, **options: Any) -> dict[str, Any]:
     async with client() as api:
         return await api.call(method, path, **options)
+
+
+async def _exported(workflow_id: str, file: Path, kind: str, version: int | None) -> int:
+    wanted = {"version": str(version)} if version is not None else {}
+    async with client() as api:
+        return await api.download(f"{_PATH}/{workflow_id}/export", file, accept=kind, **wanted)
 
 
 async def _executed(workflow_id: str, body: dict[str, Any], *, wait: bool) -> OperationRead:

@@ -86,6 +86,39 @@ async def test_who_decided_on_behalf_of_somebody_is_shown(
     assert "approve, by Ada" in shown.stdout
 
 
+async def test_an_approver_hands_over_takes_back_and_comments(
+    product: FastAPI, people: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = policy(users(people.ada, people.owner), "all") | {"separation_of_duties": {"requester": False}}
+    one = await requested(people.owner, rules)
+    await _role(people, "admin")
+    async with commands_reach(product, people.ada, monkeypatch, *SCOPES):
+        delegated = await perdure("approvals", "delegate", one, "--to", people.ben.user_id, "--whole-request")
+        assert f"{one}: delegated to {people.ben.user_id}" in delegated.stdout, delegated.output
+        (made,) = (await people.owner.get(f"/approvals/{one}"))["delegations"]
+        assert (made["to"], made["stage"]) == (people.ben.person, None)
+        assert f"lets {people.ben.person} decide, until" in (await perdure("approvals", "show", one)).stdout
+        await perdure("approvals", "end-delegation", one, "--to", people.ben.user_id)
+        await perdure("approve", one)
+        assert "taken back" in (await perdure("approvals", "revoke", one)).stdout
+        (asked, _) = (await people.owner.get(f"/approvals/{one}"))["stages"][0]["seats"]
+        assert (asked["people"], asked["vote"]) == ([people.ada.person], None)
+        nobody = await perdure("approvals", "reassign", one, "--to", "usr_" + "0" * 26)
+        assert (nobody.exit_code, "no member" in nobody.output) == (1, True)
+        assert (
+            "reassigned" in (await perdure("approvals", "reassign", one, "--to", people.ben.user_id)).stdout
+        )
+        assert "commented" in (await perdure("approvals", "comment", one, "Ben knows more.")).stdout
+        assert "Ben knows more." in (await perdure("approvals", "show", one)).stdout
+    async with commands_reach(product, people.owner, monkeypatch, *SCOPES):
+        assert "reminded" in (await perdure("approvals", "remind", one)).stdout
+        assert "withdrawn" in (await perdure("approvals", "withdraw", one)).stdout
+    closed = await people.owner.get(f"/approvals/{one}")
+    (given, _) = closed["stages"][0]["seats"]
+    assert (closed["outcome"], given["people"]) == ("cancelled", [people.ben.person])
+    assert [said["text"] for said in closed["comments"]] == ["Ben knows more."]
+
+
 def test_the_guide_lists_every_refusal() -> None:
     listed = {(code, int(status), words) for code, status, words in _ROW.findall(GUIDE.read_text())}
     assert listed == {(each.value, status_of(each), words_of(each)) for each in Refusal}

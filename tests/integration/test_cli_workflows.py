@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from perdure.domain.workflow_yaml import write_yaml
+from perdure.domain.workflow_yaml import read_yaml, write_yaml
 from tests.accounts import Account
 from tests.served import commands_reach, perdure
 
@@ -71,3 +71,31 @@ async def test_a_template_becomes_a_workflow_and_what_is_wrong_is_said(
     broken = tmp_path / "broken.yaml"
     broken.write_text("a: 1\na: 2\n")
     assert "stands here twice" in (await perdure("workflows", "validate", str(broken))).output
+
+
+async def test_a_definition_is_taken_along_shared_compared_and_archived(
+    connected: Account, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text(write_yaml(DEFINITION))
+    workflow = printed((await perdure("workflows", "create", str(first), "--json")).stdout)["id"]
+    changed = {**DEFINITION, "parameters": {"by": {"type": "number", "default": 3}}}
+    second.write_text(write_yaml(changed))
+    await perdure("workflows", "create", str(second), "--version-of", workflow)
+    compared = await perdure("workflows", "diff", workflow)
+    assert ("/parameters/by" in compared.stdout, "version 1" in compared.stdout) == (True, True)
+    same = await perdure("workflows", "diff", workflow, "--from", "2", "--to", "2")
+    assert "say the same" in same.stdout
+    taken, old = tmp_path / "taken.json", tmp_path / "old.yaml"
+    assert "bytes written" in (await perdure("workflows", "export", workflow, str(taken))).stdout
+    assert json.loads(taken.read_text())["parameters"] == changed["parameters"]
+    await perdure("workflows", "export", workflow, str(old), "--version", "1")
+    assert read_yaml(old.read_text()) == DEFINITION
+    shared = printed((await perdure("workflows", "share", workflow, "--hours", "2", "--json")).stdout)
+    copied = await perdure("workflows", "import", shared["link"], "--name", "Copied")
+    assert "Copied, version 1: 1 step\n" in copied.stdout
+    assert "archived" in (await perdure("workflows", "archive", workflow)).stdout
+    refused = await perdure("workflows", "execute", workflow)
+    assert (refused.exit_code, "archived" in refused.output) == (1, True)
+    missing = await perdure("workflows", "export", "dwf_" + "0" * 26, str(tmp_path / "none.yaml"))
+    assert (missing.exit_code, (tmp_path / "none.yaml").exists()) == (1, False)
