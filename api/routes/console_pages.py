@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api import problems, sessions
 from api.dependencies import Principal
+from api.logins import Logins
 from api.pagination import decode_cursor
 from api.routes.console_rendering import templates
 from api.routes.console_views import Notice, Viewer
@@ -255,11 +256,24 @@ async def show_error(request: Request, error: PerdureError) -> Response:
         "title": error.title,
         "detail": detail,
         "request_id": problems.request_id_of(request.scope),
+        "choice_address": None,
     }
     principal = await sessions.current_session(request)
     if principal is None:
         return pages.outside("error.html", http_status=error.status, **context)
+    context["choice_address"] = await _choice_address(request, error, principal)
     return await pages.inside("error.html", principal, "", http_status=error.status, **context)
+
+
+async def _choice_address(request: Request, error: PerdureError, principal: Principal) -> str | None:
+    """Where somebody in several organisations opens another one, and this page in it; a link may be of that one."""
+    if not isinstance(error, NotFoundError) or request.method != "GET":
+        return None
+    logins: Logins = request.app.state.logins
+    if len(await logins.memberships(principal.user_id)) < 2:
+        return None
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"/organisations?next={quote(request.url.path + query, safe='')}"
 
 
 def _ours(error: Exception) -> PerdureError | None:

@@ -150,7 +150,8 @@ def _print_operation(operation: OperationRead) -> None:
     if operation.error:
         console.print(Text(f"{operation.error.type}: {operation.error.detail}", style="red"))
     if operation.temporal_ui_url:
-        console.print(Text(operation.temporal_ui_url, style="dim"))
+        # Whole, so that it can be clicked and copied, however narrow the terminal is.
+        console.print(Text(operation.temporal_ui_url, style="dim"), soft_wrap=True)
 
 
 async def _call(method: str, path: str, **options: Any) -> dict[str, Any]:

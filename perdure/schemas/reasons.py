@@ -64,7 +64,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Check that it was saved completely and upload it again.",
     ),
     Reason.SOURCE_UNREACHABLE: Explanation(
-        "The address did not answer, or not with a document.",
+        "The address did not answer, or not with what was asked for.",
         "Open it in a browser; when it works there, retry the operation.",
     ),
     Reason.FORBIDDEN_ADDRESS: Explanation(

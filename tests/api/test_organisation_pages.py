@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import AsyncIterator
+from html import unescape
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -131,3 +133,18 @@ async def test_a_key_or_a_token_opens_no_session(
         assert (listed.status_code, opened.status_code) == (403, 403)
         assert "The host" not in listed.text
         assert COOKIE not in http.cookies
+
+
+async def test_a_link_of_another_organisation_leads_to_the_choice(
+    http: httpx.AsyncClient, person: dict[str, str], host_id: str
+) -> None:
+    await http.post("/login", data=person)
+    approval = f"/approvals/{new_id('apr')}?tab=history"
+    found = await http.get(approval)
+    assert found.status_code == 404, found.text
+    onward = f"{PAGE}?next={quote(approval, safe='')}"
+    assert ("You are in Their own" in found.text, f'href="{onward}"' in unescape(found.text)) == (True, True)
+    assert f'name="next" value="{approval}"' in (await http.get(onward)).text
+    alone = await _registered(http, "Alone")
+    await http.post("/login", data={"email": alone["user"]["email"], "password": PASSWORD})
+    assert "organisations?next" not in (await http.get(approval)).text
