@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -109,6 +110,21 @@ class Product:
         operation = await self.post("/documents/batch", json={"items": items})
         await self.closed(operation)
         return await self.ended(operation["id"])
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Meanwhile no process of the product runs, as if it were stopped: for what is measured alone, between rounds.
+
+        The caller must not await: the supervisor, which runs in this process, would find that nothing answers.
+        """
+        processes = psutil.Process().children(recursive=True)
+        try:
+            for process in processes:
+                process.suspend()
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     async def warm_up(self) -> None:
         """Let every process have done everything once: imports, connections, parser children, caches."""
