@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import textwrap
 from collections.abc import Coroutine
 from datetime import datetime
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -46,6 +47,8 @@ _IDS = frozenset(
     {"approval", "document", "execution", "key", "operation", "organisation", "secret", "workflow"}
 )
 _UNBOUNDED = 10_000
+# Holds every status with its reason; sentences go on in further lines.
+_OUTCOME_WIDTH = 32
 
 
 def styled(status: str) -> Text:
@@ -140,20 +143,28 @@ def local_time(at: datetime | str | None) -> str:
 def outcome_table(outcomes: list[Outcome], title: str) -> Table:
     """What became of each file."""
     table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
-    for column in ("file", "type", "status", "reason"):
-        table.add_column(column, overflow="fold")
+    table.add_column("file", overflow="fold")
+    table.add_column("type", no_wrap=True)
+    # Statuses and reasons are whole on a narrow terminal, too; names are folded there.
+    table.add_column("outcome", no_wrap=True)
     table.add_column("chunks", justify="right")
     table.add_column("time", justify="right", no_wrap=True)
     for outcome in outcomes:
         table.add_row(
             outcome.name,
             _short_type(outcome.media_type),
-            styled(outcome.status),
-            outcome.reason or outcome.detail or "",
+            _said(outcome),
             str(outcome.chunk_count or ""),
             f"{outcome.seconds:.1f} s",
         )
     return table
+
+
+def _said(outcome: Outcome) -> Text:
+    """Its status, and the reason for it where there is one."""
+    why = outcome.reason or outcome.detail
+    lines = textwrap.wrap(f"{outcome.status}: {why}" if why else outcome.status, _OUTCOME_WIDTH)
+    return Text("\n".join(lines), style=STYLES.get(outcome.status, ""))
 
 
 def _short_type(media_type: str | None) -> str:

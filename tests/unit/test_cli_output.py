@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from perdure.cli.output import local_time, print_listed, print_table, table_of
+from perdure.cli.output import local_time, outcome_table, print_listed, print_table, table_of
+from perdure.ingestion import Outcome
 
 EXECUTION = "exe_01m81np4qj60m0z5xdvhcv2vym"
 DOCUMENT = "doc_01m81naz06r293262jjtrvpj9p"
@@ -73,3 +74,14 @@ def test_times_have_a_zone() -> None:
     at = datetime(2026, 11, 22, 13, 3, tzinfo=UTC)
     assert local_time(at) == local_time(at.isoformat()) == f"{at.astimezone():%Y-%m-%d %H:%M %Z}"
     assert local_time(None) == ""
+
+
+@pytest.mark.parametrize("reason", ["decompression_limit", "password_protected", "unsupported_type"])
+def test_what_became_of_a_file_stays_whole_on_a_narrow_terminal(reason: str) -> None:
+    name = "contracts/2026/warehouse-lease-signed-by-both.pdf"
+    outcome = Outcome(
+        name=name, status="quarantined", media_type="application/pdf", seconds=1.25, reason=reason
+    )
+    lines = printed(outcome_table([outcome], "Files"), 80, terminal=True)
+    (line,) = (one for one in lines if reason in one)
+    assert (f"quarantined: {reason}" in line, "1.2 s" in line, "pdf" in line) == (True, True, True)
