@@ -1,6 +1,7 @@
 """Console: classify a text or documents, look at an answer, and decide what was not sure enough."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -39,6 +40,9 @@ Writer = Annotated[Principal, require("classification:write")]
 Reviewer = Annotated[Principal, require("classification:review")]
 IdField = Annotated[str, Query(max_length=200)]
 CursorField = Annotated[str, Query(max_length=512)]
+DecidedField = Annotated[
+    bool, Query(description="What was decided automatically, to see how often that is right.")
+]
 
 # As many workflows and documents as a form offers.
 OFFERED_WORKFLOWS = 200
@@ -191,28 +195,45 @@ async def _workflow_name(pages: Pages, caller: Principal, workflow_id: str | Non
     return row.name if row else None
 
 
+@dataclass(frozen=True)
+class Queue:
+    """Which answers are reviewed one after the other: those that wait, or that were decided automatically."""
+
+    workflow_id: str = ""
+    cursor: str = ""
+    decided: bool = False
+
+    @property
+    def address(self) -> str:
+        """The page of the next one."""
+        decided = "true" if self.decided else ""
+        wanted = query_string(workflow_id=self.workflow_id, cursor=self.cursor, decided=decided)
+        return f"/classification/review{wanted}"
+
+
 @router.get("/review")
 async def show_review(
-    pages: Shown, caller: Reader, workflow_id: IdField = "", cursor: CursorField = ""
+    *,
+    pages: Shown,
+    caller: Reader,
+    workflow_id: IdField = "",
+    cursor: CursorField = "",
+    decided: DecidedField = False,
 ) -> Response:
-    """The next answer that waits for a person."""
+    """The next answer that waits for a person, or that was decided without one."""
+    status = ResultStatus.DECIDED if decided else ResultStatus.OPEN
     async with pages.database.transaction(caller.organisation_id) as session:
         waiting = await ClassificationResults(session, caller.organisation_id).list(
-            ResultFilter(workflow_id=workflow_id or None, status=ResultStatus.OPEN.value),
+            ResultFilter(workflow_id=workflow_id or None, status=status.value),
             after=decode_cursor(cursor) if cursor else None,
             limit=2,
         )
     if not waiting:
-        return await _review_page(pages, caller, None, workflow_id=workflow_id, cursor=cursor)
+        return await _review_page(pages, caller, None, queue=Queue(workflow_id, cursor, decided))
     read = await classification.get_result(waiting[0].id, caller, pages.database)
-    onwards = query_string(workflow_id=workflow_id, cursor=encode_cursor(read.id))
+    onwards = Queue(workflow_id, encode_cursor(read.id), decided).address if len(waiting) > 1 else None
     return await _review_page(
-        pages,
-        caller,
-        read,
-        workflow_id=workflow_id,
-        cursor=cursor,
-        next_url=f"/classification/review{onwards}" if len(waiting) > 1 else None,
+        pages, caller, read, queue=Queue(workflow_id, cursor, decided), next_url=onwards
     )
 
 
@@ -228,8 +249,7 @@ async def _review_page(
     caller: Principal,
     read: ClassificationRead | None,
     *,
-    workflow_id: str = "",
-    cursor: str = "",
+    queue: Queue | None = None,
     back: str = "",
     next_url: str | None = None,
     comment: str = "",
@@ -251,16 +271,14 @@ async def _review_page(
         tab="review",
         view=await answer_view(pages, caller, read) if read else None,
         workflows=await offered_workflows(pages, caller),
-        workflow_id=workflow_id,
+        queue=queue or Queue(),
         workflow_name=await _workflow_name(pages, caller, read.workflow_id) if read else None,
         multi_label=multi_label,
         labels=labels,
         chosen=read.labels if read else [],
         comment=comment,
-        cursor=cursor,
         back=back,
         next_url=next_url,
-        is_filtered=bool(workflow_id or cursor),
         fault=fault,
     )
 
@@ -272,7 +290,8 @@ async def review(
     """Take a person's answer, and go on to the next."""
     form = await request.form()
     given = {name: str(form.get(name, "")) for name in ("label", "other", "comment", "back")}
-    where = {name: str(form.get(name, ""))[:512] for name in ("workflow_id", "cursor")}
+    workflow_id, cursor = (str(form.get(name, ""))[:512] for name in ("workflow_id", "cursor"))
+    queue = Queue(workflow_id, cursor, decided=form.get("decided") == "true")
     label = given["label"] or given["other"]
     try:
         body = _review_of(label, form, given["comment"])
@@ -283,14 +302,14 @@ async def review(
             pages,
             caller,
             read,
-            **where,
+            queue=queue,
             back=given["back"],
             comment=given["comment"],
             fault=said_of(error),
         )
     if given["back"] == "result":
         return pages.redirect(f"/classification/results/{result_id}", "reviewed")
-    return pages.redirect("/classification/review" + query_string(**where), "reviewed")
+    return pages.redirect(queue.address, "reviewed")
 
 
 def _review_of(label: str, form: FormData, comment: str) -> ReviewCreate:

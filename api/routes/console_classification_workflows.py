@@ -283,6 +283,7 @@ def _figures(quality: QualityRead) -> dict[str, Any]:
         else None,
         "ece": f"{100 * quality.ece:.1f} %" if quality.ece is not None else None,
         "automatic": percent(quality.automatic_share) if quality.automatic_share is not None else None,
+        "is_one_sided": quality.n_sure < quality.n * (quality.automatic_share or 0.0) / 2,
     }
 
 

@@ -13,7 +13,7 @@ from perdure.db.models import ClassificationVersionRow, ClassificationWorkflowRo
 from perdure.db.session import Transaction
 from perdure.domain.calibration import Calibration, expected_calibration_error, reliability
 from perdure.domain.classification import scores_of_many
-from perdure.domain.deciding import next_category
+from perdure.domain.deciding import is_sure, next_category
 from perdure.domain.risk_coverage import clopper_pearson, curve
 from perdure.errors import NotFoundError
 from perdure.ports.models import EmbeddingCall
@@ -73,9 +73,11 @@ class ClassificationQuality:
         found = len(measured.right)
         interval = clopper_pearson(sum(measured.right), found) if found else (None, None)
         place = next_category(questions)
+        threshold = questions.sure_from[place] if place is not None else None
         return QualityRead(
             version=version.version,
             n=found,
+            n_sure=sum(is_sure(confidence, threshold) for confidence in measured.confidences),
             accuracy=measured.accuracy,
             accuracy_low=interval[0],
             accuracy_high=interval[1],
@@ -89,7 +91,7 @@ class ClassificationQuality:
                 for one in curve(measured.confidences, measured.right)
             ],
             target_accuracy=questions.stages[place].target_accuracy if place is not None else None,
-            threshold=questions.sure_from[place] if place is not None else None,
+            threshold=threshold,
             automatic_share=automatic,
             history=[version_read(one, row.active_version) for one in versions],
         )

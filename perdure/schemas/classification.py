@@ -640,6 +640,10 @@ class QualityRead(Contract):
     n: int = Field(
         description="Texts of the frozen set; 0: nobody has answered any yet, and nothing is known."
     )
+    n_sure: int = Field(
+        description="Of these, those that this version would decide by itself. People mostly answer the others: "
+        "the smaller this share beside `automatic_share`, the less do the figures speak of the whole."
+    )
     accuracy: float | None
     accuracy_low: float | None = Field(description="Lower end of the 95 % interval.")
     accuracy_high: float | None

@@ -5,6 +5,7 @@ import json
 import re
 from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -226,6 +227,32 @@ async def test_what_people_answered_is_measured_and_drawn(browser: httpx.AsyncCl
         r"For <strong[^>]*>70 %</strong> right, <strong[^>]*>\d+ %</strong> would be decided", page
     )
     assert "No share of the answers reaches" in (await browser.get(f"{path}/quality?target=99")).text
+
+
+async def test_figures_of_unsure_answers_alone_say_so_and_lead_to_what_was_decided(
+    browser: httpx.AsyncClient,
+) -> None:
+    path = await workflow(browser, percent="90")
+    asked = {"workflow_id": path.rpartition("/")[2]}
+    vague = (f"Well, who knows, number {number}." for number in itertools.count())
+    unsure = next(text for text in vague if is_frozen(text_digest(text)))
+    answer = await browser.post("/classification", data=asked | {"text": unsure})
+    found = re.search(r'href="(/classification/results/clr_\w+)/review"', answer.text)
+    assert found is not None, answer.text
+    await browser.post(f"{found[1]}/review", data={"label": "Complaint"})
+    bill = "Please pay our invoice number 7 of 12.00 EUR, payment is due within thirty days."
+    await browser.post("/classification", data=asked | {"text": bill})
+    page = unescape((await browser.get(f"{path}/quality")).text)
+    assert "Of the 1 answered texts, 0 are such as it decides by itself; of all texts, these are 50 %" in page
+    queue = f"/classification/review?{urlencode(asked | {'decided': 'true'})}"
+    assert f'href="{queue}"' in page
+    shown = unescape((await browser.get(queue)).text)
+    assert ("What was decided automatically." in shown, bill in shown) == (True, True)
+    found = re.search(r'action="(/classification/results/clr_\w+/review)"', shown)
+    assert found is not None
+    answer = await browser.post(found[1], data=asked | {"label": "Invoice", "decided": "true"})
+    assert answer.headers["location"].partition("&notice")[0] == queue
+    assert "Nothing was decided automatically here" in (await browser.get(queue)).text
 
 
 @pytest.mark.parametrize(

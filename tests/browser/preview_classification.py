@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from api.routes.console_classification import Queue
 from api.routes.console_classification_forms import Values
 from api.routes.console_classification_views import (
     BELOWS,
@@ -205,16 +206,14 @@ def review(view: AnswerView | None, **more: Any) -> dict[str, Any]:
         "review",
         view=view,
         workflows=WORKFLOWS,
-        workflow_id="",
+        queue=Queue(),
         workflow_name="Incoming mail",
         multi_label=False,
         labels=LABEL_NAMES,
         chosen=["Reminder"],
         comment="",
-        cursor="",
         back="",
         next_url="/classification/review?cursor=x",
-        is_filtered=False,
     ) | dict(more)
 
 
@@ -311,6 +310,7 @@ def quality(*, known: bool, target: int = 95) -> dict[str, Any]:
     read = QualityRead(
         version=2,
         n=84 if known else 0,
+        n_sure=12 if known else 0,
         accuracy=0.893 if known else None,
         accuracy_low=0.806 if known else None,
         accuracy_high=0.949 if known else None,
@@ -333,6 +333,7 @@ def quality(*, known: bool, target: int = 95) -> dict[str, Any]:
         interval="81 % to 95 %, 95 times of 100" if known else None,
         ece="4.1 %" if known else None,
         automatic="62 %" if known else None,
+        is_one_sided=known,
         coverage=thinned(read.risk_coverage),
         coverage_chart=risk_coverage_curve(read.risk_coverage, chosen),
         reliability_chart=reliability_diagram(read.reliability),
@@ -476,9 +477,13 @@ PAGES: dict[str, Page] = {
     ),
     "review": Page("classification_review.html", lambda: review(answer())),
     "review-several": Page("classification_review.html", lambda: review(answer(), multi_label=True)),
+    "review-decided": Page("classification_review.html", lambda: review(answer(), queue=Queue(decided=True))),
+    "review-decided-empty": Page(
+        "classification_review.html", lambda: review(None, queue=Queue(decided=True))
+    ),
     "review-empty": Page("classification_review.html", lambda: review(None)),
     "review-done": Page(
-        "classification_review.html", lambda: review(None, is_filtered=True, fault="Choose a label.")
+        "classification_review.html", lambda: review(None, queue=Queue(cursor="x"), fault="Choose a label.")
     ),
     "workflows": Page(
         "classification_workflows.html",
