@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -134,13 +134,7 @@ class ClassificationTextActivities:
     async def _outcomes(self, job: ClassifyJob, asked: _Asked, items: Sequence[Item]) -> list[Outcome]:
         call = EmbeddingCall(job.organisation_id, PURPOSE, job.operation_id, job.operation_kind)
         read = await _read(self._transaction, job, items)
-        outcomes = await self._stages.answer(
-            call, asked.questions, asked.learnt, read, made_at(job.operation_id)
-        )
-        if asked.questions.workflow_id is None:
-            # Nothing is learnt from them.
-            outcomes = [replace(one, vector=None, vector_model=None) for one in outcomes]
-        return outcomes
+        return await self._stages.answer(call, asked.questions, asked.learnt, read, made_at(job.operation_id))
 
 
 async def _read(transaction: Transaction, job: ClassifyJob, items: Sequence[Item]) -> Sequence[Item]:

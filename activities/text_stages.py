@@ -91,6 +91,7 @@ class _Others:
     is_for_person: bool
 
 
+_NOTHING_ELSE = _Others(None, None, None, is_for_person=False)
 _NOT_INDEXED = {
     "skipped_duplicate": "has the same content as another document of its space: classify that one",
     "failed": "could not be read: its page says why; upload it anew",
@@ -155,13 +156,13 @@ class TextStages:
                 )
         if readable:
             categories = await self._categories(call, questions, learnt, readable)
-            others = await asyncio.to_thread(self._others, questions, readable)
+            others = await self._others_of(questions, readable)
             answered = [
                 self._outcome(questions, one, said, other)
                 for one, said, other in zip(readable, categories, others, strict=True)
             ]
             if questions.evidence:
-                answered = await self._with_evidence(call, questions, learnt, readable, answered)
+                answered = await self._with_evidence(call, questions, learnt, readable, categories, answered)
             outcomes += answered
         return outcomes
 
@@ -211,6 +212,7 @@ class TextStages:
         questions: Questions,
         learnt: Sequence[LearntExample],
         readable: Sequence[Readable],
+        categories: Sequence[Categories | None],
         outcomes: Sequence[Outcome],
     ) -> list[Outcome]:
         """The same with the passages that speak for each label; all sentences are embedded at once."""
@@ -221,12 +223,12 @@ class TextStages:
         sentences = [one.text for found in split if len(found) > 1 for one in found]
         embedded = await self._embedded(call, sentences, items=len(readable))
         at, shown = 0, []
-        for one, outcome, found in zip(readable, outcomes, split, strict=True):
+        for one, said, outcome, found in zip(readable, categories, outcomes, split, strict=True):
             vectors = embedded[at : at + len(found)]
             if len(found) > 1:
                 at += len(found)
-            elif outcome.vector is not None:
-                vectors = outcome.vector[None, :]  # the text is its only sentence
+            elif said is not None:
+                vectors = said.vector[None, :]  # the text is its only sentence
             category = outcome.stages.category
             if not found or category is None or category.label is None or outcome.place is None:
                 shown.append(outcome)
@@ -242,6 +244,11 @@ class TextStages:
             )
             shown.append(replace(outcome, stages=stages))
         return shown
+
+    async def _others_of(self, questions: Questions, readable: Sequence[Readable]) -> list[_Others]:
+        if all(stage.task is Stage.CATEGORY for stage in questions.stages):
+            return [_NOTHING_ELSE] * len(readable)
+        return await asyncio.to_thread(self._others, questions, readable)
 
     def _others(self, questions: Questions, readable: Sequence[Readable]) -> list[_Others]:
         sentiments: list[SentimentRead | None] = [None] * len(readable)
@@ -327,8 +334,9 @@ class TextStages:
             confidence=category.confidence if category else None,
             raw=raw,
             held=held,
-            vector=said.vector,
-            vector_model=self._label_sets.model,
+            # Without a workflow nothing is learnt from it.
+            vector=said.vector if questions.workflow_id else None,
+            vector_model=self._label_sets.model if questions.workflow_id else None,
             document_id=document_id,
             place=place if category else None,
         )

@@ -5,8 +5,9 @@ examples. `texts_of` says what to embed for a set of labels, `Prototypes.of` tak
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -159,6 +160,11 @@ class Prototypes:
         )
         return replace(made, calibration=Calibration.fitted(raws, right))
 
+    @cached_property
+    def parents(self) -> dict[str, str | None]:
+        """What is above each label."""
+        return {label.name: label.parent for label in self.labels}
+
     def vector_of(self, name: str) -> Vector:
         """The vector of a leaf; of the label for everything else, what lies between all others."""
         if name == self.catch_all:
@@ -197,7 +203,7 @@ def scores_of_many(
     if prototypes.multi_label:
         least = APPLIES_FROM if applies_from is None else applies_from
         return [_several(prototypes, row, doubt, least) for row, doubt in zip(likeness, doubts, strict=True)]
-    return [_one(prototypes, row, doubt) for row, doubt in zip(likeness, doubts, strict=True)]
+    return _one_each(prototypes, likeness, doubts)
 
 
 def passages_of(text: str) -> list[str]:
@@ -223,16 +229,22 @@ def _word_start(text: str, place: int) -> int:
     return text.rfind(" ", max(0, place - _LONGEST_WORD), place) + 1 or place
 
 
-def _one(prototypes: Prototypes, likeness: Likeness, doubt: float) -> Scored:
-    """One label of several."""
-    order = np.argsort(-likeness, kind="stable")
-    none = logistic(_none_log_odds(likeness) + doubt)
-    raw = _margin_log_odds(likeness[order]) - doubt if len(order) > 1 else -log_odds(none)
-    sure = max(prototypes.calibration.confidence(raw), 1 / len(order) if len(order) > 1 else 0.0)
-    chances = _chances(likeness, int(order[0]), sure)
+def _one_each(prototypes: Prototypes, likeness: Likeness, doubts: Sequence[float]) -> list[Scored]:
+    """One label of several for each row."""
+    nones = [logistic(_none_log_odds(row) + doubt) for row, doubt in zip(likeness, doubts, strict=True)]
+    order = np.argsort(-likeness, axis=1, kind="stable")
+    count = likeness.shape[1]
+    if count > 1:
+        first, second = np.take_along_axis(likeness, order[:, :2], axis=1).T
+        raws = (_margin_log_odds(first, second) - np.array(doubts)).tolist()
+    else:
+        raws = [-log_odds(none) for none in nones]
+    least = 1 / count if count > 1 else 0.0
+    sure = [max(prototypes.calibration.confidence(raw), least) for raw in raws]
+    answers = zip(_chances(likeness, order[:, 0], np.array(sure)).tolist(), nones, raws, strict=True)
     if prototypes.catch_all is not None:
-        return _with_catch_all(prototypes, prototypes.catch_all, chances, none, raw)
-    return _answer(prototypes, dict(zip(prototypes.leaves, chances, strict=True)), none, raw)
+        return [_with_catch_all(prototypes, prototypes.catch_all, *answer) for answer in answers]
+    return [_answer(prototypes, prototypes.leaves, *answer) for answer in answers]
 
 
 def _with_catch_all(
@@ -241,7 +253,7 @@ def _with_catch_all(
     fitting = {name: chance * (1 - none) for name, chance in zip(prototypes.leaves, chances, strict=True)}
     if len(fitting) == 1:
         fitting = dict.fromkeys(fitting, 1 - none)
-    answered = _answer(prototypes, fitting | {catch_all: none}, none, raw)
+    answered = _answer(prototypes, (*fitting, catch_all), (*fitting.values(), none), none, raw)
     # The workflow's own calibration has spoken already; what is kept is what it would have to be applied to.
     return replace(answered, raw=log_odds(none)) if answered.label == catch_all else answered
 
@@ -257,9 +269,7 @@ def _several(prototypes: Prototypes, likeness: Likeness, doubt: float, applies_f
     chances = [prototypes.calibration.confidence(float(raw)) for raw in raws]
     # No label applies when none does by itself.
     none = max(none, float(np.prod([1 - chance for chance in chances])))
-    answered = _answer(
-        prototypes, dict(zip(prototypes.leaves, chances, strict=True)), none, float(raws.max())
-    )
+    answered = _answer(prototypes, prototypes.leaves, chances, none, float(raws.max()))
     ranked = sorted(zip(prototypes.leaves, chances, strict=True), key=lambda pair: -pair[1])
     applying = tuple(LabelConfidence(name, chance) for name, chance in ranked if chance >= applies_from)
     if not applying and prototypes.catch_all is not None:
@@ -270,22 +280,25 @@ def _several(prototypes: Prototypes, likeness: Likeness, doubt: float, applies_f
     return replace(answered, labels=applying, alternatives=others[:MOST_ALTERNATIVES])
 
 
-def _answer(prototypes: Prototypes, chances: dict[str, float], none: float, raw: float) -> Scored:
-    ranked = sorted(chances.items(), key=lambda pair: -pair[1])
-    found = [LabelConfidence(name, chance) for name, chance in ranked[: MOST_ALTERNATIVES + 1]]
+def _answer(
+    prototypes: Prototypes, names: Sequence[str], chances: Sequence[float], none: float, raw: float
+) -> Scored:
+    ranked = sorted(range(len(names)), key=chances.__getitem__, reverse=True)
+    found = [LabelConfidence(names[place], chances[place]) for place in ranked[: MOST_ALTERNATIVES + 1]]
     return Scored(
         found[0].label,
         found[0].confidence,
         tuple(found[1:]),
         (found[0],),
-        _path(prototypes.labels, found[0], chances),
+        _path(prototypes.parents, found[0], names, chances),
         none,
         raw,
     )
 
 
-def _margin_log_odds(ordered: Likeness) -> float:
-    return MARGIN_WEIGHT * float(ordered[0] - ordered[1]) + MARGIN_OFFSET
+def _margin_log_odds(first: Likeness, second: Likeness) -> Likeness:
+    """Of the likeness to the nearest label and to the one after it."""
+    return MARGIN_WEIGHT * (first - second) + MARGIN_OFFSET
 
 
 def _none_log_odds(likeness: Likeness) -> float:
@@ -295,31 +308,33 @@ def _none_log_odds(likeness: Likeness) -> float:
     return found if count > 1 else found + _EVEN_ODDS
 
 
-def _chances(likeness: Likeness, best: int, sure: float) -> list[float]:
+def _chances(likeness: Likeness, best: npt.NDArray[np.intp], sure: Likeness) -> Likeness:
     """What the best one leaves goes to the others by their likeness, to each less than the best one has."""
-    weights = np.exp(MARGIN_WEIGHT * (likeness - likeness.max()))
-    weights[best] = 0.0
-    total = float(weights.sum())
-    shares = np.minimum(weights * ((1 - sure) / total), sure * _LESS) if total > 0 else weights
-    shares[best] = sure
-    chances: list[float] = shares.tolist()
-    return chances
+    rows = np.arange(len(likeness))
+    weights = np.exp(MARGIN_WEIGHT * (likeness - likeness.max(axis=1, keepdims=True)))
+    weights[rows, best] = 0.0
+    total = weights.sum(axis=1)
+    left = np.divide(1 - sure, total, out=np.zeros_like(total), where=total > 0)
+    shares: Likeness = np.minimum(weights * left[:, None], (sure * _LESS)[:, None])
+    shares[rows, best] = sure
+    return shares
 
 
 def _path(
-    labels: Sequence[Label], leaf: LabelConfidence, chances: dict[str, float]
+    parents: Mapping[str, str | None], leaf: LabelConfidence, names: Sequence[str], chances: Sequence[float]
 ) -> tuple[LabelConfidence, ...]:
     """From the outermost label to the leaf; one above is as sure as all leaves below it together."""
-    parents = {label.name: label.parent for label in labels}
     path, above = [leaf], parents[leaf.label]
     while above is not None:
-        below = sum(chance for name, chance in chances.items() if above in _ancestors(name, parents))
+        below = sum(
+            chance for name, chance in zip(names, chances, strict=True) if above in _ancestors(name, parents)
+        )
         path.append(LabelConfidence(above, min(below, 1.0)))
         above = parents[above]
     return tuple(reversed(path))
 
 
-def _ancestors(name: str, parents: dict[str, str | None]) -> set[str]:
+def _ancestors(name: str, parents: Mapping[str, str | None]) -> set[str]:
     found: set[str] = set()
     above = parents[name]
     while above is not None:
@@ -357,7 +372,8 @@ def _left_out(matrix: Matrix, known: Sequence[tuple[Vector, Matrix]]) -> tuple[l
         without = _blended(described, shown.sum(axis=0) - shown[m], len(shown) - 1)
         likeness = (matrix @ shown[m]).astype(np.float64)
         likeness[n] = float(without @ shown[m])
-        raws.append(_margin_log_odds(-np.sort(-likeness)))
+        nearest = -np.sort(-likeness)
+        raws.append(float(_margin_log_odds(nearest[0], nearest[1])))
         right.append(int(likeness.argmax()) == n)
     return raws, right
 
