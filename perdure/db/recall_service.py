@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -23,7 +23,7 @@ from perdure.db.recall_repository import (
     visible,
 )
 from perdure.db.related_memories import related_memories
-from perdure.db.search_service import DEFAULT_SPACE, Asked
+from perdure.db.search_service import DEFAULT_SPACE, Asked, Question
 from perdure.db.session import QuickTransaction
 from perdure.db.statements import Statements
 from perdure.domain.filters import MEMORY_FIELDS, parse_filters
@@ -72,40 +72,44 @@ class _Gathered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """What was found in one way. Without `scored`, its scores wait for the query's vector."""
+class _Call:
+    """A question as it came in; without an actor, what is found does not count as recalled."""
 
+    organisation_id: str
+    request: RecallRequest
+    actor_id: str | None
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The words of a question, counted while they were looked for, and what holds them.
+
+    Without `scored`, the scores of what was found wait for the question's vector.
+    """
+
+    words: Sequence[QueryWord] = ()
     found: Sequence[str] = ()
     scored: ScoredMemories | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Seeds:
-    """What both ways found."""
-
-    vector: str | None
-    words: Sequence[QueryWord]
-    parts: Sequence[_Part]
-    notice: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Sought:
-    """A question, and what may answer it; without `seeds`, nothing may."""
-
-    space: RecallSpace
-    query: RecallQuery
-    scope: RecallScope | None = None
-    seeds: _Seeds | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Near:
     """What was found by vector; without a vector, `notice` may say why."""
 
-    vector: str | None = None
-    part: _Part = _Part()
+    scored: ScoredMemories | None = None
     notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """A question, and what was found for it in both ways; without a `scope`, nothing may answer it."""
+
+    space: RecallSpace
+    query: RecallQuery
+    scope: RecallScope | None = None
+    held: _Held = _Held()
+    near: _Near = _Near()
 
 
 class RecallService:
@@ -124,43 +128,51 @@ class RecallService:
         return [item.id for item in (await self._find(organisation_id, request, None)).items]
 
     async def _find(self, organisation_id: str, request: RecallRequest, actor_id: str | None) -> RecallAnswer:
-        started = time.perf_counter()
-        sought = await self._sought(organisation_id, request, needed=actor_id is None)
+        call = _Call(organisation_id, request, actor_id, time.perf_counter())
+        sought = await self._sought(call)
         if sought is None:
-            return RecallAnswer(items=[], outcome=RecallOutcome.NOTHING_STORED, took_ms=_since(started))
-        # What was recalled is counted with the reading: one transaction costs less than two.
+            return RecallAnswer(items=[], outcome=RecallOutcome.NOTHING_STORED, took_ms=_since(call.started))
+        if isinstance(sought, RecallAnswer):
+            return sought
         async with self._transaction(organisation_id, durable=False) as statements:
-            repository = self._repository(statements, organisation_id)
-            outcome, items = RecallOutcome.NOTHING_STORED, list[RecallHit]()
-            scope, seeds = sought.scope, sought.seeds
-            if scope is not None and seeds is not None:
-                gathered = await _gathered(repository, scope, seeds, request.mode)
-                best = _ranked(gathered, sought.query, scope.memories, request)
-                chosen = [(item, gathered.memories[item.row]) for item in best]
-                ids = [memory.id for _, memory in chosen]
-                related = await related_memories(statements, ids) if request.graph and ids else {}
-                items = await _hits(repository, chosen, related, counted=actor_id is not None)
-                outcome = RecallOutcome.FOUND if items else RecallOutcome.NOTHING_RELEVANT
-            notice = seeds.notice if seeds is not None else None
-            answer = RecallAnswer(items=items, outcome=outcome, took_ms=_since(started), notice=notice)
-            if actor_id is not None and request.session_id is not None:
-                await repository.log(_log(actor_id, sought.space, request.session_id, request, answer))
+            return await self._answer(statements, call, sought)
+
+    async def _answer(self, statements: Statements, call: _Call, sought: _Sought) -> RecallAnswer:
+        """What was recalled is counted with the reading: one transaction costs less than two."""
+        repository = self._repository(statements, call)
+        request, scope, counted = call.request, sought.scope, call.actor_id is not None
+        outcome, items = RecallOutcome.NOTHING_STORED, list[RecallHit]()
+        if scope is not None:
+            gathered = _gathered(sought)
+            best = _ranked(gathered, sought.query, scope.memories, request)
+            chosen = [(item, gathered.memories[item.row]) for item in best]
+            ids = [memory.id for _, memory in chosen]
+            related = await related_memories(statements, ids) if request.graph and ids else {}
+            items = await _hits(repository, chosen, related, counted=counted)
+            outcome = RecallOutcome.FOUND if items else RecallOutcome.NOTHING_RELEVANT
+        answer = RecallAnswer(
+            items=items, outcome=outcome, took_ms=_since(call.started), notice=sought.near.notice
+        )
+        if call.actor_id is not None and request.session_id is not None:
+            await repository.log(_log(call.actor_id, sought.space, request.session_id, request, answer))
         return answer
 
-    def _repository(self, statements: Statements, organisation_id: str) -> RecallRepository:
-        return RecallRepository(statements, organisation_id, self._exact_below)
+    def _repository(self, statements: Statements, call: _Call) -> RecallRepository:
+        return RecallRepository(statements, call.organisation_id, self._exact_below)
 
-    async def _sought(self, organisation_id: str, request: RecallRequest, *, needed: bool) -> _Sought | None:
+    async def _sought(self, call: _Call) -> _Sought | RecallAnswer | None:
         """What both ways find, each in a transaction that waits for no other, so a full pool cannot lock up.
 
-        What is found to be forgotten must not depend on who answers just now: then the vector is `needed`.
+        The answer to it, where the way that ended last could give it.
         """
-        condition, mode = _condition(request), request.mode
+        organisation_id, request, mode = call.organisation_id, call.request, call.request.mode
+        condition = _condition(request)
+        ended: asyncio.Future[_Held] = asyncio.get_running_loop().create_future()
         asked: Asked | None = None
-        by_vector: asyncio.Task[_Near] | None = None
+        by_vector: asyncio.Task[_Near | RecallAnswer] | None = None
         try:
             async with self._transaction(organisation_id) as statements:
-                repository = self._repository(statements, organisation_id)
+                repository = self._repository(statements, call)
                 space = await _space(repository, request.space)
                 people = space.people if space else ()
                 query = analyse(request.query, people, request.known_at or datetime.now(UTC))
@@ -170,17 +182,26 @@ class RecallService:
                 if mode is not RecallMode.KEYWORD:
                     asked.begin(space.model)
                 scope = await repository.scope(space, condition, request.subject)
+                sought = _Sought(space, query, scope)
                 if scope is None:
-                    return _Sought(space, query)
+                    return sought
                 words: Sequence[QueryWord] = ()
                 if mode is not RecallMode.DENSE:
                     words = await repository.words(scope, query.meaning)
                 if mode is not RecallMode.KEYWORD:
-                    needed = needed or mode is RecallMode.DENSE
-                    by_vector = asyncio.create_task(
-                        self._by_vector(organisation_id, scope, asked, words, mode, needed=needed)
-                    )
-                words, holding = await _by_words(repository, scope, asked, words, mode)
+                    by_vector = asyncio.create_task(self._by_vector(call, sought, scope, asked, words, ended))
+                held = await _by_words(repository, scope, asked, words, mode)
+                if held.scored is not None or not held.found:
+                    ended.set_result(held)
+            if not ended.done():
+                # Beside the way by vector, which begins as late.
+                question, _ = await _question(asked, call, scope)
+                vector = question.vector if question else None
+                async with self._transaction(organisation_id) as statements:
+                    repository = self._repository(statements, call)
+                    scored = await _scored(repository, scope, held.found, held.words, vector, mode)
+                held = replace(held, scored=scored)
+                ended.set_result(held)
             near = await by_vector if by_vector is not None else _Near()
         finally:
             if by_vector is not None:
@@ -188,27 +209,40 @@ class RecallService:
                 await asyncio.gather(by_vector, return_exceptions=True)
             if asked is not None:
                 await asked.aclose()
-        return _Sought(space, query, scope, _Seeds(near.vector, words, (near.part, holding), near.notice))
+        return near if isinstance(near, RecallAnswer) else replace(sought, held=held, near=near)
 
     async def _by_vector(
         self,
-        organisation_id: str,
+        call: _Call,
+        sought: _Sought,
         scope: RecallScope,
         asked: Asked,
         words: Sequence[QueryWord],
-        mode: RecallMode,
-        *,
-        needed: bool,
-    ) -> _Near:
-        questions, notice = await asked.under_each([scope.space.model], needed=needed)
-        question = questions.get(scope.space.model)
+        ended: asyncio.Future[_Held],
+    ) -> _Near | RecallAnswer:
+        question, notice = await _question(asked, call, scope)
         if question is None:
             return _Near(notice=notice)
-        async with self._transaction(organisation_id, settings=TUNING) as statements:
-            repository = self._repository(statements, organisation_id)
-            near = await repository.by_vector(scope, question.model, question.vector)
-            scored = await _scored(repository, scope, near, words, question.vector, mode) if near else None
-            return _Near(question.vector, _Part(near, scored))
+        async with self._transaction(call.organisation_id, durable=False, settings=TUNING) as statements:
+            repository, mode = self._repository(statements, call), call.request.mode
+            ids = await repository.by_vector(scope, question.model, question.vector)
+            scored = await _scored(repository, scope, ids, words, question.vector, mode) if ids else None
+            near = _Near(scored)
+            if not ended.done():
+                return near
+            return await self._answer(statements, call, replace(sought, held=ended.result(), near=near))
+
+
+async def _question(asked: Asked, call: _Call, scope: RecallScope) -> tuple[Question | None, str | None]:
+    """The question's vector, or why there is none.
+
+    What is found to be forgotten must not depend on who answers just now, and by meaning alone there is nothing else:
+    then the vector is needed.
+    """
+    model = scope.space.model
+    needed = call.actor_id is None or call.request.mode is RecallMode.DENSE
+    questions, notice = await asked.under_each([model], needed=needed)
+    return questions.get(model), notice
 
 
 async def _by_words(
@@ -217,16 +251,17 @@ async def _by_words(
     asked: Asked,
     words: Sequence[QueryWord],
     mode: RecallMode,
-) -> tuple[Sequence[QueryWord], _Part]:
-    """The words, counted while they were looked for, and what holds them."""
+) -> _Held:
+    """What holds the words, with its scores where these need no vector, or one that is there."""
     if not words:
-        return words, _Part()
+        return _Held()
     found = await repository.by_words(scope, words)
     question = asked.embedded_under(scope.space.model)
     if not found.ids or (question is None and mode is not RecallMode.KEYWORD):
-        return found.words, _Part(found.ids)  # no connection waits for a provider
+        return _Held(found.words, found.ids)  # no connection waits for a provider
     vector = question.vector if question else None
-    return found.words, _Part(found.ids, await _scored(repository, scope, found.ids, words, vector, mode))
+    scored = await _scored(repository, scope, found.ids, found.words, vector, mode)
+    return _Held(found.words, found.ids, scored)
 
 
 async def _scored(
@@ -257,20 +292,15 @@ async def _space(repository: RecallRepository, name: str) -> RecallSpace | None:
     return space
 
 
-async def _gathered(
-    repository: RecallRepository, scope: RecallScope, seeds: _Seeds, mode: RecallMode
-) -> _Gathered:
+def _gathered(sought: _Sought) -> _Gathered:
     """What was found and what stands beside it."""
     memories: dict[str, FoundMemory] = {}
     runs: list[Sequence[str]] = []
-    for part in seeds.parts:
-        scored = part.scored
-        if scored is None and part.found:
-            scored = await _scored(repository, scope, part.found, seeds.words, seeds.vector, mode)
+    for scored in (sought.near.scored, sought.held.scored):
         if scored is not None:
             memories.update((memory.id, memory) for memory in scored.memories)
             runs += scored.runs
-    return _Gathered(list(memories.values()), seeds.words, runs)
+    return _Gathered(list(memories.values()), sought.held.words, runs)
 
 
 def _ranked(

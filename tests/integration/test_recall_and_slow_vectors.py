@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from sqlalchemy import text
 
 from perdure.db.recall_service import RecallService
 from perdure.db.session import Database
@@ -77,3 +78,39 @@ async def test_a_late_vector_changes_no_answer(
     assert {item.id for item in early.items} <= set(ids[3:])
     named = {term.name for term in early.items[0].terms}
     assert ("meaning" in named) == (mode is not RecallMode.KEYWORD)
+
+
+@pytest.mark.parametrize("mode", [RecallMode.HYBRID, RecallMode.DENSE, RecallMode.FUSION])
+async def test_the_way_by_vector_answers_where_it_ends_last(
+    database: Database, organisation_id: str, mode: RecallMode
+) -> None:
+    name, _ = await remember(database, organisation_id, some_vectors(40, 52, ASKED[0]), 0, "A boat.")
+    given, first_ended = asyncio.Event(), asyncio.Event()
+    given.set()
+    begun = 0
+
+    @asynccontextmanager
+    async def transaction(
+        organisation_id: str, *, durable: bool = True, settings: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Statements]:
+        nonlocal begun
+        begun += 1
+        if begun > 1:
+            await first_ended.wait()
+        async with database.quick(organisation_id, durable=durable, settings=settings) as statements:
+            yield statements
+        first_ended.set()
+
+    service = RecallService(transaction, Embedders(given), Settings())
+    request = RecallRequest(query="Which boat?", space=name, mode=mode, limit=20, explain=True)
+    async with asyncio.timeout(30):
+        answer = await service.recall(organisation_id, "someone", request)
+    assert begun == 2
+    expected = await recalled(database, organisation_id, request, late=True)
+    assert answer.items == expected.items
+    async with database.transaction(organisation_id) as session:
+        counted = await session.execute(
+            text("SELECT memory_id, accesses FROM memory_accesses WHERE memory_id = ANY(:ids)"),
+            {"ids": [item.id for item in answer.items]},
+        )
+        assert [accesses for _, accesses in counted] == [2] * 20
