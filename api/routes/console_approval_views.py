@@ -15,7 +15,6 @@ from api.routes.console_approval_words import (
     OUTCOME_LOOKS,
     STATUS_LOOKS,
     Line,
-    due_words,
 )
 from api.routes.console_marked_text import MOST_CHARACTERS, Run, marked_text
 from api.routes.console_views import digest
@@ -65,11 +64,6 @@ class ApprovalRow:
     def is_overdue(self) -> bool:
         """Whether that has passed."""
         return self.due_at is not None and self.due_at <= self.now
-
-    @property
-    def due_words(self) -> str:
-        """When that is, in words."""
-        return due_words(self.due_at, self.now) if self.due_at else ""
 
     @property
     def requester(self) -> str:
@@ -184,11 +178,6 @@ class StageView:
     def is_overdue(self) -> bool:
         """Whether that has passed."""
         return self.due_at is not None and self.due_at <= self.now
-
-    @property
-    def due_words(self) -> str:
-        """When that is, in words."""
-        return due_words(self.due_at, self.now) if self.due_at else ""
 
     @property
     def stands_in(self) -> str:

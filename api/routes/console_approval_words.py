@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
@@ -269,9 +269,3 @@ def time_since(start: datetime, moment: datetime) -> str:
     """`after 1 d 4 h`; at the start itself, nothing."""
     length = moment - start
     return f"after {duration(length)}" if length >= timedelta(seconds=1) else "at once"
-
-
-def due_words(due_at: datetime, now: datetime | None = None) -> str:
-    """`in 3 h 20 min`, or `2 d 1 h ago`."""
-    left = due_at - (now or datetime.now(UTC))
-    return f"in {duration(left)}" if left > timedelta() else f"{duration(-left)} ago"

@@ -205,17 +205,24 @@ def exact_time(moment: datetime) -> str:
 
 
 def relative_time(moment: datetime, now: datetime | None = None) -> str:
-    """What stands in the page until its script shows the reader's own words for it."""
-    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
+    """What stands in the page until its script shows the reader's own words for it.
+
+    Days are those of the calendar, in UTC: 47 hours from now are two days, or one, by what the clock shows now.
+    """
+    now = (now or datetime.now(UTC)).astimezone(UTC)
+    moment = moment.astimezone(UTC)
+    seconds = abs((now - moment).total_seconds())
     if seconds < 60:
         return "just now"
+    if seconds >= 14 * 86400:
+        return moment.strftime("%Y-%m-%d")
     if seconds < 3600:
-        return f"{seconds // 60:.0f} min. ago"
-    if seconds < 86400:
-        return f"{seconds // 3600:.0f} hr. ago"
-    if seconds < 14 * 86400:
-        return count(int(seconds // 86400), "day") + " ago"
-    return moment.astimezone(UTC).strftime("%Y-%m-%d")
+        length = f"{seconds // 60:.0f} min."
+    elif seconds < 86400:
+        length = f"{seconds // 3600:.0f} hr."
+    else:
+        length = count(abs((moment.date() - now.date()).days), "day")
+    return f"in {length}" if moment > now else f"{length} ago"
 
 
 def unwrapped(text: str) -> str:

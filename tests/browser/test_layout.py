@@ -1,5 +1,6 @@
 """Every page with invented content: fits, can be read and operated, in both themes and two widths."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +35,38 @@ async def test_a_page_fits_and_can_be_read(
                 assert await faults(page) == {}, f"{theme}, {width} px"
                 if pictures is not None:
                     await page.screenshot(path=pictures / f"{name}-{theme}-{width}.png", full_page=True)
+
+
+@pytest.mark.parametrize(
+    ("hours", "shown"),
+    [
+        (1, "in 1 hr."),
+        (23, "in 23 hr."),
+        (25, "tomorrow"),
+        (47, "in 2 days"),
+        (-25, "yesterday"),
+        (-47, "2 days ago"),
+    ],
+)
+async def test_tomorrow_is_the_next_day_of_the_calendar(
+    hours: int, shown: str, visit: Visit, preview_url: str
+) -> None:
+    now = datetime(2026, 11, 22, 18, 4)  # noqa: DTZ001  # by the clock of this machine, as the browser's is
+    async with visit() as page:
+        await page.clock.set_fixed_time(now)
+        await page.goto(f"{preview_url}/search")
+        told = await page.evaluate(
+            """(instant) => {
+                const time = document.createElement("time");
+                time.dateTime = instant;
+                time.dataset.relative = "";
+                document.body.append(time);
+                document.dispatchEvent(new CustomEvent("htmx:afterSwap", { detail: { target: document.body } }));
+                return time.textContent;
+            }""",
+            (now + timedelta(hours=hours)).astimezone().isoformat(),
+        )
+    assert told == shown
 
 
 async def test_the_checks_find_what_is_wrong(visit: Visit, preview_url: str) -> None:

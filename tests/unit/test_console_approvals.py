@@ -17,7 +17,7 @@ from api.routes.console_approval_views import (
     places_of_evidence,
     rows_digest,
 )
-from api.routes.console_approval_words import Happening, due_words, line_of, rule_words, stage_sentences
+from api.routes.console_approval_words import Happening, line_of, rule_words, stage_sentences
 from perdure.db.approval_effects import traced
 from perdure.db.identity_repository import Member
 from perdure.domain.approval_effects import Entry
@@ -137,11 +137,6 @@ def test_a_stage_is_said_in_words() -> None:
         "Asks Ada Lovelace, everybody with the role approver and cfo@example.org. Passes as soon as 2 of those asked "
         "approve. A veto has Ada Lovelace. After 2 business days, the role admin decides instead."
     )
-
-
-def test_a_deadline_is_said_from_now() -> None:
-    assert due_words(NOW + timedelta(hours=3, minutes=20), NOW) == "in 3 h 20 min"
-    assert due_words(NOW - timedelta(days=2, hours=1), NOW) == "2 d 1 h ago"
 
 
 def test_a_list_changes_when_something_becomes_overdue() -> None:

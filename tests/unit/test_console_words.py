@@ -206,7 +206,13 @@ def test_durations_have_two_units_at_most(seconds: float, shown: str) -> None:
         (timedelta(minutes=3), "3 min. ago"),
         (timedelta(hours=5), "5 hr. ago"),
         (timedelta(days=1), "1 day ago"),
+        (timedelta(hours=47), "2 days ago"),
         (timedelta(days=20), "2026-11-01"),
+        (timedelta(minutes=-3), "in 3 min."),
+        (timedelta(hours=-23), "in 23 hr."),
+        (timedelta(hours=-25), "in 1 day"),
+        (timedelta(hours=-47), "in 2 days"),
+        (timedelta(days=-20), "2026-12-11"),
     ],
 )
 def test_times_are_relative_until_they_are_old(length: timedelta, shown: str) -> None:

@@ -39,17 +39,24 @@ function chooseTheme(theme) {
 // Times: the server writes the exact one, here it becomes "3 minutes ago" and stays true.
 
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
+const DAY_S = 86400;
 const UNITS = [
-  ["day", 86400],
   ["hour", 3600],
   ["minute", 60],
 ];
 
+// Midnights between now and then: 47 hours from now is not tomorrow.
+function calendarDays(instant) {
+  const days = [instant, new Date()].map((each) => Date.UTC(each.getFullYear(), each.getMonth(), each.getDate()));
+  return (days[0] - days[1]) / (DAY_S * 1000);
+}
+
 function relativeTime(instant) {
   const seconds = (instant.getTime() - Date.now()) / 1000;
-  if (Math.abs(seconds) > 14 * 86400) {
+  if (Math.abs(seconds) > 14 * DAY_S) {
     return instant.toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
   }
+  if (Math.abs(seconds) >= DAY_S) return relative.format(calendarDays(instant), "day");
   for (const [unit, length] of UNITS) {
     if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit);
   }
