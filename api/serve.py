@@ -18,9 +18,6 @@ from perdure.settings import Settings
 logger = structlog.get_logger("perdure.api")
 
 DRAIN_S = 10
-# Objects that may be made before the collector looks at them. A recall makes a few thousand, nearly all of them gone
-# when it has been answered; with the 700 of Python's own, they are walked through again and again while they live.
-_YOUNG_OBJECTS = 10_000
 
 
 class _Server(uvicorn.Server):
@@ -68,7 +65,6 @@ def main() -> None:
         # What was made so far stays: the collector would walk through it again and again, a tenth of a second each
         # time, in which nobody is answered.
         gc.freeze()
-        gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])
         server.run()
     except PerdureError as error:
         structlog.get_logger("perdure.api").error(
