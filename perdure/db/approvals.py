@@ -1,13 +1,14 @@
 """Requests for approval: how they are opened, what becomes of them, and how they are shown."""
 
 import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, text
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.approval_effects import PUBLISHED
@@ -27,6 +28,7 @@ from perdure.db.models import (
     WorkflowApprovalRow,
 )
 from perdure.db.operation_repository import LockedOperation, OperationRepository, input_fields
+from perdure.db.statements import FixedStatement, statements_of
 from perdure.db.written_values import note_written
 from perdure.domain.approval_events import Opened
 from perdure.domain.approval_policies import ApprovalPolicy, Principal, PrincipalKind, parse_policy
@@ -65,7 +67,13 @@ _LOCK = (
     .with_for_update(of=(WorkflowApprovalRow, OperationRow))
     .execution_options(populate_existing=True)
 )
-_WRITE = text(
+_SPOKEN_OF = (
+    select(WorkflowApprovalRow, OperationRow, UserRow.email)
+    .outerjoin(OperationRow, OperationRow.id == WorkflowApprovalRow.operation_id)
+    .outerjoin(UserRow, UserRow.id == bindparam("user_id"))
+    .where(WorkflowApprovalRow.id == bindparam("approval_id"))
+)
+_WRITE = FixedStatement(
     """
     WITH asked AS (
         SELECT * FROM jsonb_to_recordset(CAST(:asked AS jsonb)) AS a (
@@ -81,12 +89,12 @@ _WRITE = text(
             standing = EXCLUDED.standing, since = EXCLUDED.since, due_at = EXCLUDED.due_at
     )
     UPDATE workflow_approvals SET
-        state = :state, sequence = :sequence, status = :status, revision = :revision,
+        state = CAST(:state AS jsonb), sequence = :sequence, status = :status, revision = :revision,
         document_version = :document_version, outcome = :outcome, due_at = :due_at,
         opened_at = :opened_at, closed_at = :closed_at, updated_at = :updated_at
     WHERE id = :approval_id
     """
-).bindparams(bindparam("asked", type_=JSONB), bindparam("state", type_=JSONB))
+)
 
 
 @dataclass(frozen=True)
@@ -285,13 +293,8 @@ class ApprovalRepository:
         self, approval_id: str, user_id: str
     ) -> tuple[WorkflowApprovalRow, OperationRow | None, str | None] | None:
         """One request, its operation, and the address of a user who speaks of it: in one round trip."""
-        statement = (
-            select(WorkflowApprovalRow, OperationRow, UserRow.email)
-            .outerjoin(OperationRow, OperationRow.id == WorkflowApprovalRow.operation_id)
-            .outerjoin(UserRow, UserRow.id == user_id)
-            .where(WorkflowApprovalRow.id == approval_id)
-        )
-        found = (await self._session.execute(statement)).one_or_none()
+        given = {"approval_id": approval_id, "user_id": user_id}
+        found = (await self._session.execute(_SPOKEN_OF, given)).one_or_none()
         return None if found is None else (found[0], found[1], found[2])
 
     async def happened(self, approval_id: str, effect: str) -> bool:
@@ -326,9 +329,13 @@ class ApprovalRepository:
             "closed_at": state.at if state.status is Status.CLOSED else None,
             "updated_at": datetime.now(UTC),
         }
-        asked = assignees(policy, state)
-        given = {"organisation_id": self._organisation_id, "approval_id": row.id, "asked": asked}
-        await self._session.execute(_WRITE, {**written, **given})
+        given = {
+            "organisation_id": self._organisation_id,
+            "approval_id": row.id,
+            "asked": json.dumps(assignees(policy, state)),
+            "state": json.dumps(written["state"]),
+        }
+        await (await statements_of(self._session)).rows(_WRITE, {**written, **given})
         note_written(row, written)
 
     async def _version_of(self, document_id: str, revision: str) -> int | None:

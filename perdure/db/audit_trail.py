@@ -16,6 +16,7 @@ from sqlalchemy import RowMapping, Select, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.models import AuditEventRow, AuditHeadRow, AuditPersonKeyRow
+from perdure.db.statements import FixedStatement, statements_of
 from perdure.domain.audit import (
     GENESIS,
     Action,
@@ -33,7 +34,7 @@ from perdure.schemas.operations import Subject
 PAGE = 1000
 
 # One round trip: the head's lock orders the writers, and the clock is read under it, so that time never goes back.
-_HEAD = text(
+_HEAD = FixedStatement(
     """
     WITH head AS (
         INSERT INTO audit_heads (organisation_id, sequence, hash, at)
@@ -55,7 +56,7 @@ _ADD_KEY = text(
     ON CONFLICT DO NOTHING RETURNING key
     """
 )
-_APPEND = text(
+_APPEND = FixedStatement(
     """
     WITH event AS (
         INSERT INTO audit_events (organisation_id, sequence, at, actor_kind, actor_id, person_id, action,
@@ -126,16 +127,18 @@ class AuditTrail:
         """Append events in their order, all in two round trips; the sequence number of the last."""
         people = {entry.actor.person_id for entry in entries if entry.actor.person_id is not None}
         given = {"organisation_id": self._organisation_id, "genesis": GENESIS, "people": sorted(people)}
-        found = (await self._session.execute(_HEAD, given)).all()
-        head, keys = found[0], {row.user_id: row.key for row in found if row.user_id is not None}
-        sequence: int = head.sequence
-        previous, rows = head.hash, list[dict[str, Any]]()
+        statements = await statements_of(self._session)
+        found = await statements.rows(_HEAD, given)
+        sequence: int
+        sequence, previous, at = found[0][:3]
+        rows = list[dict[str, Any]]()
+        keys: dict[str, str] = {user_id: key for _, _, _, user_id, key in found if user_id is not None}
         for entry in entries:
             sequence += 1
             event = AuditEvent(
                 organisation_id=self._organisation_id,
                 sequence=sequence,
-                at_us=microseconds(head.at),
+                at_us=microseconds(at),
                 actor_kind=entry.actor.kind.value,
                 actor_id=entry.actor.id,
                 person_id=entry.actor.person_id,
@@ -148,9 +151,9 @@ class AuditTrail:
                 previous_hash=previous,
             )
             previous = event_hash(event)
-            rows.append({**event.__dict__, "at": head.at, "hash": previous})
+            rows.append({**event.__dict__, "at": at, "hash": previous})
         if rows:
-            await self._session.execute(_APPEND, rows)
+            await statements.each(_APPEND, rows)
         return sequence
 
     async def record_once(

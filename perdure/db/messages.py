@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, any_, literal, or_, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.keyring import Keyring
 from perdure.db.models import MembershipRow, MessageRow, WebhookEndpointRow
+from perdure.db.statements import FixedStatement, statements_of
 from perdure.domain.ids import made_at, new_id
 from perdure.domain.roles import Role
 from perdure.domain.sealing import Place
@@ -19,6 +19,21 @@ from perdure.domain.webhook_addresses import shown_url
 from perdure.schemas.base import rfc3339, storable
 from perdure.schemas.messages import Channel, EventType, LetterKind, MessageNew
 
+_ADD = FixedStatement(
+    """
+    INSERT INTO messages (id, organisation_id, effect, channel, kind, recipient, sealed_recipient, endpoint_id,
+        reference, body)
+    SELECT id, :organisation_id, effect, channel, kind, recipient, sealed_recipient, endpoint_id,
+        CAST(reference AS jsonb), body
+    FROM unnest(
+        CAST(:ids AS text[]), CAST(:effects AS text[]), CAST(:channels AS text[]), CAST(:kinds AS text[]),
+        CAST(:recipients AS text[]), CAST(:sealed AS bytea[]), CAST(:endpoint_ids AS text[]),
+        CAST(:references AS text[]), CAST(:bodies AS text[])
+    ) AS said (id, effect, channel, kind, recipient, sealed_recipient, endpoint_id, reference, body)
+    ON CONFLICT (organisation_id, effect) DO NOTHING
+    RETURNING id
+    """
+)
 _ADMINISTRATORS = (Role.OWNER.value, Role.ADMIN.value)
 
 
@@ -128,31 +143,25 @@ class MessageRepository:
         self, messages: Mapping[str, MessageNew], sealed: Mapping[str, bytes] = MappingProxyType({})
     ) -> list[str]:
         """Ids of what is new, in order."""
-        rows = [
-            {
-                "id": message_id,
-                "organisation_id": self._organisation_id,
-                "effect": message.effect,
-                "channel": message.channel.value,
-                "kind": message.kind,
-                "recipient": message.recipient,
-                "sealed_recipient": sealed.get(message_id),
-                "endpoint_id": message.endpoint_id,
-                "reference": message.reference,
-                "body": _body(message_id, message),
-            }
-            for message_id, message in messages.items()
-        ]
-        if not rows:
+        if not messages:
             return []
-        # Rows as parameters: with the rows in it, the statement would be another one for SQLAlchemy each time.
-        statement = (
-            insert(MessageRow)
-            .on_conflict_do_nothing(index_elements=["organisation_id", "effect"])
-            .returning(MessageRow.id)
+        said = list(messages.values())
+        added = await (await statements_of(self._session)).rows(
+            _ADD,
+            {
+                "organisation_id": self._organisation_id,
+                "ids": list(messages),
+                "effects": [message.effect for message in said],
+                "channels": [message.channel.value for message in said],
+                "kinds": [message.kind for message in said],
+                "recipients": [message.recipient for message in said],
+                "sealed": [sealed.get(message_id) for message_id in messages],
+                "endpoint_ids": [message.endpoint_id for message in said],
+                "references": [json.dumps(message.reference) for message in said],
+                "bodies": [_body(message_id, message) for message_id, message in messages.items()],
+            },
         )
-        added = await self._session.scalars(statement, rows, execution_options={"render_nulls": True})
-        return sorted(added)
+        return sorted(message_id for (message_id,) in added)
 
 
 def is_heard(

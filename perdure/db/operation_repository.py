@@ -1,5 +1,6 @@
 """Reads and writes operations, their steps, items and events; the caller owns the transaction."""
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from perdure.db.execution_events import publish_end
 from perdure.db.models import DocumentRow, OperationEventRow, OperationItemRow, OperationRow, OperationStepRow
 from perdure.db.outcomes import OperationEnded, note
+from perdure.db.statements import FixedStatement, statements_of
 from perdure.db.written_values import note_written
 from perdure.domain.ids import new_id
 from perdure.schemas.documents import DocumentStatus
@@ -74,11 +76,12 @@ _RECORD_STEP = text(
 
 # One round trip for all of it. With the end of an operation, its steps end whose own end could not be written: the
 # database was down at that moment.
-_TELL = text(
+_TELL = FixedStatement(
     """
     WITH written AS (
         UPDATE operations SET
-            status = :status, attempt = :attempt, run_id = :run_id, result = :result, error = :error,
+            status = :status, attempt = :attempt, run_id = :run_id, result = CAST(:result AS jsonb),
+            error = CAST(:error AS jsonb),
             progress_done = :progress_done, progress_total = :progress_total, progress_step = :progress_step,
             revision = :revision, updated_at = :updated_at, closed_at = :closed_at
         WHERE id = :operation_id
@@ -88,12 +91,8 @@ _TELL = text(
             AND state IN ('running', 'retrying')
     )
     INSERT INTO operation_events (organisation_id, operation_id, revision, type, data)
-    VALUES (:organisation_id, :operation_id, :revision, 'operation', :data)
+    VALUES (:organisation_id, :operation_id, :revision, 'operation', CAST(:data AS jsonb))
     """
-).bindparams(
-    bindparam("data", type_=JSONB),
-    bindparam("result", type_=JSONB(none_as_null=True)),
-    bindparam("error", type_=JSONB(none_as_null=True)),
 )
 _TOLD = (
     *("status", "attempt", "run_id", "result", "error", "progress_done", "progress_total", "progress_step"),
@@ -469,13 +468,15 @@ class OperationRepository:
         row.closed_at = now if closed else None
         row.revision += 1
         told = {name: getattr(row, name) for name in _TOLD}
-        await self._session.execute(
+        await (await statements_of(self._session)).rows(
             _TELL,
             {
                 **told,
+                "result": None if row.result is None else json.dumps(row.result),
+                "error": None if row.error is None else json.dumps(row.error),
                 "organisation_id": row.organisation_id,
                 "operation_id": row.id,
-                "data": to_read(row).model_dump(mode="json"),
+                "data": json.dumps(to_read(row).model_dump(mode="json")),
                 "ended_as": steps.value if steps else None,
             },
         )

@@ -5,16 +5,17 @@ those of its columns, through several layers; for a statement that runs often, t
 does. What is made for the occasion, such as a filter, still goes through it.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import asyncpg
 from sqlalchemy import ClauseElement, Executable, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 _DIALECT = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
+_BEGIN = text("SELECT")
 
 
 class FixedStatement:
@@ -51,6 +52,23 @@ class Statements:
             return await self._driver.fetch(statement.text, *statement.arguments(values))
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise refused(error, self._driver, statement.text) from error
+
+    async def each(self, statement: FixedStatement, values: Iterable[Mapping[str, object]]) -> None:
+        """Run it once for each of the values, all in one round trip; what it answers is not read."""
+        arguments = [statement.arguments(one) for one in values]
+        try:
+            await self._driver.executemany(statement.text, arguments)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise refused(error, self._driver, statement.text) from error
+
+
+async def statements_of(session: AsyncSession) -> Statements:
+    """What runs statements in the transaction of a session; where nothing has begun it, this does."""
+    connection = await session.connection()
+    driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
+    if not driver.is_in_transaction():
+        await connection.execute(_BEGIN)
+    return Statements(connection, driver)
 
 
 def refused(

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.problems import translate
 from perdure.db.session import Database
-from perdure.db.statements import FixedStatement
+from perdure.db.statements import FixedStatement, statements_of
 from perdure.domain.ids import new_id
 from perdure.errors import InvalidInputError, UnavailableError
 from tests.form import PRODUCTION
@@ -152,4 +152,55 @@ async def test_a_connection_that_breaks_is_told_as_that_and_replaced(
     # Of one that broke while nobody used it, nobody hears.
     async with narrow.quick("org_1") as statements:
         assert [tuple(row) for row in await statements.rows(ORGANISATION, {})] == [("org_1",)]
+    await narrow.aclose()
+
+
+async def test_what_a_session_hands_to_the_driver_is_of_its_transaction(
+    narrow: Database, organisation_id: str
+) -> None:
+    await a_space(narrow, organisation_id, "before")
+    for begun in (False, True):
+        async with AsyncExitStack() as failing:
+            failing.enter_context(pytest.raises(ZeroDivisionError))
+            session = await failing.enter_async_context(narrow.transaction(organisation_id))
+            if begun:
+                await session.execute(text("SELECT 1"))
+            statements = await statements_of(session)
+            assert [tuple(row) for row in await statements.rows(ORGANISATION, {})] == [(organisation_id,)]
+            assert await statements.rows(RENAMED, {"name": "after"})
+            raise ZeroDivisionError
+        async with narrow.quick(organisation_id) as quick:
+            assert [name for (name,) in await quick.rows(SPACES, {})] == ["before"]
+    async with narrow.transaction(organisation_id) as session:
+        await (await statements_of(session)).each(RENAMED, [{"name": "once"}, {"name": "twice"}])
+    async with narrow.quick(organisation_id) as quick:
+        assert [name for (name,) in await quick.rows(SPACES, {})] == ["twice"]
+    await narrow.aclose()
+
+
+async def test_a_session_whose_driver_was_refused_something_is_told_without_values(narrow: Database) -> None:
+    with pytest.raises(DBAPIError) as refused:
+        async with narrow.transaction("org_1") as session:
+            await (await statements_of(session)).each(DIVIDED, [{"by": 0, "said": "a secret"}])
+    assert getattr(refused.value.orig, "sqlstate", None) == "22012"
+    assert "a secret" not in str(refused.value)
+    await narrow.aclose()
+
+
+@pytest.mark.skipif(PRODUCTION, reason="a pooler lends the connection that is to break to whoever breaks it")
+async def test_a_connection_that_breaks_under_a_session_is_told_as_that_and_replaced(
+    narrow: Database, database: Database
+) -> None:
+    async with AsyncExitStack() as failing:
+        broken = failing.enter_context(pytest.raises(DBAPIError))
+        statements = await statements_of(await failing.enter_async_context(narrow.transaction("org_1")))
+        ((process,),) = await statements.rows(PROCESS, {})
+        async with database.statement() as connection:
+            await connection.execute(text("SELECT pg_terminate_backend(:process)"), {"process": process})
+        await asyncio.sleep(0.2)
+        await statements.rows(ORGANISATION, {})
+    assert isinstance(translate(broken.value), UnavailableError)
+    async with narrow.transaction("org_2") as session:
+        ((organisation,),) = await (await statements_of(session)).rows(ORGANISATION, {})
+        assert organisation == "org_2"
     await narrow.aclose()
