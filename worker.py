@@ -103,6 +103,8 @@ def sandbox() -> SandboxedWorkflowRunner:
         restrictions=SandboxRestrictions.default.with_passthrough_modules(
             "activities",
             "workflows.operation",
+            "workflows.policies",
+            "workflows.queues",
             "perdure",
             "pydantic",
             "pydantic_core",
