@@ -1,5 +1,7 @@
 """What executions of document workflows have written about their steps, and executions that steps ask for."""
 
+from dataclasses import replace
+
 from temporalio import activity
 
 from activities.failures import failures
@@ -57,11 +59,12 @@ class WorkflowExecutionActivities:
                     parameters = {name: value for name, value in job.input.items() if name in known}
                     execution = execution_of(workflow, version, parameters, job.input)
                     executions = WorkflowExecutions(session, job.organisation_id)
-                    row = await executions.accept(
-                        job.actor_id, execution, document, operation_id=job.operation_id
-                    )
                     # The step starts it, nobody else.
-                    row.run_id = f"{CHILD}{job.parent_operation_id}"
-                    row.input = {**row.input, "depth": job.depth}
-                    await session.flush()
+                    row = await executions.accept(
+                        job.actor_id,
+                        replace(execution, depth=job.depth),
+                        document,
+                        operation_id=job.operation_id,
+                        run_id=f"{CHILD}{job.parent_operation_id}",
+                    )
                 return RunDocumentWorkflowInput.model_validate(input_fields(row))

@@ -124,13 +124,13 @@ class StartedRun:
     run_id: str
 
 
-def pending_operation(accepted: datetime, **fields: Any) -> OperationRow:
+def pending_operation(accepted: datetime, *, run_id: str | None = None, **fields: Any) -> OperationRow:
     """The row of an operation that was just accepted, as it would be read again."""
     return OperationRow(
         **fields,
         status=OperationStatus.PENDING.value,
         attempt=1,
-        run_id=None,
+        run_id=run_id,
         progress_done=0,
         progress_total=0,
         progress_step=None,

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import DateTime, Row, Select, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perdure.db.arrays import any_of
@@ -19,7 +19,12 @@ from perdure.db.models import (
     WorkflowExecutionRow,
     WorkflowExecutionStepRow,
 )
-from perdure.db.operation_repository import OperationRepository, input_fields, workflow_id
+from perdure.db.operation_repository import (
+    OperationRepository,
+    input_fields,
+    pending_operation,
+    workflow_id,
+)
 from perdure.domain.ids import new_id
 from perdure.schemas.base import rfc3339
 from perdure.schemas.document_workflows import (
@@ -42,6 +47,28 @@ EXECUTING = "executing"
 _TITLE = 80
 _BUSY = (OperationStatus.PENDING.value, OperationStatus.RUNNING.value, OperationStatus.PAUSED.value)
 
+# One round trip. What the operation was given is read back as everybody else will read it.
+_ACCEPT = (
+    text(
+        """
+        WITH operation AS (
+            INSERT INTO operations
+                (id, organisation_id, actor_id, kind, status, subject_type, subject_id, summary, input, run_id)
+            VALUES (:operation_id, :organisation_id, :actor_id, :kind, 'pending', :subject_type, :subject_id,
+                :summary, :input, :run_id)
+            RETURNING created_at, input
+        ), execution AS (
+            INSERT INTO workflow_executions
+                (id, organisation_id, operation_id, batch_id, ordinal, workflow_id, version, document_id)
+            VALUES (:execution_id, :organisation_id, :operation_id, :batch_id, :ordinal, :workflow_id, :version,
+                :document_id)
+        )
+        SELECT created_at, input FROM operation
+        """
+    )
+    .bindparams(bindparam("input", type_=JSONB))
+    .columns(created_at=DateTime(timezone=True), input=JSONB)
+)
 # An execution that has completed asks no model any more: what was answered stands in what its steps gave.
 _RECORD_STEPS = text(
     """
@@ -102,6 +129,8 @@ class Execution:
     definition: Mapping[str, Any]
     parameters: Mapping[str, Any]
     input: Mapping[str, Any]
+    # How many executions it is within.
+    depth: int = 0
 
 
 def execution_of(
@@ -145,46 +174,55 @@ class WorkflowExecutions:
         *,
         operation_id: str | None = None,
         batch: tuple[str, int] | None = None,
+        run_id: str | None = None,
     ) -> OperationRow:
-        """An execution and its operation, which from the commit on will be started."""
+        """An execution and its operation, which from the commit on will be started; with a run id, by somebody else.
+
+        The row is in no session.
+        """
         execution_id = new_id("exe")
-        subject = (
-            Subject(type="document_workflow", id=execution.workflow_id)
-            if document is None
-            else Subject(type="document", id=document.id)
+        fields: dict[str, Any] = {
+            "organisation_id": self._organisation_id,
+            "actor_id": actor_id,
+            "kind": KIND,
+            "subject_type": "document_workflow" if document is None else "document",
+            "subject_id": execution.workflow_id if document is None else document.id,
+            "summary": f"Execute {execution.name[:_TITLE]}"
+            + (f" on {document.title[:_TITLE]}" if document is not None else ""),
+        }
+        given = {
+            "execution_id": execution_id,
+            "workflow_definition_id": execution.workflow_id,
+            "version": execution.version,
+            "definition": dict(execution.definition),
+            "parameters": dict(execution.parameters),
+            "input": dict(execution.input),
+            "document_id": document.id if document is not None else None,
+            "document": document_seen(document) if document is not None else {},
+            "depth": execution.depth,
+        }
+        identifier = operation_id or new_id("op")
+        values = {
+            **fields,
+            "operation_id": identifier,
+            "run_id": run_id,
+            "input": given,
+            "execution_id": execution_id,
+            "batch_id": batch[0] if batch else None,
+            "ordinal": batch[1] if batch else None,
+            "workflow_id": execution.workflow_id,
+            "version": execution.version,
+            "document_id": given["document_id"],
+        }
+        accepted = (await self._session.execute(_ACCEPT, values)).one()
+        return pending_operation(
+            accepted.created_at,
+            id=identifier,
+            **fields,
+            input=accepted.input,
+            run_id=run_id,
+            trace_parent=None,
         )
-        on = f" on {document.title[:_TITLE]}" if document is not None else ""
-        operation = await OperationRepository(self._session).create(
-            organisation_id=self._organisation_id,
-            actor_id=actor_id,
-            kind=KIND,
-            summary=f"Execute {execution.name[:_TITLE]}{on}",
-            subject=subject,
-            operation_id=operation_id,
-            input={
-                "execution_id": execution_id,
-                "workflow_definition_id": execution.workflow_id,
-                "version": execution.version,
-                "definition": dict(execution.definition),
-                "parameters": dict(execution.parameters),
-                "input": dict(execution.input),
-                "document_id": document.id if document is not None else None,
-                "document": document_seen(document) if document is not None else {},
-            },
-        )
-        await self._session.execute(
-            insert(WorkflowExecutionRow).values(
-                id=execution_id,
-                organisation_id=self._organisation_id,
-                operation_id=operation.id,
-                batch_id=batch[0] if batch else None,
-                ordinal=batch[1] if batch else None,
-                workflow_id=execution.workflow_id,
-                version=execution.version,
-                document_id=document.id if document is not None else None,
-            )
-        )
-        return operation
 
     # Reading
 
