@@ -6,7 +6,7 @@ Runs in every API process, because the reader of a status is there; every action
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -41,7 +41,7 @@ UNSTARTED_AFTER = timedelta(seconds=2)
 DEEP_CHECK_EVERY = timedelta(seconds=15)
 # How soon open requests for approval hear of what nobody told them.
 FOLLOW_EVERY = timedelta(seconds=3)
-# Of these checks, every so many also look at what waits for people.
+# Of these checks, every so many look at all that is open: at what is listed as running, and at what waits for people.
 LOOKED_AT_EVERY = 20
 SILENT_FOR = timedelta(seconds=10)
 POISONED_FOR = timedelta(minutes=1)
@@ -197,14 +197,39 @@ class Reconciler:
         while True:
             async with self._database.transaction(None) as session:
                 rows = (await session.execute(_OPEN, {"after": after, "limit": PAGE})).all()
+            silent: dict[str, list[str]] = {}
             for operation_id, organisation_id, status, updated_at in rows:
                 # People take days, and what ends meanwhile is seen as it does.
                 waits = status == OperationStatus.WAITING_APPROVAL.value
-                if updated_at < now - SILENT_FOR and (not waits or self._deep_checks % LOOKED_AT_EVERY == 1):
-                    await self._by_itself(operation_id, partial(self._look_at, operation_id, organisation_id))
+                if updated_at < now - SILENT_FOR and (not waits or self._looks_at_everything()):
+                    silent.setdefault(organisation_id, []).append(operation_id)
+            for organisation_id, operation_ids in silent.items():
+                looking = partial(self._look_at_all, organisation_id, operation_ids)
+                await self._by_itself(f"{organisation_id}:silent", looking)
             if len(rows) < PAGE:
                 return
             after = rows[-1][0]
+
+    def _looks_at_everything(self) -> bool:
+        return self._deep_checks % LOOKED_AT_EVERY == 1
+
+    async def _look_at_all(self, organisation_id: str, operation_ids: Sequence[str]) -> None:
+        """Look at each that is not listed as running. The list may be wrong for longer, so it is not always asked."""
+        async with self._database.transaction(organisation_id) as session:
+            rows = await OperationRepository(session).by_id(operation_ids)
+        workflows = {workflow_id(row.id, row.attempt): row for row in rows.values()}
+        running = set[str]() if self._looks_at_everything() else await self._running(workflows)
+        for name, row in workflows.items():
+            if name not in running:
+                await self._by_itself(row.id, partial(self._look_at, row.id, organisation_id))
+
+    async def _running(self, workflow_ids: Iterable[str]) -> set[str]:
+        """Those that Temporal lists as running."""
+        names = ", ".join(f'"{name}"' for name in workflow_ids)
+        if not names:
+            return set()
+        query = f'ExecutionStatus = "Running" AND WorkflowId IN ({names})'
+        return {execution.id async for execution in self._client.list_workflows(query, page_size=PAGE)}
 
     async def _look_at(self, operation_id: str, organisation_id: str) -> None:
         async with self._database.transaction(organisation_id) as session:

@@ -10,6 +10,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from api.reconciler import PAGE, Reconciler
 from perdure.db.document_repository import DocumentRepository, Source
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository, StartedRun
@@ -187,3 +188,20 @@ async def test_a_workflow_that_temporal_lost_is_started_again(
     ended = await caller.ended({"id": lost.id}, 40)
     assert ended["status"] == "completed"
     await caller.get(f"/documents/{document['id']}", 404)
+
+
+async def test_of_a_page_of_open_operations_those_are_looked_at_that_are_not_listed_as_running(
+    caller: Account, product: FastAPI, temporal: Client
+) -> None:
+    waiting, ended = await _paused(caller), await _paused(caller)
+    await temporal.get_workflow_handle(str(ended["workflow_id"])).terminate()
+    await caller.until(ended, {"cancelled"}, timeout_s=10)
+    reconciler = Reconciler(
+        product.state.database, temporal, product.state.operations, product.state.settings
+    )
+    asked = [str(waiting["id"]), str(ended["id"]), *(new_id("op") for _ in range(PAGE - 2))]
+    async with asyncio.timeout(10):
+        while await reconciler._running(asked) != {waiting["id"]}:  # noqa: ASYNC110  # polling is all there is
+            await asyncio.sleep(0.1)
+    assert await reconciler._running([]) == set()
+    await caller.post(f"/operations/{waiting['id']}/cancel")
