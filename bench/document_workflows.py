@@ -1,7 +1,9 @@
 """Document workflows beside the same activities in a workflow that was written by hand, in the same run.
 
 *One at a time*: from start to end of the workflow by Temporal's clock, in turn. *At once*: so many are started as fast
-as they are accepted; ours through the API, with their records, the others at Temporal.
+as they are accepted; ours through the API, with their records, the others at Temporal. Twice each, the others first and
+last, because who comes later meets a Temporal with more in memory, and the machine is not always equally quick. Before
+each turn, timers run out that what has ended left behind.
 """
 
 import asyncio
@@ -17,6 +19,11 @@ from perdure.schemas.workflow_executions import StepJob
 GROUP = "document workflows"
 TEXT = "Ann paid 1,200 EUR to Acme GmbH on 3 March 2026; call +49 30 1234567 or write to ann@example.com."
 SETTINGS = {"task": "entities", "text": TEXT}
+# As many as the client has connections. It looks through all that wait for one whenever an answer comes: 500 of them
+# took 10 ms of its own CPU for each, on the machine that is measured.
+_POSTING = 100
+# The longest time-out of a workflow task or of an activity's heartbeat, on either side.
+_LEFT_BEHIND_S = 10.0
 
 
 async def run(options: Options) -> list[Figure]:
@@ -43,8 +50,10 @@ async def run(options: Options) -> list[Figure]:
             theirs.append(await pair.theirs())
         count = options.repeats(500, 20)
         options.say(f"{count} at once")
-        theirs_at_once = await _rate(pair.theirs, count)
-        ours_at_once = await _rate(pair.ours, count)
+        theirs_at_once, ours_at_once = _Turns(pair.theirs), _Turns(pair.ours)
+        for side in (theirs_at_once, ours_at_once, ours_at_once, theirs_at_once):
+            await product.settle(_LEFT_BEHIND_S)
+            await side.take(count)
     return [
         Figure(
             GROUP,
@@ -59,10 +68,10 @@ async def run(options: Options) -> list[Figure]:
             GROUP,
             f"{count} executions of {STEPS} steps, started at once",
             "1/s",
-            ours_at_once,
-            theirs_at_once,
+            ours_at_once.rate,
+            theirs_at_once.rate,
             Target("ratio", "at least", 0.7),
-            note="ours accepted over HTTP and recorded",
+            note=f"ours accepted over HTTP and recorded; in turns: ours {ours_at_once}, by hand {theirs_at_once}",
         ),
     ]
 
@@ -72,10 +81,12 @@ class _Pair:
 
     def __init__(self, running: product.Product, workflow_id: str) -> None:
         self._running, self._workflow_id = running, workflow_id
+        self._posting = asyncio.Semaphore(_POSTING)
 
     async def ours(self) -> float:
         """An execution of the definition; how long it took."""
-        operation = await self._running.post(f"/ai/workflows/{self._workflow_id}/execute", json={})
+        async with self._posting:
+            operation = await self._running.post(f"/ai/workflows/{self._workflow_id}/execute", json={})
         return await self._took(operation["workflow_id"])
 
     async def theirs(self) -> float:
@@ -103,8 +114,23 @@ class _Pair:
         return (description.close_time - description.start_time).total_seconds()
 
 
-async def _rate(one: Callable[[], Awaitable[float]], count: int) -> float:
-    """How many a second, when so many are wanted at once."""
-    started = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(count)))
-    return count / (time.perf_counter() - started)
+class _Turns:
+    """How one of them does when many are wanted at once."""
+
+    def __init__(self, one: Callable[[], Awaitable[float]]) -> None:
+        self._one = one
+        self._turns: list[tuple[int, float]] = []
+
+    async def take(self, count: int) -> None:
+        """A turn of so many."""
+        started = time.perf_counter()
+        await asyncio.gather(*(self._one() for _ in range(count)))
+        self._turns.append((count, time.perf_counter() - started))
+
+    @property
+    def rate(self) -> float:
+        """How many a second, of all turns."""
+        return sum(count for count, _ in self._turns) / sum(seconds for _, seconds in self._turns)
+
+    def __str__(self) -> str:
+        return " and ".join(f"{count / seconds:.1f}" for count, seconds in self._turns)
