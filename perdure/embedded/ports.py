@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections.abc import Collection
 
 LOOPBACK = "127.0.0.1"
 # Below what the system hands out for outgoing connections. Temporal keeps its ports as smallint: below 32,768.
@@ -21,7 +22,7 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
     return True
 
 
-def next_free(wanted: int, taken: frozenset[int] = frozenset(), host: str = LOOPBACK) -> int:
+def next_free(wanted: int, taken: Collection[int] = (), host: str = LOOPBACK) -> int:
     """Return `wanted`, or the first free port above it that is not in `taken`."""
     for port in range(wanted, min(wanted + 500, 65_536)):
         if port not in taken and is_free(port, host):
@@ -30,12 +31,15 @@ def next_free(wanted: int, taken: frozenset[int] = frozenset(), host: str = LOOP
     raise OSError(msg)
 
 
-def unused(count: int) -> list[int]:
-    """Return free ports, all different, also from those of earlier calls; they stay free while nobody listens."""
+def unused(count: int, taken: Collection[int] = ()) -> list[int]:
+    """Return free ports that are not in `taken`, all different, also from those of earlier calls.
+
+    They stay free while nobody listens.
+    """
     found: list[int] = []
     while len(found) < count:
         # No order that another process would follow, too.
-        port = next_free(random.SystemRandom().randrange(_LOWEST, _HIGHEST), frozenset(_given))
+        port = next_free(random.SystemRandom().randrange(_LOWEST, _HIGHEST), _given.union(taken))
         _given.add(port)
         found.append(port)
     return found

@@ -28,17 +28,20 @@ class StackPorts:
         taken: set[int] = set()
 
         def choose(part: str, wanted: int, host: str = ports.LOOPBACK) -> int:
-            port = ports.next_free(wanted, frozenset(taken), host)
+            port = ports.next_free(wanted, taken, host)
             taken.add(port)
             if port != wanted:
                 report(part, f"port {wanted} is busy, taking {port}")
             return port
 
         api = choose("api", settings.api_port, settings.api_host)
-        http, metrics, *of_workers = ports.unused(2 + len(worker_queues))
-        worker_metrics = dict(zip(worker_queues, of_workers, strict=True))
         if settings.temporal_address:
+            of_workers = ports.unused(len(worker_queues), taken)
+            worker_metrics = dict(zip(worker_queues, of_workers, strict=True))
             return replace(cls.configured(settings), api=api, worker_metrics=worker_metrics)
         grpc = choose("temporal", settings.temporal_port)
         ui = choose("temporal ui", settings.temporal_ui_port)
+        # Any will do for these, but those above: nobody listens there yet.
+        http, metrics, *of_workers = ports.unused(2 + len(worker_queues), taken)
+        worker_metrics = dict(zip(worker_queues, of_workers, strict=True))
         return cls(api, TemporalPorts(grpc, ui, http, metrics), worker_metrics)

@@ -472,6 +472,7 @@ PAGES: dict[str, Page] = {
             "title": "Not found",
             "detail": "There is no such document in this organisation. It may have been deleted.",
             "request_id": "req_01",
+            "choice_address": "/organisations?next=%2Fdocuments%2Fdoc_1",
         },
     ),
 }
