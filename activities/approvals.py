@@ -7,7 +7,7 @@ from temporalio import activity
 from activities.failures import failures
 from perdure.db.approval_effects import ApprovalEffects
 from perdure.db.approvals import ApprovalRepository
-from perdure.db.operation_repository import OperationRepository
+from perdure.db.operation_repository import OperationRepository, attempt_of
 from perdure.db.review_decisions import ReviewDecisions
 from perdure.db.session import Transaction
 from perdure.domain.approval_effects import Entry
@@ -79,7 +79,8 @@ class ApprovalActivities:
                     await approvals.write(row, parse_policy(row.policy), state_of(job.state))
                 ended = job.ending is not None and row.closed_at is not None
                 if job.ending is not None and ended:
-                    await OperationRepository(session).conclude(job.ending, locked.operation)
+                    attempt = attempt_of(activity.info().workflow_id)
+                    await OperationRepository(session).conclude(job.ending, attempt, locked.operation)
                 for item in job.items:
                     await self._carry_out(approvals, effects, row.id, item)
                 await effects.conclude()

@@ -8,7 +8,7 @@ from activities.failures import failures
 from perdure.db.approvals import CHILD
 from perdure.db.execution_states import ExecutionStates
 from perdure.db.models import DocumentRow, DocumentWorkflowRow, DocumentWorkflowVersionRow
-from perdure.db.operation_repository import OperationRepository, input_fields
+from perdure.db.operation_repository import OperationRepository, attempt_of, input_fields
 from perdure.db.session import Transaction
 from perdure.db.workflow_executions import WorkflowExecutions, execution_of
 from perdure.domain.workflow_reading import parse_definition
@@ -28,12 +28,13 @@ class WorkflowExecutionActivities:
 
         A second run writes the same, or nothing.
         """
+        attempt = attempt_of(activity.info().workflow_id)
         async with self._transaction(record.organisation_id) as session:
-            await WorkflowExecutions(session, record.organisation_id).record(record)
+            await WorkflowExecutions(session, record.organisation_id).record(record, attempt)
             if record.state is not None:
                 await ExecutionStates(session).keep(record.operation_id, record.state)
             if record.end is not None:
-                await OperationRepository(session).conclude(record.end)
+                await OperationRepository(session).conclude(record.end, attempt)
 
     @activity.defn
     async def open_sub_workflow(self, job: OpenSubWorkflow) -> RunDocumentWorkflowInput:

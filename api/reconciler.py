@@ -257,7 +257,7 @@ class Reconciler:
         if parent is None or parent.closed_at is not None:
             error = OperationError(type=Reason.CANCELLED.value, detail="What asked for it has ended.")
             status, reason = OperationStatus.CANCELLED, Reason.CANCELLED
-            await self._write(row.organisation_id, row.id, "", status, error=error, reason=reason)
+            await self._write(row, "", status, error=error, reason=reason)
 
     async def _compare(self, execution: WorkflowExecution, row: OperationRow) -> None:
         """Bring the record in line with one run, if that run is the operation's present one."""
@@ -265,7 +265,7 @@ class Reconciler:
             return
         if execution.status is WorkflowExecutionStatus.RUNNING:
             if row.closed_at is not None and row.run_id != execution.run_id:
-                await self._write(row.organisation_id, row.id, execution.run_id, OperationStatus.RUNNING)
+                await self._write(row, execution.run_id, OperationStatus.RUNNING)
             return
         if execution.status is WorkflowExecutionStatus.CONTINUED_AS_NEW:
             return
@@ -275,19 +275,16 @@ class Reconciler:
         if newest.run_id != execution.run_id:
             # Reset: the old run was terminated, a new one goes on under the same id.
             if newest.status is WorkflowExecutionStatus.RUNNING and row.run_id != newest.run_id:
-                await self._write(row.organisation_id, row.id, newest.run_id, OperationStatus.RUNNING)
+                await self._write(row, newest.run_id, OperationStatus.RUNNING)
             return
-        await self._close(execution, row.organisation_id)
+        await self._close(execution, row)
 
-    async def _close(self, execution: WorkflowExecution, organisation_id: str) -> None:
-        operation_id = operation_of(execution.id)
-        logger.info("operation_closed_from_outside", operation_id=operation_id, status=str(execution.status))
+    async def _close(self, execution: WorkflowExecution, row: OperationRow) -> None:
+        logger.info("operation_closed_from_outside", operation_id=row.id, status=str(execution.status))
         if execution.status in _ENDS:
             status, reason, detail = _ENDS[execution.status]
             error = OperationError(type=reason.value, detail=detail)
-            await self._write(
-                organisation_id, operation_id, execution.run_id, status, error=error, reason=reason
-            )
+            await self._write(row, execution.run_id, status, error=error, reason=reason)
             return
         handle = self._client.get_workflow_handle(execution.id, run_id=execution.run_id)
         try:
@@ -298,23 +295,14 @@ class Reconciler:
             # One of ours: what the workflow left cannot be decrypted any more.
             cause = failure.cause if isinstance(failure, WorkflowFailureError) else failure
             error = describe_failure(cause, None)
-            await self._write(
-                organisation_id,
-                operation_id,
-                execution.run_id,
-                OperationStatus.FAILED,
-                error=error,
-                reason=Reason.INTERNAL_ERROR,
-            )
+            failed = OperationStatus.FAILED
+            await self._write(row, execution.run_id, failed, error=error, reason=Reason.INTERNAL_ERROR)
             return
-        await self._write(
-            organisation_id, operation_id, execution.run_id, OperationStatus.COMPLETED, result=result
-        )
+        await self._write(row, execution.run_id, OperationStatus.COMPLETED, result=result)
 
     async def _write(
         self,
-        organisation_id: str,
-        operation_id: str,
+        row: OperationRow,
         run_id: str,
         status: OperationStatus,
         *,
@@ -322,6 +310,8 @@ class Reconciler:
         reason: Reason | None = None,
         result: dict[str, object] | None = None,
     ) -> None:
+        """Write what became of a run of the attempt that the row was read in; it may have been retried since."""
+        organisation_id, operation_id = row.organisation_id, row.id
         change = StatusChange(
             organisation_id=organisation_id,
             operation_id=operation_id,
@@ -332,7 +322,8 @@ class Reconciler:
         )
         async with self._database.transaction(organisation_id) as session:
             operations = OperationRepository(session)
-            if await operations.record_status(change) is None or error is None or reason is None:
+            written = await operations.record_status(change, attempt=row.attempt)
+            if written is None or error is None or reason is None:
                 return
             await operations.close_steps(operation_id, StepState.CANCELLED)
             documents = DocumentRepository(session, organisation_id)

@@ -153,6 +153,12 @@ def operation_of(workflow_id_: str) -> str:
     return workflow_id_.partition(".")[0]
 
 
+def attempt_of(workflow_id_: str | None) -> int:
+    """Which attempt of its operation a workflow id names; the first without one."""
+    _, _, number = (workflow_id_ or "").partition(".")
+    return int(number) if number.isdecimal() else 1
+
+
 def ui_url(base: str, namespace: str, row: OperationRow) -> str:
     """Address of the operation in the Temporal UI."""
     url = f"{base.rstrip('/')}/namespaces/{namespace}/workflows/{workflow_id(row.id, row.attempt)}"
@@ -378,14 +384,15 @@ class OperationRepository:
         )
 
     async def record_status(
-        self, change: StatusChange, locked: LockedOperation | None = None
+        self, change: StatusChange, locked: LockedOperation | None = None, *, attempt: int | None = None
     ) -> OperationRow | None:
         """Write a status. A closed run stays as it closed; another run (retry, reset) opens the operation again.
 
-        `locked`: the row, where it is locked already.
+        `locked`: the row, where it is locked already. `attempt`: whose status it is; what an earlier one than the
+        present says comes too late, and None is returned.
         """
         locked = locked or await self._locked(change.operation_id)
-        if locked is None:
+        if locked is None or _is_late(locked[0], attempt):
             return None
         row, now = locked
         if row.closed_at is not None and row.run_id == change.run_id:
@@ -408,11 +415,16 @@ class OperationRepository:
             await publish_end(self._session, row)
         return row
 
-    async def conclude(self, change: StatusChange, locked: LockedOperation | None = None) -> None:
-        """Write a status that the workflow itself tells, and end what was under way when it was not completed.
+    async def conclude(
+        self, change: StatusChange, attempt: int, locked: LockedOperation | None = None
+    ) -> None:
+        """Write a status that the workflow of an attempt tells, and end what was under way when it was not completed.
 
         `locked`: the row, where it is locked already.
         """
+        locked = locked or await self._locked(change.operation_id)
+        if locked is None or _is_late(locked[0], attempt):
+            return
         await self.record_status(change, locked)
         if change.status in TERMINAL and change.status is not OperationStatus.COMPLETED:
             is_cancelled = change.status is OperationStatus.CANCELLED
@@ -492,3 +504,7 @@ class OperationRepository:
             )
             .values(state=state.value, ended_at=func.now())
         )
+
+
+def _is_late(row: OperationRow, attempt: int | None) -> bool:
+    return attempt is not None and attempt < row.attempt

@@ -302,8 +302,8 @@ class WorkflowExecutions:
 
     # What the workflow says
 
-    async def record(self, record: StepsRecord) -> None:
-        """Write what steps did. An older record that comes late changes nothing."""
+    async def record(self, record: StepsRecord, attempt: int) -> None:
+        """Write what steps did in an attempt. An older record that comes late changes nothing."""
         steps = [
             {"step_id": step.step_id, "state": step.state.value, "record": step.model_dump(mode="json")}
             for step in record.steps
@@ -319,9 +319,9 @@ class WorkflowExecutions:
             },
         )
         if record.end is None:
-            await self._begun(record)
+            await self._begun(record, attempt)
 
-    async def _begun(self, record: StepsRecord) -> None:
+    async def _begun(self, record: StepsRecord, attempt: int) -> None:
         """An execution that begins with a wait has no activity yet that would say that it runs."""
         status = await self._session.scalar(
             select(OperationRow.status).where(OperationRow.id == record.operation_id)
@@ -333,7 +333,8 @@ class WorkflowExecutions:
                     operation_id=record.operation_id,
                     run_id=record.run_id,
                     status=OperationStatus.RUNNING,
-                )
+                ),
+                attempt=attempt,
             )
 
     # Many documents

@@ -110,7 +110,8 @@ async def test_a_batch_is_paused_resumed_and_cancelled_in_the_middle(caller: Acc
     assert {one["status"] for one in found} <= {"decided", "failed"}
     assert {one["reason"] for one in found if one["status"] == "failed"} == {"cancelled"}
     again = await caller.ended(await caller.post(f"/operations/{stopped['id']}/retry"))
-    assert (again["status"], again["result"]["decided"]) == ("completed", len(given))
+    assert again["status"] == "completed", again
+    assert again["result"]["decided"] == len(given), again
 
 
 async def test_progress_is_told_while_a_page_is_answered(caller: Account, database: Database) -> None:

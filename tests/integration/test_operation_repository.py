@@ -14,7 +14,7 @@ from perdure.db.models import (
     WebhookEndpointRow,
     WorkflowExecutionRow,
 )
-from perdure.db.operation_repository import OperationRepository
+from perdure.db.operation_repository import OperationRepository, attempt_of, workflow_id
 from perdure.db.session import Database
 from perdure.domain.ids import new_id
 from perdure.schemas.operations import OperationStatus, StatusChange
@@ -140,3 +140,26 @@ async def _states(session: AsyncSession, operation_id: str) -> list[str]:
         select(row.state).where(row.operation_id == operation_id).order_by(row.run_id, row.activity_id)
     )
     return list(await session.scalars(statement))
+
+
+async def test_what_an_earlier_attempt_says_late_changes_nothing(
+    database: Database, organisation_id: str
+) -> None:
+    operation_id = await _operation(database, organisation_id)
+    cancelled = _change(organisation_id, operation_id, OperationStatus.CANCELLED)
+    async with database.transaction(organisation_id) as session:
+        operations = OperationRepository(session)
+        await operations.conclude(cancelled, 1)
+        assert await operations.reopen(operation_id) is not None
+        assert await operations.record_status(cancelled, attempt=1) is None
+        await operations.conclude(cancelled, 1)
+    async with database.transaction(organisation_id) as session:
+        row = await OperationRepository(session).get(operation_id)
+        assert row is not None
+        assert (row.status, row.attempt, row.run_id, row.closed_at) == ("pending", 2, None, None)
+        await OperationRepository(session).conclude(cancelled, 2)
+        assert row.status == "cancelled"
+
+
+def test_a_workflow_id_names_the_attempt() -> None:
+    assert [attempt_of(workflow_id("op_1", attempt)) for attempt in (1, 2, 12)] == [1, 2, 12]
