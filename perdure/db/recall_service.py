@@ -394,13 +394,14 @@ def positions(memories: Sequence[FoundMemory], runs: Sequence[Sequence[str]]) ->
     """Numbers by which turns of a conversation that follow each other differ by one, and others by more.
 
     Runs are pieces of conversations, in order; where two overlap they are one. Of what was told in one request the
-    distance is known, too.
+    distance is known, too. Runs that were read at different moments may contradict each other: the first is believed.
     """
     following: dict[str, str] = {}
     preceding: dict[str, str] = {}
     for run in runs:
-        following.update(pairwise(run))
-        preceding.update(pairwise(reversed(run)))
+        for before, after in pairwise(run):
+            if before not in following and after not in preceding:
+                following[before], preceding[after] = after, before
     ids = [memory.id for memory in memories]
     ordinals = {memory.id: memory.ordinal for memory in memories}
     at: dict[str, int] = {}
@@ -411,11 +412,12 @@ def positions(memories: Sequence[FoundMemory], runs: Sequence[Sequence[str]]) ->
         if memory_id in at:
             continue
         turn: str | None = memory_id
-        while turn in preceding:
-            turn = preceding[turn]
+        # What was put into another order between two runs may lead back to where it began.
+        while (before := preceding.get(turn or "")) is not None and before != memory_id:
+            turn = before
         thread = memories[place].thread
         position = max(ends.get(thread, 0), ordinals.get(turn or "", 0))
-        while turn is not None:
+        while turn is not None and turn not in at:
             at[turn] = position
             position += 1
             turn = following.get(turn)

@@ -41,3 +41,12 @@ def test_what_was_told_in_one_request_is_as_far_apart_as_it_was_told() -> None:
 def test_each_conversation_counts_for_itself() -> None:
     memories = [turn("a", 1), turn("b", 2, session_id="t"), turn("c", 3, session_id="t")]
     assert positions(memories, [["a"], ["b", "c"]]) == [0, 0, 1]
+
+
+def test_runs_of_different_moments_may_leave_a_turn_out_or_turn_two_around() -> None:
+    memories = [turn("a", 0), turn("b", 1), turn("c", 2)]
+    assert positions(memories, [["a", "b", "c"], ["a", "c"]]) == [0, 1, 2]
+    left_out = positions(memories, [["a", "c"], ["a", "b", "c"]])
+    assert len(set(left_out)) == 3
+    turned = positions(memories, [["a", "b"], ["b", "a"]])
+    assert len(set(turned)) == 3
