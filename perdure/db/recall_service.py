@@ -413,8 +413,8 @@ def positions(memories: Sequence[FoundMemory], runs: Sequence[Sequence[str]]) ->
             continue
         turn: str | None = memory_id
         # What was put into another order between two runs may lead back to where it began.
-        while (before := preceding.get(turn or "")) is not None and before != memory_id:
-            turn = before
+        while (earlier := preceding.get(turn or "")) is not None and earlier != memory_id:
+            turn = earlier
         thread = memories[place].thread
         position = max(ends.get(thread, 0), ordinals.get(turn or "", 0))
         while turn is not None and turn not in at:
