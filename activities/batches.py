@@ -15,6 +15,7 @@ from activities.sources import SourceActivities, file_pieces, upload_key
 from activities.texts import TextActivities, work_prefix
 from perdure.db.batch_repository import BatchRepository
 from perdure.db.operation_repository import OperationRepository
+from perdure.db.planner_statistics import refresh_planner_statistics
 from perdure.db.session import Transaction
 from perdure.domain.archives import ArchiveLimits, expand, skipped
 from perdure.errors import DocumentRejectedError
@@ -99,6 +100,7 @@ class BatchActivities:
         """Index a unit and count. A second run finds everything settled."""
         with failures():
             await self._index.index(job)
+            await refresh_planner_statistics(self._transaction)
         return await self._outcome(job.organisation_id, job.operation_id)
 
     @activity.defn

@@ -1,5 +1,6 @@
 """Memories evolve: each activity is one page of a stage, or one decision about what was proposed."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from perdure.db.evolution_runs import EvolutionRuns, Progress, evolution_operati
 from perdure.db.memory_writer import MemoryWriter
 from perdure.db.models import SpaceRow
 from perdure.db.operation_repository import OperationRepository, input_fields
+from perdure.db.planner_statistics import refresh_planner_statistics
 from perdure.db.session import Transaction
 from perdure.domain.evolution import EvolutionStage
 from perdure.domain.ids import new_id
@@ -36,6 +38,9 @@ from perdure.schemas.evolution import (
 
 # Who wants what a schedule starts.
 SCHEDULE = "schedule"
+# A page is followed by as long a pause, but by none longer than this: nobody waits for a run, while questions and
+# writes, which it would slow down as long as it keeps a core busy, are waited for.
+_LONGEST_REST_S = 5.0
 
 
 class EvolutionActivities:
@@ -54,6 +59,8 @@ class EvolutionActivities:
     async def begin_evolution(self, job: EvolutionJob) -> EvolutionBegun:
         """Note the run. A second time it is as it was begun."""
         with failures():
+            # It reads all of the space, often right after that was filled.
+            await refresh_planner_statistics(self._transaction)
             async with self._transaction(job.organisation_id) as session:
                 if await session.get(SpaceRow, job.space_id) is None:
                     raise NotFoundError(f"space {job.space_id} was deleted")
@@ -163,7 +170,10 @@ class EvolutionActivities:
             if state.ended:
                 return StagePage(examined=0, done=True)
             work = await self._stages[job.stage].look(state)
-            async with self._transaction(job.organisation_id) as session:
+            # A page that the disk has not seen when the database dies is taken again, from where the stage is then.
+            # The last one of a stage is waited for, and with it all before: nobody looks at this stage again.
+            durable = work.place is None
+            async with self._transaction(job.organisation_id, durable=durable) as session:
                 runs = EvolutionRuns(session, job.organisation_id)
                 now = await runs.state(job.operation_id, job.stage, lock=True)
                 if now.ended or now.place != state.place:
@@ -174,4 +184,6 @@ class EvolutionActivities:
                 await runs.advance(
                     state, Progress(work.place, work.examined, changed.counts, changed.junk, took_ms)
                 )
+            if work.place is not None:
+                await asyncio.sleep(min(took_ms / 1000, _LONGEST_REST_S))
             return StagePage(examined=work.examined, done=work.place is None)

@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.failures import failures
 from perdure.db.memory_writer import MemoryWriter, NewMemory, Outcome
+from perdure.db.planner_statistics import refresh_planner_statistics
 from perdure.db.session import Transaction
 from perdure.db.vector_index import VectorIndex
 from perdure.domain.ids import made_at
@@ -127,6 +128,7 @@ class MemoryImportActivities:
                 await writer.add(memories, {job.operation_id: outcome}, served)
                 outgrown = await self._vector_index.outgrown(session, [job.space_id])
             await self._vector_index.admit(job.organisation_id, outgrown)
+            await refresh_planner_statistics(self._transaction)
             return outcome
 
     def _cut(self, page: _Page) -> list[tuple[int, MemoryLine, int, Piece]]:

@@ -4,6 +4,7 @@ from temporalio import activity
 
 from activities.failures import failures
 from perdure.db.candidates import PASSAGES
+from perdure.db.planner_statistics import refresh_planner_statistics
 from perdure.db.reembedding_repository import KINDS, ReembeddingRepository
 from perdure.db.session import Transaction
 from perdure.errors import NotFoundError
@@ -37,6 +38,7 @@ class ReembeddingActivities:
                 async with self._transaction(job.organisation_id) as session:
                     embeddings = ReembeddingRepository(session, job.organisation_id, job.space_id)
                     await embeddings.add(kind, [each.id for each in missing], vectors, model)
+                await refresh_planner_statistics(self._transaction)
             return ReembedPage(count=len(missing), total=total)
 
     @activity.defn

@@ -53,6 +53,8 @@ _CONFIG = {
     "jit": "off",
     "io_method": "sync",
     "max_parallel_workers_per_gather": "0",
+    # What many small writes have filled is planned for as nearly empty until autovacuum has looked: not for a minute.
+    "autovacuum_naptime": "10s",
     "fsync": "on",
     "full_page_writes": "on",
     "synchronous_commit": "on",
