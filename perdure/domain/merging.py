@@ -56,8 +56,8 @@ def repeats(later: Told, earlier: Told, cosine: float) -> bool:
     told = statement(later.content)
     if told.asks or len(told.words) + len(told.names) + len(told.numbers) < _LEAST_WORDS:
         return False
-    if later.valid_from.date() != earlier.valid_from.date() and (
-        time_words(later.content, later.valid_from) or time_words(earlier.content, earlier.valid_from)
-    ):
+    if not say_the_same(earlier.content, later.content, cosine):
         return False
-    return say_the_same(earlier.content, later.content, cosine)
+    return later.valid_from.date() == earlier.valid_from.date() or not (
+        time_words(later.content, later.valid_from) or time_words(earlier.content, earlier.valid_from)
+    )
