@@ -172,8 +172,8 @@ class EvolutionActivities:
             work = await self._stages[job.stage].look(state)
             # A page that the disk has not seen when the database dies is taken again, from where the stage is then.
             # The last one of a stage is waited for, and with it all before: nobody looks at this stage again.
-            durable = work.place is None
-            async with self._transaction(job.organisation_id, durable=durable) as session:
+            done = work.place is None
+            async with self._transaction(job.organisation_id, durable=done) as session:
                 runs = EvolutionRuns(session, job.organisation_id)
                 now = await runs.state(job.operation_id, job.stage, lock=True)
                 if now.ended or now.place != state.place:
@@ -184,6 +184,6 @@ class EvolutionActivities:
                 await runs.advance(
                     state, Progress(work.place, work.examined, changed.counts, changed.junk, took_ms)
                 )
-            if work.place is not None:
+            if not done:
                 await asyncio.sleep(min(took_ms / 1000, _LONGEST_REST_S))
-            return StagePage(examined=work.examined, done=work.place is None)
+            return StagePage(examined=work.examined, done=done)

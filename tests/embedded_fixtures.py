@@ -4,12 +4,13 @@ import asyncio
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from perdure.db import migrate
+from perdure.db.session import Database
 from perdure.embedded import ports, postgres, temporal_server
 from perdure.settings import Settings, home_directory
 from tests.embedding import model_directory
@@ -30,6 +31,14 @@ def embedded_postgres() -> Iterator[postgres.EmbeddedPostgres]:
 def database_url(embedded_postgres: postgres.EmbeddedPostgres) -> str:
     """Address of a migrated database, as the app role."""
     return embedded_postgres.url(postgres.APP_ROLE)
+
+
+@pytest.fixture
+async def owner(embedded_postgres: postgres.EmbeddedPostgres) -> AsyncIterator[Database]:
+    """The role that owns the tables."""
+    database = Database(embedded_postgres.url(postgres.OWNER_ROLE), 2)
+    yield database
+    await database.aclose()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The audit trail in a real database: appended by racing writers, kept by rights and triggers, erasable in part."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
@@ -21,18 +20,9 @@ from perdure.domain.audit import (
     instant_of,
 )
 from perdure.domain.ids import new_id
-from perdure.embedded import postgres
 from perdure.schemas.operations import Subject
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-async def owner(embedded_postgres: postgres.EmbeddedPostgres) -> AsyncIterator[Database]:
-    """The role that owns the tables."""
-    database = Database(embedded_postgres.url(postgres.OWNER_ROLE), 2)
-    yield database
-    await database.aclose()
 
 
 async def a_user(database: Database) -> str:

@@ -1,6 +1,6 @@
 """What a batch of texts costs grows with the number of its texts, and not with its square."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,21 +17,12 @@ from perdure.db.classification_results import (
 from perdure.db.classification_workflows import questions_of
 from perdure.db.session import Database
 from perdure.domain.ids import new_id
-from perdure.embedded import postgres
 from perdure.schemas.classification import Definition, LabelGiven, ResultStatus, Stage, StageGiven
 
 TEXTS = 300
 BATCHES = 4
 
 Act = Callable[[ClassificationResults, str], Awaitable[object]]
-
-
-@pytest.fixture
-async def owner(embedded_postgres: postgres.EmbeddedPostgres) -> AsyncIterator[Database]:
-    """Whoever may take statistics."""
-    database = Database(embedded_postgres.url(postgres.OWNER_ROLE))
-    yield database
-    await database.aclose()
 
 
 async def accepted(database: Database, organisation_id: str, document_id: str | None = None) -> str:

@@ -8,7 +8,6 @@ from sqlalchemy import text
 
 from perdure.db.planner_statistics import refresh_planner_statistics
 from perdure.db.session import Database
-from perdure.embedded import postgres
 from tests.accounts import Account
 from tests.integration.test_memory_files import imported
 
@@ -24,18 +23,16 @@ _KNOWN = text("SELECT reltuples FROM pg_class WHERE relname = 'filled_at_once'")
 _FILL = text("INSERT INTO filled_at_once SELECT n, repeat('x', 100) FROM generate_series(1, :rows) n")
 
 
-@pytest.fixture
-async def owner(embedded_postgres: postgres.EmbeddedPostgres) -> AsyncIterator[Database]:
-    """Whose tables they are, with one more, which autovacuum leaves alone."""
-    database = Database(embedded_postgres.url(postgres.OWNER_ROLE))
-    async with database.transaction(None) as session:
+@pytest.fixture(autouse=True)
+async def _table(owner: Database) -> AsyncIterator[None]:
+    """One that autovacuum leaves alone."""
+    async with owner.transaction(None) as session:
         await session.execute(
             text("CREATE TABLE filled_at_once (n integer, t text) WITH (autovacuum_enabled = false)")
         )
-    yield database
-    async with database.transaction(None) as session:
+    yield
+    async with owner.transaction(None) as session:
         await session.execute(text("DROP TABLE filled_at_once"))
-    await database.aclose()
 
 
 async def fill(owner: Database, rows: int) -> None:
