@@ -26,17 +26,18 @@ from perdure.db.evolution_runs import EvolutionRuns, evolution_operation, settin
 from perdure.db.memory_reversal import take_back
 from perdure.db.memory_writer import MemoryWriter
 from perdure.db.models import OperationRow
-from perdure.db.operation_repository import OperationRepository
+from perdure.db.operation_repository import OperationRepository, input_fields
 from perdure.domain.audit import Action
 from perdure.domain.evolution import ChangeAction, EvolutionRules, ProposalStatus
 from perdure.domain.ids import ID_PATTERN
-from perdure.errors import NotFoundError
+from perdure.errors import ConflictError, NotFoundError
 from perdure.schemas.base import Page
 from perdure.schemas.documents import SpaceName
 from perdure.schemas.evolution import (
     EvolutionCreate,
     EvolutionRead,
     EvolutionSettings,
+    EvolveMemoryInput,
     MemoryChangeRead,
     ProposalRead,
 )
@@ -59,6 +60,12 @@ class _RunningError(Exception):
         self.operation = operation
 
 
+def _does(running: OperationRow, wanted: EvolutionCreate) -> bool:
+    """Whether a run that is under way does all that is wanted."""
+    run = EvolveMemoryInput.model_validate(input_fields(running))
+    return run.dry_run == wanted.dry_run and set(wanted.stages) <= set(run.stages)
+
+
 @router.post("/evolve", **WAITABLE)
 async def evolve_memories(
     body: EvolutionCreate,
@@ -70,7 +77,11 @@ async def evolve_memories(
     embedders: EmbeddersDependency,
     wait: Wait = False,
 ) -> OperationRead:
-    """Merge, connect, draw together and put away. While a space evolves, this answers with the run that does it."""
+    """Merge, connect, draw together and put away.
+
+    While a run of the space is under way that does all of this, the answer is that run; while another one is, a
+    report for instance, the answer is 409.
+    """
 
     async def build(session: AsyncSession, operation_id: str) -> OperationRow:
         documents = DocumentRepository(session, caller.organisation_id)
@@ -79,7 +90,12 @@ async def evolve_memories(
         await runs.alone(space.id)
         running = await runs.running(space.id)
         if running is not None:
-            raise _RunningError(operations.read(running))
+            if _does(running, body):
+                raise _RunningError(operations.read(running))
+            detail = (
+                f"{running.id} ({running.summary}) is under way in this space: ask again when it has ended"
+            )
+            raise ConflictError(detail)
         wanted = evolution_operation(
             caller.organisation_id, caller.actor_id, space.id, body.stages, dry_run=body.dry_run
         )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from perdure.db.memory_writer import MemoryWriter
 from perdure.db.session import Database
 from tests.accounts import Account
 from tests.integration.test_memories import memories, remember
@@ -306,6 +307,21 @@ async def test_a_run_waits_while_it_is_paused(caller: Account) -> None:
     ended = await caller.ended(operation)
     assert ended["status"] == "completed"
     assert ended["result"]["stages"][0]["changed"] == {"merged": 1}
+
+
+async def test_while_a_run_is_under_way_only_the_same_joins_it(caller: Account, database: Database) -> None:
+    await said(caller, *SAME)
+    space_id = (await caller.get("/spaces"))["items"][0]["id"]
+    async with database.transaction(caller.organisation_id) as session:
+        await MemoryWriter(session, caller.organisation_id, space_id).alone()  # so it does not end meanwhile
+        report = await caller.post("/memories/evolve", json={"dry_run": True})
+        assert (await caller.post("/memories/evolve", 200, json={"dry_run": True}))["id"] == report["id"]
+        fewer = {"dry_run": True, "stages": UPDATE}
+        assert (await caller.post("/memories/evolve", 200, json=fewer))["id"] == report["id"]
+        refused = await caller.post("/memories/evolve", 409, json={})
+        assert report["id"] in refused["detail"]
+    await caller.ended(report)
+    assert changed(await evolve(caller)) == {"merged": 1}
 
 
 async def test_settings_of_a_space(caller: Account) -> None:
