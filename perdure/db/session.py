@@ -8,9 +8,11 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, Protocol, cast
 
 import asyncpg
+import structlog
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -26,7 +28,10 @@ from perdure.db.outcomes import Observer, noted
 from perdure.db.statements import Statements, refused
 from perdure.meanwhile import meanwhile
 
+_logger = structlog.get_logger("perdure.database")
+
 _ENTER = text("SELECT set_config('app.organisation', :organisation_id, true)")
+_PING = text("SELECT 1")
 _ID = re.compile(r"[A-Za-z0-9_]*")
 _NAME = re.compile(r"[a-z_.]+")
 _QUICK = {"synchronous_commit": "off"}
@@ -172,10 +177,10 @@ class _Pool(AsyncAdaptedQueuePool):
     """Can give back what a burst opened: of itself, a pool only grows."""
 
     def close_idle(self, before: float) -> int:
-        """Close what was not used since then, by the monotonic clock."""
+        """Close what was not used since then, by the monotonic clock, but for the one that was used last."""
         found = [self._pool.get(block=False) for _ in range(self.checkedin())]
-        idle = [record for record in found if record.info.get(_USED_AT, before) < before]
         # The one that was used last was taken out first, and is put back last.
+        idle = [record for record in found[1:] if record.info.get(_USED_AT, before) < before]
         for record in reversed(found):
             if record not in idle:
                 self._pool.put(record, block=False)
@@ -289,16 +294,30 @@ class Database:
                 yield connection
 
     def kept_small(self) -> AbstractAsyncContextManager[None]:
-        """Meanwhile, connections that nobody needed for a minute are closed: each holds 10 MB of the server's."""
-        return meanwhile(self._close_idle_forever())
+        """Meanwhile, connections that nobody needed for a minute are closed: each holds 10 MB of the server's.
 
-    async def _close_idle_forever(self) -> None:
+        One stays, and is replaced when it is old or was cut off: what comes after hours of silence, such as a decision,
+        need not wait until there is one again.
+        """
+        return meanwhile(self._keep_small_forever())
+
+    async def _keep_small_forever(self) -> None:
         while True:
             await asyncio.sleep(IDLE_S / 3)
             await self.close_idle(IDLE_S)
+            await self.keep_ready()
+
+    async def keep_ready(self) -> None:
+        """Use the connection that is used next: one that is too old is replaced, and one that was cut off noticed."""
+        try:
+            async with self._each_by_itself.connect() as connection:
+                await connection.execute(_PING)
+        except (SQLAlchemyError, OSError) as error:
+            # Whoever needs it is told; this looks again.
+            _logger.info("database_not_reached", error=f"{type(error).__name__}: {error}"[:300])
 
     async def close_idle(self, after_s: float) -> int:
-        """Close the pooled connections that were not used for so long; how many there were."""
+        """Close the pooled connections that were not used for so long, but for one; how many there were."""
         pool = cast("_Pool", self.engine.sync_engine.pool)
         return await greenlet_spawn(pool.close_idle, time.monotonic() - after_s)
 

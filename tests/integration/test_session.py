@@ -1,5 +1,6 @@
 """A transaction is of its organisation, and nothing of it stays on the pooled connection."""
 
+import asyncio
 import time
 from contextlib import AsyncExitStack
 from typing import cast
@@ -12,7 +13,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from perdure.db.models import SpaceRow
 from perdure.db.session import Database
 from perdure.domain.ids import new_id
-from tests.form import served_by
+from tests.form import PRODUCTION, served_by
 
 ORGANISATION = text("SELECT current_setting('app.organisation', true)")
 
@@ -84,6 +85,25 @@ async def test_what_is_written_only_when_the_transaction_ends_is_of_the_organisa
         assert await session.get(SpaceRow, space.id) is not None
 
 
+@pytest.mark.skipif(PRODUCTION, reason="a pooler lends the connection that is to break to whoever breaks it")
+async def test_a_connection_that_was_cut_off_in_a_silence_is_replaced_before_anybody_needs_it(
+    narrow: Database, database: Database
+) -> None:
+    process = text("SELECT pg_backend_pid()")
+    async with narrow.statement() as connection:
+        first = (await connection.execute(process)).scalar_one()
+    await narrow.keep_ready()
+    async with narrow.statement() as connection:
+        assert (await connection.execute(process)).scalar_one() == first
+    async with database.statement() as connection:
+        await connection.execute(text("SELECT pg_terminate_backend(:process)"), {"process": first})
+    await asyncio.sleep(0.2)
+    await narrow.keep_ready()
+    async with narrow.transaction("org_1") as session:
+        assert (await session.execute(process)).scalar_one() != first
+    await narrow.aclose()
+
+
 async def test_what_a_burst_opened_is_closed_when_nobody_needs_it(database: Database) -> None:
     wide = Database(database.engine.url.render_as_string(hide_password=False), 5)
     async with AsyncExitStack() as burst:
@@ -98,6 +118,8 @@ async def test_what_a_burst_opened_is_closed_when_nobody_needs_it(database: Data
     async with wide.transaction("org_1") as session:
         used = (await session.execute(text("SELECT pg_backend_pid()"))).scalar()
     assert await wide.close_idle(time.monotonic() - long_ago) == 4
+    assert pool.checkedin() == 1
+    assert await wide.close_idle(0) == 0  # the last one stays for whoever comes next
     assert pool.checkedin() == 1
     async with wide.transaction("org_2") as session:
         assert served_by(used, (await session.execute(text("SELECT pg_backend_pid()"))).scalar())
