@@ -2,7 +2,8 @@
 
 *Effect*: a document workflow asks, and has a step after that: from sending the decision until that step has started, by
 Temporal's own clock; beside it, until the workflow of the request has ended, and until the decision is answered. Before
-each decision nobody does anything for two seconds, so that letters of before are sent.
+each decision nobody does anything for two seconds, so that letters of before are sent. The bare engine takes turns: a
+workflow that asks a child, told by an update from here, and has a step after that; nothing is checked or kept.
 *Many at once*: ten people decide on each of a hundred requests; every outcome, the audit trail and the messages are
 then read from the record. *Duplicates*: one decision, a hundred times.
 """
@@ -20,8 +21,12 @@ import numpy as np
 from sqlalchemy import text
 
 from bench import product
+from bench.bare_worker import bare_workers
+from bench.bare_workflows import IO, BareAsking, BareRequest, request_of
 from bench.report import Figure, Options, Target
 from perdure.db.session import Database
+from perdure.domain.ids import new_id
+from perdure.schemas.documents import DocumentJob
 
 GROUP = "approvals"
 PEOPLE = 10
@@ -161,37 +166,74 @@ async def run(options: Options) -> list[Figure]:
 
 
 async def _effects(people: Office, runs: int) -> list[Figure]:
-    answered, ended, started = [], [], []
+    answered, ended, started, bare = [], [], [], []
     warm_up = 5
     workflow_id = await people.asking(people.voters[0])
-    for number in range(warm_up + runs):
-        execution = await people.executed(workflow_id)
-        approval = await people.open_request()
-        await asyncio.sleep(_IDLE_S)
-        decided, sent = time.time(), time.perf_counter()
-        (await people.voters[0].decide(approval["id"], f"effect-{number}")).raise_for_status()
-        took = product.since(sent)
-        temporal = people.running.temporal
-        await temporal.get_workflow_handle(execution["workflow_id"]).result()
-        request = await people.running.timeline(approval["operation_id"])
-        whole = await people.running.timeline(execution["workflow_id"])
-        (following,) = [one for one in whole.activities if one.name == _NEXT]
-        if number >= warm_up:
-            answered.append(took)
-            ended.append((request.closed - decided) * 1000)
-            started.append((following.started - decided) * 1000)
+    async with bare_workers(people.running):
+        for number in range(warm_up + runs):
+            effect = await _effect(people, workflow_id, f"effect-{number}")
+            bare_ms = await _bare_effect(people.running)
+            if number >= warm_up:
+                answered.append(effect.answered_ms)
+                ended.append(effect.ended_ms)
+                started.append(effect.started_ms)
+                bare.append(bare_ms)
     return [
-        _spread("the next step starts", started, Target("value", "at most", 60)),
+        _spread("the next step starts", started, Target("value", "at most", 60), bare),
         _spread("its request has ended", ended),
         _spread("answered", answered),
     ]
 
 
-def _spread(until: str, took_ms: Sequence[float], target: Target | None = None) -> Figure:
+@dataclass(frozen=True)
+class _Effect:
+    """What came of a decision, in milliseconds since it was sent."""
+
+    answered_ms: float
+    ended_ms: float
+    started_ms: float
+
+
+async def _effect(people: Office, workflow_id: str, key: str) -> _Effect:
+    execution = await people.executed(workflow_id)
+    approval = await people.open_request()
+    await asyncio.sleep(_IDLE_S)
+    decided, sent = time.time(), time.perf_counter()
+    (await people.voters[0].decide(approval["id"], key)).raise_for_status()
+    answered_ms = product.since(sent)
+    await people.running.temporal.get_workflow_handle(execution["workflow_id"]).result()
+    request = await people.running.timeline(approval["operation_id"])
+    whole = await people.running.timeline(execution["workflow_id"])
+    (following,) = [one for one in whole.activities if one.name == _NEXT]
+    return _Effect(answered_ms, (request.closed - decided) * 1000, (following.started - decided) * 1000)
+
+
+async def _bare_effect(running: product.Product) -> float:
+    """Milliseconds from an update to the start of the next step, with nothing of ours."""
+    job = DocumentJob(
+        organisation_id=running.organisation_id,
+        operation_id=new_id("op"),
+        document_id="none",
+        version_id=new_id("ver"),
+    )
+    asking = await running.bare.start_workflow(BareAsking.run, job, id=job.operation_id, task_queue=IO)
+    await asyncio.sleep(_IDLE_S)
+    decided = time.time()
+    await running.bare.get_workflow_handle(request_of(job)).execute_update(BareRequest.decide, "approve")
+    await asking.result()
+    (following,) = (await running.timeline(asking.id)).activities
+    return (following.started - decided) * 1000
+
+
+def _spread(
+    until: str, took_ms: Sequence[float], target: Target | None = None, bare_ms: Sequence[float] = ()
+) -> Figure:
     median = float(np.median(took_ms))
+    bare = f", of the bare engine {np.median(bare_ms):.1f} ms" if bare_ms else ""
     return Figure(
         GROUP, f"decision over HTTP → {until}, p95", "ms", float(np.percentile(took_ms, 95)),
-        target=target, note=f"median {median:.1f} ms, of {len(took_ms)}",
+        float(np.percentile(bare_ms, 95)) if bare_ms else None,
+        target=target, note=f"median {median:.1f} ms{bare}; of {len(took_ms)}",
     )  # fmt: skip
 
 

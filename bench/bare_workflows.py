@@ -62,8 +62,43 @@ class BareNothing:
             await workflow.execute_activity("nothing", document, task_queue=_queue_of(step), **_OPTIONS)
 
 
+@workflow.defn
+class BareRequest:
+    """Waits for a decision, and keeps it nowhere but in its history."""
+
+    def __init__(self) -> None:
+        self._decision = ""
+
+    @workflow.update
+    def decide(self, decision: str) -> str:
+        """Decide."""
+        self._decision = decision
+        return decision
+
+    @workflow.run
+    async def run(self) -> str:
+        await workflow.wait_condition(lambda: bool(self._decision))
+        return self._decision
+
+
+@workflow.defn
+class BareAsking:
+    """A request, then a step that does nothing, on another worker: what the engine takes from one to the other."""
+
+    @workflow.run
+    async def run(self, document: DocumentJob) -> str:
+        decision = await workflow.execute_child_workflow(BareRequest.run, id=request_of(document))
+        await workflow.execute_activity("nothing", document, task_queue=CPU, **_OPTIONS)
+        return decision
+
+
+def request_of(document: DocumentJob) -> str:
+    """Id of the workflow that waits for the decision."""
+    return f"request-{document.version_id}"
+
+
 def _queue_of(step: str) -> str:
     return IO if step in {"detect_document", "index_document"} else CPU
 
 
-WORKFLOWS = [BareText, BareIngest, BareNothing]
+WORKFLOWS = [BareText, BareIngest, BareNothing, BareRequest, BareAsking]
