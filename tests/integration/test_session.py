@@ -3,12 +3,13 @@
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+from structlog.testing import capture_logs
 
 from perdure.db.models import SpaceRow
 from perdure.db.session import Database
@@ -102,6 +103,17 @@ async def test_a_connection_that_was_cut_off_in_a_silence_is_replaced_before_any
     async with narrow.transaction("org_1") as session:
         assert (await session.execute(process)).scalar_one() != first
     await narrow.aclose()
+
+
+@pytest.mark.parametrize("address", [{"database": "nowhere"}, {"host": "127.0.0.1", "port": 1, "query": {}}])
+async def test_a_database_that_cannot_be_reached_is_looked_for_again_later(
+    database: Database, address: dict[str, Any]
+) -> None:
+    elsewhere = Database(database.engine.url.set(**address).render_as_string(hide_password=False), 1)
+    with capture_logs() as logged:
+        await elsewhere.keep_ready()  # nothing is raised: what calls it goes on for ever
+    assert [line["event"] for line in logged] == ["database_not_reached"]
+    await elsewhere.aclose()
 
 
 async def test_what_a_burst_opened_is_closed_when_nobody_needs_it(database: Database) -> None:
