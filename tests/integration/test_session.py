@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import AsyncAdaptedQueuePool
-from structlog.testing import capture_logs
+from structlog.testing import CapturingLogger
 
 from perdure.db.models import SpaceRow
 from perdure.db.session import Database
@@ -107,12 +107,13 @@ async def test_a_connection_that_was_cut_off_in_a_silence_is_replaced_before_any
 
 @pytest.mark.parametrize("address", [{"database": "nowhere"}, {"host": "127.0.0.1", "port": 1, "query": {}}])
 async def test_a_database_that_cannot_be_reached_is_looked_for_again_later(
-    database: Database, address: dict[str, Any]
+    database: Database, address: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = Database(database.engine.url.set(**address).render_as_string(hide_password=False), 1)
-    with capture_logs() as logged:
-        await elsewhere.keep_ready()  # nothing is raised: what calls it goes on for ever
-    assert [line["event"] for line in logged] == ["database_not_reached"]
+    log = CapturingLogger()
+    monkeypatch.setattr("perdure.db.session._logger", log)
+    await elsewhere.keep_ready()  # nothing is raised: what calls it goes on for ever
+    assert [call.args for call in log.calls] == [("database_not_reached",)]
     await elsewhere.aclose()
 
 
