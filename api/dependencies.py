@@ -18,6 +18,7 @@ from api.authentication import Authenticator, Principal
 from api.content_links import ContentLinks
 from api.erasure_receipts import ErasureReceipts
 from api.logins import Logins
+from api.made_here import made_here
 from api.metrics import Metrics
 from api.operations import Operations
 from api.rate_limiter import RateLimiter
@@ -250,5 +251,5 @@ ReceiptsDependency = Annotated[ErasureReceipts, Depends(_receipts)]
 ApprovalsDependency = Annotated[Approvals, Depends(_approvals)]
 AnchorsDependency = Annotated[AuditAnchors, Depends(_anchors)]
 ContentLinksDependency = Annotated[ContentLinks, Depends(_content_links)]
-LoginsDependency = Annotated[Logins, Depends(sessions.logins)]
-AuthenticatorDependency = Annotated[Authenticator, Depends(sessions.authenticator)]
+LoginsDependency = Annotated[Logins, made_here(sessions.logins)]
+AuthenticatorDependency = Annotated[Authenticator, made_here(sessions.authenticator)]

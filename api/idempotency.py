@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse
 
+from api.made_here import made_here
 from perdure.db.models import IdempotencyKeyRow
 from perdure.domain.tokens import derive_key
 from perdure.errors import FieldError, IdempotencyConflictError, InvalidInputError
@@ -159,4 +160,4 @@ class Idempotency:
             await settle(session, organisation_id, self._key, response=response)
 
 
-IdempotentRequest = Annotated[Idempotency, Depends(Idempotency)]
+IdempotentRequest = Annotated[Idempotency, made_here(Idempotency)]

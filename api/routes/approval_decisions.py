@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Request, status
+from fastapi import APIRouter, Request, status
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import JSONResponse
 from temporalio.service import RPCError
@@ -20,6 +20,7 @@ from api.approval_people import Naming, called, is_administrator, person_named
 from api.approvals import Addressed, found, missing
 from api.dependencies import ApprovalsDependency, DatabaseDependency, Principal, require
 from api.idempotency import IdempotencyKey, IdempotentRequest
+from api.made_here import made_here
 from api.problems import problem_responses
 from api.routes.approvals import ApprovalId
 from perdure.db.approvals import ApprovalRepository, held_state
@@ -147,7 +148,7 @@ class Telling:
         )
 
 
-TellingDependency = Annotated[Telling, Depends()]
+TellingDependency = Annotated[Telling, made_here(Telling)]
 
 
 def _check_form(body: DecisionCreate) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
@@ -14,6 +14,7 @@ from api.approval_lists import ME, Listing
 from api.approval_people import is_administrator, names_of
 from api.dependencies import ApprovalsDependency, Principal, require
 from api.idempotency import IdempotentRequest, fingerprint
+from api.made_here import made_here
 from api.pagination import PageParameters, decode_cursor
 from api.routes import approval_decisions
 from api.routes.approval_decisions import TellingDependency
@@ -461,7 +462,7 @@ class Steering:
         return person
 
 
-SteeringDependency = Annotated[Steering, Depends()]
+SteeringDependency = Annotated[Steering, made_here(Steering)]
 
 
 @router.post("/{approval_id}/decision")

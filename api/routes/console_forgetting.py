@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Request
+from fastapi import APIRouter, Form, Path, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
 from api.actors import ActorDependency
 from api.dependencies import OperationsDependency, Principal
+from api.made_here import made_here
 from api.routes import memories
 from api.routes.console_memories import Reader, Writer, people_of, spaces_of
 from api.routes.console_memory_views import MemoryView, without_empty
@@ -101,7 +102,7 @@ async def begin_again(pages: Shown, caller: Writer) -> Response:
 
 @router.post("/preview")
 async def preview(
-    request: Request, pages: Shown, caller: Writer, choice: Annotated[Choice, Depends()]
+    request: Request, pages: Shown, caller: Writer, choice: Annotated[Choice, made_here(Choice)]
 ) -> Response:
     """What would go. It is sent, not asked for by an address: what is to be forgotten should stand in no history."""
     if not choice.what:
@@ -123,7 +124,7 @@ async def forget(
     caller: Writer,
     operations: OperationsDependency,
     actor: ActorDependency,
-    choice: Annotated[Choice, Depends()],
+    choice: Annotated[Choice, made_here(Choice)],
     ids: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """Forget it, and show the receipt."""

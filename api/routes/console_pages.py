@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
-from fastapi import Depends, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from api import problems, sessions
 from api.dependencies import Principal
 from api.logins import Logins
+from api.made_here import made_here
 from api.pagination import decode_cursor
 from api.routes.console_rendering import templates
 from api.routes.console_views import Notice, Viewer
@@ -221,7 +222,7 @@ class Pages:
         return RedirectResponse(f"{path}{join}notice={notice}" if notice else path, status_code=303)
 
 
-Shown = Annotated[Pages, Depends(Pages)]
+Shown = Annotated[Pages, made_here(Pages)]
 
 
 def _login_address(request: Request) -> str:

@@ -5,13 +5,14 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, status
+from fastapi import APIRouter, Header, Path, Query, Request, status
 from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
 from api.actors import ActorDependency
 from api.dependencies import DatabaseDependency, OperationsDependency, Principal, require
 from api.idempotency import REPLAY_HEADERS, IdempotencyKey, fingerprint
+from api.made_here import made_here
 from api.pagination import PageRequest, paginate
 from api.problems import problem_responses
 from perdure.db.operation_repository import OperationRepository
@@ -196,7 +197,7 @@ class Steering:
         return accepted.operation
 
 
-Steer = Annotated[Steering, Depends()]
+Steer = Annotated[Steering, made_here(Steering)]
 VERB: dict[str, Any] = {
     "status_code": status.HTTP_202_ACCEPTED,
     "responses": {

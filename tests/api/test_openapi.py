@@ -1,5 +1,6 @@
 """The OpenAPI document says what every route answers, and nothing that does not exist."""
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from api.problems import MEDIA_TYPE
 
@@ -117,3 +119,20 @@ def test_every_route_that_a_guide_names_is_there(document: dict[str, Any]) -> No
                 assert is_one(method, path.rstrip(".:").split("/")[1:]), f"{guide.name}: {method} {path}"
                 found += 1
     assert found >= 50
+
+
+def test_nothing_that_a_route_needs_is_made_in_a_thread(product: FastAPI) -> None:
+    """FastAPI sends a plain function to a thread and back, for each request: a decision waits for that."""
+    seen = 0
+    for context in iter_route_contexts(product.routes):
+        if not isinstance(context.original_route, APIRoute):
+            continue
+        waiting = [context.original_route.dependant]
+        while waiting:
+            dependant = waiting.pop()
+            waiting += dependant.dependencies
+            call = dependant.call
+            makers = (call, type(call).__call__)
+            assert any(inspect.iscoroutinefunction(maker) for maker in makers), (context.path, call)
+            seen += 1
+    assert seen > 100
