@@ -96,11 +96,20 @@ class RawSignalRunner(SandboxedWorkflowRunner):
         return _Guarded(super().create_instance(det), det)
 
 
+@dataclass(frozen=True)
+class _Bound:
+    """What a payload is bound to, and for whom it is kept when it is large."""
+
+    context: WorkflowSerializationContext
+    kept_for: StorageDriverStoreContext
+
+
 class _Guarded(WorkflowInstance):
     """Fails the task where a signal would be lost that cannot be read now, and may be later.
 
-    It also says what payloads of the workflow and of its activities are bound to. The SDK asks that several times for
-    each, and the sandbox takes longer to answer than the payload to encrypt.
+    It also says what payloads are bound to: those of the workflow and of its activities to itself, those of a child to
+    the child. The SDK asks that several times for each, and the sandbox takes longer to answer than the payload to
+    encrypt.
     """
 
     def __init__(self, inner: WorkflowInstance, det: WorkflowInstanceDetails) -> None:
@@ -109,8 +118,17 @@ class _Guarded(WorkflowInstance):
         itself = StorageDriverWorkflowInfo(
             namespace=info.namespace, id=info.workflow_id, run_id=info.run_id, type=info.workflow_type
         )
-        self._context = WorkflowSerializationContext(info.namespace, info.workflow_id)
-        self._kept_for = StorageDriverStoreContext(itself)
+        self._bound = _Bound(
+            WorkflowSerializationContext(info.namespace, info.workflow_id), StorageDriverStoreContext(itself)
+        )
+        # A result lives on with whoever asked for it.
+        self._result = self._bound
+        if info.parent is not None and info.continued_run_id is None:
+            parent = StorageDriverWorkflowInfo(
+                namespace=info.parent.namespace, id=info.parent.workflow_id, run_id=info.parent.run_id
+            )
+            self._result = _Bound(self._bound.context, StorageDriverStoreContext(parent))
+        self._children: dict[int, _Bound] = {}
         self._typed = {name for name, signal in det.defn.signals.items() if name and signal.arg_types}
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
@@ -121,29 +139,58 @@ class _Guarded(WorkflowInstance):
             if signal.signal_name in self._typed:
                 for payload in signal.input:
                     _check(payload)
-        return self._inner.activate(act)
+        completion = self._inner.activate(act)
+        self._follow_children(act, completion)
+        return completion
+
+    def _follow_children(self, act: WorkflowActivation, completion: WorkflowActivationCompletion) -> None:
+        for job in act.jobs:
+            if job.HasField("resolve_child_workflow_execution"):
+                self._children.pop(job.resolve_child_workflow_execution.seq, None)
+            elif job.HasField("resolve_child_workflow_execution_start"):
+                start = job.resolve_child_workflow_execution_start
+                if not start.HasField("succeeded"):
+                    self._children.pop(start.seq, None)
+        namespace = self._bound.context.namespace
+        for command in completion.successful.commands:
+            if command.HasField("start_child_workflow_execution"):
+                child = command.start_child_workflow_execution
+                itself = StorageDriverWorkflowInfo(
+                    namespace=namespace, id=child.workflow_id, type=child.workflow_type
+                )
+                self._children[child.seq] = _Bound(
+                    WorkflowSerializationContext(namespace, child.workflow_id),
+                    StorageDriverStoreContext(itself),
+                )
 
     def get_serialization_context(self, command_info: object) -> SerializationContext | None:
-        if _is_its_own(command_info):
-            return self._context
+        bound = self._bound_to(command_info)
+        if bound is not None:
+            return bound.context
         return self._inner.get_serialization_context(command_info)  # type: ignore[arg-type]  # a private type
 
     def get_external_store_context(self, command_info: object) -> StorageDriverStoreContext:
-        if _is_its_own(command_info):
-            return self._kept_for
+        bound = self._bound_to(command_info)
+        if bound is not None:
+            return bound.kept_for
         return self._inner.get_external_store_context(command_info)  # type: ignore[arg-type]  # a private type
+
+    def _bound_to(self, command_info: object) -> _Bound | None:
+        """What a payload is bound to; None where only the sandbox knows."""
+        kind = getattr(command_info, "command_type", None)
+        if kind is None or kind == CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK:
+            return self._bound
+        if kind == CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION:
+            return self._result
+        if kind == CommandType.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION:
+            return self._children.get(getattr(command_info, "command_seq", -1))
+        return None
 
     def get_info(self) -> Info:
         return self._inner.get_info()
 
     def get_thread_id(self) -> int | None:
         return self._inner.get_thread_id()
-
-
-def _is_its_own(command_info: object) -> bool:
-    """Whether a payload stays within the workflow; who else it is for, only the sandbox knows."""
-    kind = getattr(command_info, "command_type", None)
-    return kind is None or kind == CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK
 
 
 def _drop_unreadable_trace(headers: MutableMapping[str, Payload]) -> None:
