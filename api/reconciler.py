@@ -4,16 +4,26 @@ Runs in every API process, because the reader of a status is there; every action
 """
 
 import asyncio
+import json
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
+from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.starting import ORGANISATION
@@ -46,6 +56,14 @@ LOOKED_AT_EVERY = 20
 SILENT_FOR = timedelta(seconds=10)
 POISONED_FOR = timedelta(minutes=1)
 PAGE = 200
+FEW = 3
+
+# What changed lately comes first, whatever the store of the lists: asked for by its time instead, most of them read
+# through all that ever ended, twice a second.
+_NEWEST_FIRST: Mapping[str, Callable[[WorkflowExecutionInfo], datetime]] = {
+    'ExecutionStatus != "Running"': lambda info: info.close_time.ToDatetime(UTC),
+    'ExecutionStatus = "Running"': lambda info: info.start_time.ToDatetime(UTC),
+}
 
 _UNSTARTED = text("SELECT id, organisation_id FROM find_unstarted_operations(:age, :limit)")
 _OPEN = text("SELECT id, organisation_id, status, updated_at FROM find_open_operations(:after, :limit)")
@@ -70,6 +88,32 @@ _ENDS = {
 
 # What passes, and is waited for.
 OUTAGES = (RPCError, SQLAlchemyError, OSError, UnavailableError)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run of a workflow, as Temporal lists it."""
+
+    workflow_id: str
+    run_id: str
+    status: WorkflowExecutionStatus | None
+    organisation_id: str | None = None
+
+    @classmethod
+    def listed(cls, info: WorkflowExecutionInfo) -> "_Run":
+        """One of a list."""
+        found = info.search_attributes.indexed_fields.get(ORGANISATION.name)
+        return cls(
+            info.execution.workflow_id,
+            info.execution.run_id,
+            WorkflowExecutionStatus(info.status) if info.status else None,
+            None if found is None else str(json.loads(found.data)),
+        )
+
+    @classmethod
+    def described(cls, description: WorkflowExecutionDescription) -> "_Run":
+        """One that was asked for."""
+        return cls(description.id, description.run_id, description.status)
 
 
 class Reconciler:
@@ -167,27 +211,49 @@ class Reconciler:
 
     async def _look_at_recent(self) -> None:
         now = datetime.now(UTC)
-        since = (now - OVERLAP).isoformat(timespec="seconds").replace("+00:00", "Z")
+        since = now - OVERLAP
         self._seen = {key: at for key, at in self._seen.items() if at > now - 3 * OVERLAP}
-        fresh: dict[str, list[WorkflowExecution]] = {}
-        for query in (f'CloseTime > "{since}"', f'StartTime > "{since}" AND ExecutionStatus = "Running"'):
-            async for execution in self._client.list_workflows(query, page_size=PAGE):
-                key = f"{execution.run_id}:{execution.status}"
-                organisation_id = execution.typed_search_attributes.get(ORGANISATION)
-                if key not in self._seen and organisation_id is not None:
-                    self._seen[key] = now
-                    fresh.setdefault(organisation_id, []).append(execution)
-        for organisation_id, executions in fresh.items():
-            await self._by_itself(organisation_id, partial(self._compare_all, organisation_id, executions))
+        fresh: dict[str, list[_Run]] = {}
+        for query, changed_at in _NEWEST_FIRST.items():
+            async with aclosing(self._listed(query, first=FEW)) as listed:
+                async for info in listed:
+                    if changed_at(info) < since:
+                        break
+                    key = f"{info.execution.run_id}:{info.status}"
+                    if key in self._seen:
+                        continue
+                    run = _Run.listed(info)
+                    if run.organisation_id is not None:
+                        self._seen[key] = now
+                        fresh.setdefault(run.organisation_id, []).append(run)
+        for organisation_id, runs in fresh.items():
+            await self._by_itself(organisation_id, partial(self._compare_all, organisation_id, runs))
 
-    async def _compare_all(self, organisation_id: str, executions: Sequence[WorkflowExecution]) -> None:
-        ids = {operation_of(execution.id) for execution in executions}
+    async def _listed(self, query: str, first: int = PAGE) -> AsyncGenerator[WorkflowExecutionInfo]:
+        """What Temporal lists, as it is sent: most was seen before, and to read all of it keeps callers waiting.
+
+        `first`: how many are asked for at first; then, more and more.
+        """
+        request = ListWorkflowExecutionsRequest(
+            namespace=self._client.namespace, page_size=first, query=query
+        )
+        while True:
+            answer = await self._client.workflow_service.list_workflow_executions(request, retry=True)
+            for info in answer.executions:
+                yield info
+            if not answer.next_page_token:
+                return
+            request.next_page_token = answer.next_page_token
+            request.page_size = min(8 * request.page_size, PAGE)
+
+    async def _compare_all(self, organisation_id: str, runs: Sequence[_Run]) -> None:
+        ids = {operation_of(run.workflow_id) for run in runs}
         async with self._database.transaction(organisation_id) as session:
             rows = await OperationRepository(session).by_id(ids)
-        for execution in executions:
-            row = rows.get(operation_of(execution.id))
+        for run in runs:
+            row = rows.get(operation_of(run.workflow_id))
             if row is not None:
-                await self._by_itself(execution.id, partial(self._compare, execution, row))
+                await self._by_itself(run.workflow_id, partial(self._compare, run, row))
 
     async def _look_at_silent(self) -> None:
         """Operations whose end was missed, because no API ran or visibility forgot it."""
@@ -229,7 +295,7 @@ class Reconciler:
         if not names:
             return set()
         query = f'ExecutionStatus = "Running" AND WorkflowId IN ({names})'
-        return {execution.id async for execution in self._client.list_workflows(query, page_size=PAGE)}
+        return {info.execution.workflow_id async for info in self._listed(query)}
 
     async def _look_at(self, operation_id: str, organisation_id: str) -> None:
         async with self._database.transaction(organisation_id) as session:
@@ -238,7 +304,7 @@ class Reconciler:
             return
         handle = self._client.get_workflow_handle(workflow_id(row.id, row.attempt))
         try:
-            await self._compare(await handle.describe(), row)
+            await self._compare(_Run.described(await handle.describe()), row)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
@@ -259,34 +325,34 @@ class Reconciler:
             status, reason = OperationStatus.CANCELLED, Reason.CANCELLED
             await self._write(row, "", status, error=error, reason=reason)
 
-    async def _compare(self, execution: WorkflowExecution, row: OperationRow) -> None:
+    async def _compare(self, run: _Run, row: OperationRow) -> None:
         """Bring the record in line with one run, if that run is the operation's present one."""
-        if execution.status is None or execution.id != workflow_id(row.id, row.attempt):
+        if run.status is None or run.workflow_id != workflow_id(row.id, row.attempt):
             return
-        if execution.status is WorkflowExecutionStatus.RUNNING:
-            if row.closed_at is not None and row.run_id != execution.run_id:
-                await self._write(row, execution.run_id, OperationStatus.RUNNING)
+        if run.status is WorkflowExecutionStatus.RUNNING:
+            if row.closed_at is not None and row.run_id != run.run_id:
+                await self._write(row, run.run_id, OperationStatus.RUNNING)
             return
-        if execution.status is WorkflowExecutionStatus.CONTINUED_AS_NEW:
+        if run.status is WorkflowExecutionStatus.CONTINUED_AS_NEW:
             return
-        if row.closed_at is not None and row.run_id == execution.run_id:
+        if row.closed_at is not None and row.run_id == run.run_id:
             return
-        newest = await self._client.get_workflow_handle(execution.id).describe()
-        if newest.run_id != execution.run_id:
+        newest = await self._client.get_workflow_handle(run.workflow_id).describe()
+        if newest.run_id != run.run_id:
             # Reset: the old run was terminated, a new one goes on under the same id.
             if newest.status is WorkflowExecutionStatus.RUNNING and row.run_id != newest.run_id:
                 await self._write(row, newest.run_id, OperationStatus.RUNNING)
             return
-        await self._close(execution, row)
+        await self._close(run, row)
 
-    async def _close(self, execution: WorkflowExecution, row: OperationRow) -> None:
-        logger.info("operation_closed_from_outside", operation_id=row.id, status=str(execution.status))
-        if execution.status in _ENDS:
-            status, reason, detail = _ENDS[execution.status]
+    async def _close(self, run: _Run, row: OperationRow) -> None:
+        logger.info("operation_closed_from_outside", operation_id=row.id, status=str(run.status))
+        if run.status in _ENDS:
+            status, reason, detail = _ENDS[run.status]
             error = OperationError(type=reason.value, detail=detail)
-            await self._write(row, execution.run_id, status, error=error, reason=reason)
+            await self._write(row, run.run_id, status, error=error, reason=reason)
             return
-        handle = self._client.get_workflow_handle(execution.id, run_id=execution.run_id)
+        handle = self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
         try:
             result = await handle.result(follow_runs=False)
         except UnavailableError:
@@ -296,9 +362,9 @@ class Reconciler:
             cause = failure.cause if isinstance(failure, WorkflowFailureError) else failure
             error = describe_failure(cause, None)
             failed = OperationStatus.FAILED
-            await self._write(row, execution.run_id, failed, error=error, reason=Reason.INTERNAL_ERROR)
+            await self._write(row, run.run_id, failed, error=error, reason=Reason.INTERNAL_ERROR)
             return
-        await self._write(row, execution.run_id, OperationStatus.COMPLETED, result=result)
+        await self._write(row, run.run_id, OperationStatus.COMPLETED, result=result)
 
     async def _write(
         self,

@@ -10,7 +10,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from api.reconciler import PAGE, Reconciler
+from api.reconciler import _NEWEST_FIRST, FEW, PAGE, Reconciler
 from perdure.db.document_repository import DocumentRepository, Source
 from perdure.db.models import OperationRow
 from perdure.db.operation_repository import OperationRepository, StartedRun
@@ -205,3 +205,35 @@ async def test_of_a_page_of_open_operations_those_are_looked_at_that_are_not_lis
             await asyncio.sleep(0.1)
     assert await reconciler._running([]) == set()
     await caller.post(f"/operations/{waiting['id']}/cancel")
+
+
+async def test_what_started_or_ended_last_is_listed_first(product: FastAPI, temporal: Client) -> None:
+    """The loop reads no further than what it saw before: it must not miss what is new."""
+    reconciler = Reconciler(
+        product.state.database, temporal, product.state.operations, product.state.settings
+    )
+    name = new_id("op")
+    ids = [f"{name}-{number}" for number in range(5 * FEW)]
+    handles = [await temporal.start_workflow("Nothing", id=one, task_queue="nobody") for one in ids]
+    try:
+        await _until_listed(reconciler, 'ExecutionStatus = "Running"', [*reversed(ids)])
+    finally:
+        # Ended in another order than that in which they began.
+        ends = [*handles[::2], *handles[1::2]]
+        for handle in ends:
+            await handle.terminate()
+    await _until_listed(reconciler, 'ExecutionStatus != "Running"', [handle.id for handle in reversed(ends)])
+
+
+async def _until_listed(reconciler: Reconciler, query: str, newest_first: list[str]) -> None:
+    """Until these are listed, over several pages; newest first, as all the others."""
+    async with asyncio.timeout(10):
+        while True:
+            listed = [info async for info in reconciler._listed(query, first=FEW)]
+            ours = [info.execution.workflow_id for info in listed if info.type.name == "Nothing"]
+            if len(ours) >= len(newest_first):
+                break
+            await asyncio.sleep(0.1)
+    assert [one for one in ours if one in newest_first] == newest_first
+    times = [_NEWEST_FIRST[query](info) for info in listed]
+    assert times == sorted(times, reverse=True)
