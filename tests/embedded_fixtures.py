@@ -63,6 +63,7 @@ def running_temporal_server(temporal_database: Path) -> Iterator[str]:
     ):
         try:
             asyncio.run(temporal_server.wait_until_ready(listening.http_url))
+            asyncio.run(temporal_server.drop_unused_indexes(temporal_database, listening.http_url))
             yield listening.address
         finally:
             process.terminate()

@@ -234,6 +234,7 @@ class Stack:
         )
         await self._child(_TEMPORAL, spec).start()
         await temporal_server.set_retention(listening.http_url)
+        await temporal_server.drop_unused_indexes(database, listening.http_url)
 
     def _worker_spec(self, queue: str) -> ChildSpec:
         return ChildSpec(

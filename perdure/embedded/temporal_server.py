@@ -3,20 +3,25 @@
 import asyncio
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import httpx
+import structlog
 
 from perdure.embedded import loopback
 from perdure.embedded.ports import LOOPBACK
 from perdure.errors import UnavailableError
+
+_logger = structlog.get_logger("perdure.temporal")
 
 CLI_VERSION = "v1.5.1"
 CLI_MODULE = f"github.com/temporalio/cli/cmd/temporal@{CLI_VERSION}"
@@ -48,6 +53,21 @@ _DYNAMIC_CONFIG = {
 }
 # Untuned, SQLite syncs a rollback journal at each commit: 5 workflows a second instead of 31.
 _SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "1"}
+# The list of workflows comes with 45 indexes, one for each attribute that anybody might make: each start and end of a
+# workflow updates them all, and nothing else is written meanwhile. Those of our own attributes and these serve the
+# queries of Perdure, of schedules and of the UI; by what the others are for, a workflow is found all the same.
+_LIST = "executions_visibility"
+_INDEXES = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
+# So long another process that writes the file is waited for.
+_LOCKED_S = 5.0
+_KEPT_INDEXES = frozenset(
+    (
+        *("default_idx", "by_workflow_id", "by_workflow_type", "by_status", "by_execution_time"),
+        *("by_parent_workflow_id", "by_root_workflow_id", "by_task_queue"),
+        *("by_temporal_namespace_division", "by_temporal_scheduled_by_id", "by_temporal_schedule_paused"),
+        *("by_temporal_worker_deployment", "by_temporal_worker_deployment_version"),
+    )
+)
 
 TUNED_FLAGS: tuple[tuple[str, str], ...] = (
     *(("--dynamic-config-value", f"{key}={value}") for key, value in _DYNAMIC_CONFIG.items()),
@@ -199,6 +219,32 @@ async def set_retention(http_url: str) -> None:
     if answer.is_error:
         msg = f"Temporal refused to set the retention: {answer.text}"
         raise UnavailableError(msg)
+
+
+async def drop_unused_indexes(database: Path, http_url: str) -> int:
+    """Drop what only slows writing down from the file of a running server; how many indexes there were.
+
+    A file that somebody else holds for long stays as it is, until the next start.
+    """
+    async with loopback.client() as client:
+        answer = (await client.get(_namespace_url(http_url))).raise_for_status()
+    columns: Mapping[str, str] = answer.json()["config"]["customSearchAttributeAliases"]
+    kept = _KEPT_INDEXES | {f"by_{column[:-2].lower()}_{column[-2:]}" for column in columns}
+    return await asyncio.to_thread(_drop_indexes_but, kept, database)
+
+
+def _drop_indexes_but(kept: Collection[str], database: Path) -> int:
+    """One after the other: each is a moment in which the server waits."""
+    dropped = 0
+    try:
+        with closing(sqlite3.connect(database, timeout=_LOCKED_S, isolation_level=None)) as connection:
+            for (name,) in connection.execute(_INDEXES, (_LIST,)).fetchall():
+                if name not in kept:
+                    connection.execute(f'DROP INDEX "{name}"')
+                    dropped += 1
+    except sqlite3.OperationalError as error:
+        _logger.warning("unused_indexes_stay", file=str(database), error=str(error))
+    return dropped
 
 
 async def is_polled(http_url: str, task_queue: str) -> bool:
