@@ -60,8 +60,11 @@ FEW = 3
 
 # What changed lately comes first, whatever the store of the lists: asked for by its time instead, most of them read
 # through all that ever ended, twice a second.
-_NEWEST_FIRST: Mapping[str, Callable[[WorkflowExecutionInfo], datetime]] = {
-    'ExecutionStatus != "Running"': lambda info: info.close_time.ToDatetime(UTC),
+_NEWEST_FIRST: Mapping[str, Callable[[WorkflowExecutionInfo], datetime | None]] = {
+    # Newer servers also have workflows that are paused: neither running nor ended, and listed before what has ended.
+    'ExecutionStatus != "Running"': lambda info: (
+        info.close_time.ToDatetime(UTC) if info.HasField("close_time") else None
+    ),
     'ExecutionStatus = "Running"': lambda info: info.start_time.ToDatetime(UTC),
 }
 
@@ -217,10 +220,11 @@ class Reconciler:
         for query, changed_at in _NEWEST_FIRST.items():
             async with aclosing(self._listed(query, first=FEW)) as listed:
                 async for info in listed:
-                    if changed_at(info) < since:
+                    at = changed_at(info)
+                    if at is not None and at < since:
                         break
                     key = f"{info.execution.run_id}:{info.status}"
-                    if key in self._seen:
+                    if at is None or key in self._seen:
                         continue
                     run = _Run.listed(info)
                     if run.organisation_id is not None:

@@ -235,5 +235,6 @@ async def _until_listed(reconciler: Reconciler, query: str, newest_first: list[s
                 break
             await asyncio.sleep(0.1)
     assert [one for one in ours if one in newest_first] == newest_first
-    times = [_NEWEST_FIRST[query](info) for info in listed]
+    times = [at for info in listed if (at := _NEWEST_FIRST[query](info)) is not None]
     assert times == sorted(times, reverse=True)
+    assert len(times) == len(listed)
