@@ -11,7 +11,7 @@ from perdure.db.operation_repository import OperationRepository, attempt_of
 from perdure.db.review_decisions import ReviewDecisions
 from perdure.db.session import Transaction
 from perdure.domain.approval_effects import Entry
-from perdure.domain.approval_policies import parse_policy
+from perdure.domain.approval_policies import kept_policy
 from perdure.domain.approval_proofs import ToldSigner
 from perdure.domain.audit import Actor, ActorKind
 from perdure.domain.decision_tokens import SIGNAL, DecisionClaims, DecisionTokens, TokenRefusal
@@ -76,7 +76,7 @@ class ApprovalActivities:
                     await effects.conclude()
                     return TransitionWritten(unproven=unproven)
                 if job.state is not None:
-                    await approvals.write(row, parse_policy(row.policy), state_of(job.state))
+                    await approvals.write(row, kept_policy(row.policy), state_of(job.state))
                 ended = job.ending is not None and row.closed_at is not None
                 if job.ending is not None and ended:
                     attempt = attempt_of(activity.info().workflow_id)

@@ -110,12 +110,18 @@ from workflows.sdk_metrics import ClientFigures
 # Somebody waits for it in front of a screen.
 KEY_TEST_TIMEOUT = timedelta(seconds=20)
 UPLOADS = (r"/api/v1/documents", r"/api/v1/documents/batch", r"/api/v1/memories/import", r"/memories/import")
+# Each request is held against these in turn.
 ROUTERS = (
+    operations.router,
+    approvals.router,
+    approval_decisions.bulk,
+    approval_decisions.router,
+    approval_audit.router,
+    approval_audit.executions,
     auth.router,
     organisation.router,
     members.router,
     api_keys.router,
-    operations.router,
     documents.router,
     documents.spaces,
     documents.content,
@@ -141,11 +147,6 @@ ROUTERS = (
     classification.router,
     workflow_executions.router,
     document_workflows.router,
-    approvals.router,
-    approval_decisions.bulk,
-    approval_decisions.router,
-    approval_audit.router,
-    approval_audit.executions,
     health.router,
 )
 CONSOLE = (

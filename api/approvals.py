@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.authentication import Principal
 from api.operations import Accepted, Operations
 from perdure.db.approval_effects import ApprovalEffects
-from perdure.db.approvals import CHANGED, OPEN, ApprovalRepository, held_state
+from perdure.db.approvals import CHANGED, OPEN, ApprovalRepository, SpokenOf, held_state, spoken_of
 from perdure.db.models import OperationRow, WorkflowApprovalRow
 from perdure.db.operation_repository import OperationRepository, workflow_id
 from perdure.db.session import Database
@@ -26,7 +26,7 @@ from perdure.domain.approval_events import (
     MembersChanged,
     Revised,
 )
-from perdure.domain.approval_policies import parse_policy
+from perdure.domain.approval_policies import kept_policy
 from perdure.domain.approval_proofs import ToldSigner
 from perdure.domain.approval_refusals import Refusal, status_of, words_of
 from perdure.domain.approval_state import Answer, ApprovalState
@@ -56,10 +56,6 @@ logger = structlog.get_logger("perdure.approvals")
 
 _RPC_TIMEOUT = timedelta(seconds=15)
 _PAGE = 200
-
-
-Addressed = tuple[WorkflowApprovalRow, OperationRow]
-"""A request and its operation."""
 
 
 class Approvals:
@@ -106,21 +102,23 @@ class Approvals:
         approval_id: str,
         event: Event,
         origin: Actor,
-        addressed: Addressed | None = None,
+        spoken: SpokenOf | None = None,
     ) -> ApprovalAnswered:
         """Tell a request what somebody does, and who it is; answered when it is kept.
 
         Raises ApprovalRefusedError with the code of the refusal, which is then on record. The same key and content
-        are answered the same again, also when the request has ended. `addressed`: as it was read a moment ago.
+        are answered the same again, also when the request has ended. `spoken`: as it was read a moment ago.
         """
-        row, operation = addressed or await self._addressed(organisation_id, approval_id)
-        if row.closed_at is not None:
+        spoken = spoken or await spoken_of(self._database, organisation_id, approval_id)
+        if spoken is None:
+            raise missing(approval_id)
+        if spoken.is_closed:
             return await self._tell_record(organisation_id, approval_id, event, origin)
-        if operation.run_id is None:
-            await self._operations.launch(operation)
+        if not spoken.is_started:
+            await self._launch(organisation_id, spoken.operation_id)
         told = ApprovalTold(event=event_json(event), origin=Teller.of(origin))
         told = told.model_copy(update={"proof": self._signer.sign(approval_id, told.said())})
-        handle = self._client.get_workflow_handle(workflow_id(operation.id, operation.attempt))
+        handle = self._client.get_workflow_handle(workflow_id(spoken.operation_id, spoken.attempt))
         try:
             return await handle.execute_update(
                 RequestApproval.tell, told, id=digest_of(event), rpc_timeout=_RPC_TIMEOUT
@@ -142,13 +140,11 @@ class Approvals:
                 raise
             return await self._tell_record(organisation_id, approval_id, event, origin)
 
-    async def _addressed(self, organisation_id: str, approval_id: str) -> Addressed:
+    async def _launch(self, organisation_id: str, operation_id: str) -> None:
         async with self._database.transaction(organisation_id) as session:
-            row = await found(ApprovalRepository(session, organisation_id), approval_id)
-            operation = await OperationRepository(session).get(row.operation_id)
-        if operation is None:
-            raise missing(approval_id)
-        return row, operation
+            operation = await OperationRepository(session).get(operation_id)
+        if operation is not None and operation.run_id is None:
+            await self._operations.launch(operation)
 
     async def issue_token(
         self,
@@ -289,7 +285,7 @@ class Approvals:
                 f"approval {approval_id} does not take this right now: send the same again with the same key"
             )
             raise UnavailableError(detail)
-        step = advance(parse_policy(row.policy), state, event, datetime.now(UTC))
+        step = advance(kept_policy(row.policy), state, event, datetime.now(UTC))
         if step.answer.accepted and step.answer.at is not None:
             return _answered(approval_id, step.answer)
         refusal, detail = step.answer.refusal or Refusal.STAGE_CLOSED, step.answer.detail

@@ -2,8 +2,9 @@
 
 *Effect*: a document workflow asks, and has a step after that: from sending the decision until that step has started, by
 Temporal's own clock; beside it, until the workflow of the request has ended, and until the decision is answered. Before
-each decision nobody does anything for two seconds, so that letters of before are sent. The bare engine takes turns: a
-workflow that asks a child, told by an update from here, and has a step after that; nothing is checked or kept.
+each decision nobody does anything for three seconds, so that letters of before are sent and the execution has said that
+it waits, which it does for two. The bare engine takes turns: a workflow that asks a child, told by an update from here,
+and has a step after that; nothing is checked or kept.
 *Many at once*: ten people decide on each of a hundred requests; every outcome, the audit trail and the messages are
 then read from the record. *Duplicates*: one decision, a hundred times.
 """
@@ -35,7 +36,7 @@ DUPLICATES = 100
 PASSWORD = "a fine password"  # noqa: S105  # of people who are made for a measurement
 _PATIENCE_S = 120
 # Longer than it takes until what was done before is sent, recorded and over.
-_IDLE_S = 2.0
+_IDLE_S = 3.0
 _NEXT = "analyse_step"
 _TEXT = "Ann paid 1,200 EUR to Acme GmbH on 3 March 2026."
 

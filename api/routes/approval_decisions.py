@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -17,13 +18,13 @@ from temporalio.service import RPCError
 from api import problems
 from api.actors import ActorDependency
 from api.approval_people import Naming, called, is_administrator, person_named
-from api.approvals import Addressed, found, missing
+from api.approvals import found, missing
 from api.dependencies import ApprovalsDependency, DatabaseDependency, Principal, require
 from api.idempotency import IdempotencyKey, IdempotentRequest
 from api.made_here import made_here
 from api.problems import problem_responses
 from api.routes.approvals import ApprovalId
-from perdure.db.approvals import ApprovalRepository, held_state
+from perdure.db.approvals import ApprovalRepository, SpokenOf, spoken_of
 from perdure.db.audit_trail import AuditTrail
 from perdure.db.operation_repository import workflow_id
 from perdure.domain import approval_events as events
@@ -80,7 +81,7 @@ class Speaking:
     is_administrator: bool
     workflow_id: str
     named: str = ""
-    addressed: Addressed | None = None
+    spoken: SpokenOf | None = None
 
 
 class Telling:
@@ -100,26 +101,23 @@ class Telling:
         self, caller: Principal, approval_id: str, naming: Naming | None = None, key: str | None = None
     ) -> Speaking:
         """As whom the caller speaks; NotFoundError where their organisation has no such approval."""
-        async with self._database.transaction(caller.organisation_id) as session:
-            approvals = ApprovalRepository(session, caller.organisation_id)
-            spoken_of = await approvals.spoken_of(approval_id, caller.user_id)
-            if spoken_of is None:
-                raise missing(approval_id)
-            row, operation, email = spoken_of
-            names = called(caller.user_id, email)
-            outside = _outside(row.policy)
-            named = await person_named(session, caller, naming, outside) if naming is not None else ""
-        state = held_state(row)
-        by = voice_of(state, names) if state is not None else names[0]
+        spoken = await spoken_of(self._database, caller.organisation_id, approval_id, caller.user_id)
+        if spoken is None:
+            raise missing(approval_id)
+        names = called(caller.user_id, spoken.email)
+        named = ""
+        if naming is not None:
+            async with self._database.transaction(caller.organisation_id) as session:
+                named = await person_named(session, caller, naming, _outside(spoken.policy))
         return Speaking(
-            by=by,
+            by=voice_of(spoken.state, names) if spoken.state is not None else names[0],
             user=names[0],
-            revision=row.revision,
+            revision=spoken.revision,
             key=key or self.key,
             is_administrator=is_administrator(caller),
-            workflow_id=workflow_id(row.operation_id, operation.attempt if operation is not None else 1),
+            workflow_id=workflow_id(spoken.operation_id, spoken.attempt),
             named=named,
-            addressed=(row, operation) if operation is not None else None,
+            spoken=spoken,
         )
 
     async def tell(self, caller: Principal, approval_id: str, event: events.Event) -> ApprovalAnswered:
@@ -144,7 +142,7 @@ class Telling:
             stage=body.stage,
         )
         return await self._approvals.tell(
-            caller.organisation_id, approval_id, event, self._actor, speaking.addressed
+            caller.organisation_id, approval_id, event, self._actor, speaking.spoken
         )
 
 
@@ -157,7 +155,7 @@ def _check_form(body: DecisionCreate) -> None:
         raise InvalidInputError(f"form {fault}.", [FieldError("/body/form", f"{fault}.")])
 
 
-def _outside(policy: dict[str, Any]) -> frozenset[str]:
+def _outside(policy: Mapping[str, Any]) -> frozenset[str]:
     """Addresses that the policy itself lets people delegate to."""
     rules = policy.get("delegation")
     listed = rules.get("to") if isinstance(rules, dict) else None

@@ -22,7 +22,7 @@ from perdure.db.session import Database
 from perdure.domain import approval_events as events
 from perdure.domain.approval_answers import answers_of, unusable
 from perdure.domain.approval_events import Decision
-from perdure.domain.approval_policies import ApprovalPolicy, parse_policy
+from perdure.domain.approval_policies import ApprovalPolicy, kept_policy
 from perdure.domain.approval_refusals import Refusal, words_of
 from perdure.domain.approval_state import ApprovalState
 from perdure.domain.approvals import advance
@@ -233,7 +233,7 @@ async def _opened(token: str, approvals: Approvals, database: Database) -> Link:
             raise NotFoundError("What this link leads to was deleted.")
         await _check_person(identities, claims)
     return Link(
-        claims, approval, organisation.name, parse_policy(row.policy), held_state(row), datetime.now(UTC)
+        claims, approval, organisation.name, kept_policy(row.policy), held_state(row), datetime.now(UTC)
     )
 
 

@@ -8,7 +8,7 @@ from perdure.db.approval_effects import ApprovalEffects
 from perdure.db.approvals import ApprovalRepository, held_state
 from perdure.domain.approval_effects import Outcome
 from perdure.domain.approval_events import Cancelled
-from perdure.domain.approval_policies import parse_policy
+from perdure.domain.approval_policies import kept_policy
 from perdure.domain.approval_state import Status
 from perdure.domain.approvals import advance
 from perdure.schemas.approvals import effect_json
@@ -25,7 +25,7 @@ async def end_approval(session: AsyncSession, organisation_id: str, operation_id
         row.status, row.outcome = Status.CLOSED.value, Outcome.CANCELLED.value
         row.closed_at = datetime.now(UTC)
         return
-    policy = parse_policy(row.policy)
+    policy = kept_policy(row.policy)
     ended = Cancelled(key="ended", by="system", administrator=True)
     step = advance(policy, state, ended, datetime.now(UTC))
     await approvals.write(row, policy, step.state)

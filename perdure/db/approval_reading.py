@@ -6,7 +6,7 @@ from typing import Any
 
 from perdure.db.models import WorkflowApprovalRow
 from perdure.domain.approval_effects import Outcome
-from perdure.domain.approval_policies import Stage, parse_policy
+from perdure.domain.approval_policies import Stage, kept_policy
 from perdure.domain.approval_state import ApprovalState, Seat, StageState, Status
 from perdure.domain.approvals import still_asked
 from perdure.schemas.approval_requests import (
@@ -52,7 +52,7 @@ def approval_read(
     row: WorkflowApprovalRow, comments: Sequence[CommentRead], document_title: str | None, now: datetime
 ) -> ApprovalRead:
     """A request with all that can be known about it."""
-    policy = parse_policy(row.policy)
+    policy = kept_policy(row.policy)
     state = state_of(row.state) if row.state is not None else None
     opened = {stage.index: stage for stage in state.stages} if state else {}
     return ApprovalRead(

@@ -28,6 +28,7 @@ from perdure.db.models import (
     WorkflowApprovalRow,
 )
 from perdure.db.operation_repository import LockedOperation, OperationRepository, input_fields
+from perdure.db.session import Database
 from perdure.db.statements import FixedStatement, statements_of
 from perdure.db.written_values import note_written
 from perdure.domain.approval_events import Opened
@@ -67,12 +68,7 @@ _LOCK = (
     .with_for_update(of=(WorkflowApprovalRow, OperationRow))
     .execution_options(populate_existing=True)
 )
-_SPOKEN_OF = (
-    select(WorkflowApprovalRow, OperationRow, UserRow.email)
-    .outerjoin(OperationRow, OperationRow.id == WorkflowApprovalRow.operation_id)
-    .outerjoin(UserRow, UserRow.id == bindparam("user_id"))
-    .where(WorkflowApprovalRow.id == bindparam("approval_id"))
-)
+_SPOKEN_OF = FixedStatement("SELECT * FROM read_spoken_of(:organisation_id, :approval_id, :user_id)")
 _WRITE = FixedStatement(
     """
     WITH asked AS (
@@ -107,12 +103,47 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class SpokenOf:
+    """A request as whoever tells it something needs it. `email`: of who speaks, when they have an account."""
+
+    state: ApprovalState | None
+    policy: Mapping[str, Any]
+    revision: str
+    is_closed: bool
+    operation_id: str
+    attempt: int
+    is_started: bool
+    email: str | None
+
+
+@dataclass(frozen=True)
 class LockedApproval:
     """A request and its operation, which nobody else writes; whether any program wants to hear of requests."""
 
     row: WorkflowApprovalRow
     operation: LockedOperation
     is_heard: bool
+
+
+async def spoken_of(
+    database: Database, organisation_id: str, approval_id: str, user_id: str = ""
+) -> SpokenOf | None:
+    """One request that a user speaks of, in one round trip; None when the organisation has none of this id."""
+    given = {"organisation_id": organisation_id, "approval_id": approval_id, "user_id": user_id}
+    found = await database.rows(_SPOKEN_OF, given)
+    if not found or found[0]["operation_id"] is None:
+        return None
+    (row,) = found
+    return SpokenOf(
+        state=None if row["state"] is None else state_of(row["state"]),
+        policy=row["policy"],
+        revision=row["revision"],
+        is_closed=row["closed_at"] is not None,
+        operation_id=row["operation_id"],
+        attempt=row["attempt"],
+        is_started=row["run_id"] is not None,
+        email=row["email"],
+    )
 
 
 class ApprovalRepository:
@@ -288,14 +319,6 @@ class ApprovalRepository:
             return None
         row, operation, at, heard = found
         return LockedApproval(row, (operation, at), is_heard=heard)
-
-    async def spoken_of(
-        self, approval_id: str, user_id: str
-    ) -> tuple[WorkflowApprovalRow, OperationRow | None, str | None] | None:
-        """One request, its operation, and the address of a user who speaks of it: in one round trip."""
-        given = {"approval_id": approval_id, "user_id": user_id}
-        found = (await self._session.execute(_SPOKEN_OF, given)).one_or_none()
-        return None if found is None else (found[0], found[1], found[2])
 
     async def happened(self, approval_id: str, effect: str) -> bool:
         """Whether something that happens once had happened; from now on it has."""

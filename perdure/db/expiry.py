@@ -10,7 +10,7 @@ from perdure.db.approvals import ApprovalRepository, held_state
 from perdure.db.models import OperationRow, WorkflowApprovalRow
 from perdure.domain.approval_effects import Outcome
 from perdure.domain.approval_events import Cancelled
-from perdure.domain.approval_policies import parse_policy
+from perdure.domain.approval_policies import kept_policy
 from perdure.domain.approval_state import Status
 from perdure.domain.approvals import advance
 
@@ -70,7 +70,7 @@ class ExpiryRepository:
             if state is None:
                 row.status, row.outcome, row.closed_at = Status.CLOSED.value, Outcome.CANCELLED.value, now
                 continue
-            policy = parse_policy(row.policy)
+            policy = kept_policy(row.policy)
             event = Cancelled(key=f"{_BY}:{row.id}", by=_BY, administrator=True)
             approvals = ApprovalRepository(self._session, self._organisation_id)
             await approvals.write(row, policy, advance(policy, state, event, max(now, state.at)).state)

@@ -1,7 +1,7 @@
 """Reads and writes operations, their steps, items and events; the caller owns the transaction."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -397,18 +397,20 @@ class OperationRepository:
         row, now = locked
         if row.closed_at is not None and row.run_id == change.run_id:
             return None
-        row.status = change.status.value
-        row.run_id = change.run_id
-        row.result = change.result
-        row.error = change.error.model_dump(mode="json") if change.error else None
+        told: dict[str, Any] = {
+            "status": change.status.value,
+            "run_id": change.run_id,
+            "result": change.result,
+            "error": change.error.model_dump(mode="json") if change.error else None,
+        }
         if change.progress is not None:
-            row.progress_done = max(change.progress.done, row.progress_done)
-            row.progress_total = max(change.progress.total, row.progress_total)
-            row.progress_step = change.progress.step or row.progress_step
+            told["progress_done"] = max(change.progress.done, row.progress_done)
+            told["progress_total"] = max(change.progress.total, row.progress_total)
+            told["progress_step"] = change.progress.step or row.progress_step
         is_over = change.status in TERMINAL
         is_done = change.status is OperationStatus.COMPLETED
         steps = (StepState.COMPLETED if is_done else StepState.CANCELLED) if is_over else None
-        await self._tell(row, now, closed=is_over, steps=steps)
+        await self._tell(row, now, told, closed=is_over, steps=steps)
         if is_over:
             reason = change.error.type if change.error else ""
             note(self._session, OperationEnded(row.kind, row.status, reason))
@@ -437,8 +439,7 @@ class OperationRepository:
         if locked is None or locked[0].closed_at is not None:
             return
         row, now = locked
-        row.progress_done, row.progress_total = done, total
-        await self._tell(row, now)
+        await self._tell(row, now, {"progress_done": done, "progress_total": total})
 
     async def reopen(self, operation_id: str) -> OperationRow | None:
         """Make an operation that failed, wholly or in items, pending again as its next attempt; else None."""
@@ -448,11 +449,8 @@ class OperationRepository:
         row, now = locked
         if row.status == OperationStatus.COMPLETED.value and not await self._has_failed_items(operation_id):
             return None
-        row.status = OperationStatus.PENDING.value
-        row.attempt += 1
-        row.run_id = None
-        row.error = row.result = None
-        await self._tell(row, now)
+        told = {"status": OperationStatus.PENDING.value, "attempt": row.attempt + 1}
+        await self._tell(row, now, {**told, "run_id": None, "error": None, "result": None})
         return row
 
     async def _has_failed_items(self, operation_id: str) -> bool:
@@ -473,12 +471,20 @@ class OperationRepository:
         return None if found is None else (found[0], found[1])
 
     async def _tell(
-        self, row: OperationRow, now: datetime, *, closed: bool = False, steps: StepState | None = None
+        self,
+        row: OperationRow,
+        now: datetime,
+        changed: Mapping[str, Any],
+        *,
+        closed: bool = False,
+        steps: StepState | None = None,
     ) -> None:
-        """Write what was changed, and say so; `steps`: what becomes of those that are under way."""
-        row.updated_at = now
-        row.closed_at = now if closed else None
-        row.revision += 1
+        """Write what is changed, and say so; `steps`: what becomes of those that are under way."""
+        # Not set as attributes: the session would look for what there is left to write.
+        closed_at = now if closed else None
+        note_written(
+            row, {**changed, "updated_at": now, "closed_at": closed_at, "revision": row.revision + 1}
+        )
         told = {name: getattr(row, name) for name in _TOLD}
         await (await statements_of(self._session)).rows(
             _TELL,
@@ -492,7 +498,6 @@ class OperationRepository:
                 "ended_as": steps.value if steps else None,
             },
         )
-        note_written(row, told)
 
     async def close_steps(self, operation_id: str, state: StepState) -> None:
         """End the steps that were under way when an operation was stopped from outside."""

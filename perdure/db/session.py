@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol, cast
 
@@ -25,7 +25,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from perdure import tracing
 from perdure.db.outcomes import Observer, noted
-from perdure.db.statements import Statements, refused
+from perdure.db.statements import FixedStatement, Statements, refused
 from perdure.meanwhile import meanwhile
 
 _logger = structlog.get_logger("perdure.database")
@@ -258,11 +258,7 @@ class Database:
         """See `QuickTransaction`. The driver begins and ends it, so what SQLAlchemy is given runs in a savepoint."""
         first = _first_statement(organisation_id, {**(settings or {}), **({} if durable else _QUICK)})
         with tracing.span("database", **{"db.system.name": "postgresql"}):
-            async with self.engine.connect() as connection:
-                driver = await _driver(connection)
-                if driver.is_closed():  # the server was restarted
-                    await connection.invalidate()
-                    driver = await _driver(connection)
+            async with self._driven() as (connection, driver):
                 driver.first = first
                 transaction = driver.transaction()
                 try:
@@ -281,10 +277,31 @@ class Database:
                     raise
                 finally:
                     driver.first = None
-                    # Whoever has it next must meet neither a transaction nor an organisation.
-                    if driver.is_closed() or driver.is_in_transaction():
-                        driver.terminate()
-                        await connection.invalidate()
+
+    async def rows(self, statement: FixedStatement, values: Mapping[str, object]) -> Sequence[Any]:
+        """The rows of one statement that is a transaction of its own, in one round trip: as no organisation.
+
+        For functions of the database that enter an organisation themselves.
+        """
+        with tracing.span("database", **{"db.system.name": "postgresql"}):
+            async with self._driven() as (connection, driver):
+                return await Statements(connection, driver).rows(statement, values)
+
+    @asynccontextmanager
+    async def _driven(self) -> AsyncIterator[tuple[AsyncConnection, _Connection]]:
+        """A pooled connection, and the driver's, which is open."""
+        async with self.engine.connect() as connection:
+            driver = await _driver(connection)
+            if driver.is_closed():  # the server was restarted
+                await connection.invalidate()
+                driver = await _driver(connection)
+            try:
+                yield connection, driver
+            finally:
+                # Whoever has it next must meet neither a transaction nor an organisation.
+                if driver.is_closed() or driver.is_in_transaction():
+                    driver.terminate()
+                    await connection.invalidate()
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[AsyncConnection]:

@@ -11,11 +11,14 @@ A rule is `any`, `all`, `{"k_of_n": 2}`, `{"percentage": 60}` (or `"2/3"`) or `{
 wholly, or refused with the place of each fault.
 """
 
+import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
+from typing import Any
 
 from perdure.domain.approval_forms import ApprovalForm, read_form
 from perdure.domain.business_calendar import BusinessCalendar, Span, parse_span, read_calendar
@@ -197,6 +200,16 @@ def parse_policy(value: object, pointer: str = "", roles: Collection[str] | None
     policy = read_policy(value, pointer, faults, roles)
     faults.raise_for("approval policy")
     return policy
+
+
+def kept_policy(value: Mapping[str, Any]) -> ApprovalPolicy:
+    """Understand a policy that was understood when it was written down: once, as each vote asks for it again."""
+    return _kept_policy(json.dumps(value))
+
+
+@lru_cache(maxsize=64)
+def _kept_policy(text: str) -> ApprovalPolicy:
+    return parse_policy(json.loads(text))
 
 
 def read_policy(

@@ -15,7 +15,7 @@ from temporalio.common import RawValue
 from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 
-from perdure.db.approvals import OPEN, ApprovalRepository
+from perdure.db.approvals import OPEN, ApprovalRepository, spoken_of
 from perdure.db.identity_repository import IdentityRepository
 from perdure.db.models import WebhookEndpointRow
 from perdure.db.session import Database
@@ -84,6 +84,17 @@ async def test_a_decision_by_update_ends_the_request(team: Team, temporal: Clien
         *(("approval.no_longer_asked", person) for person in team.people[1:]),
         ("approval.completed", team.owner),
     ]
+
+
+async def test_of_a_request_only_its_organisation_speaks(team: Team, database: Database) -> None:
+    approval = await team.asked()
+    user_id = team.people[0].removeprefix("user:")
+    spoken = await spoken_of(database, team.organisation_id, approval.id, user_id)
+    assert spoken is not None
+    assert (spoken.operation_id, spoken.revision) == (approval.operation_id, approval.revision)
+    assert (spoken.is_closed, spoken.attempt, bool(spoken.email)) == (False, 1, True)
+    assert await spoken_of(database, new_id("org"), approval.id, user_id) is None
+    assert await spoken_of(database, team.organisation_id, new_id("apr"), user_id) is None
 
 
 async def test_programs_are_told_of_what_they_want_to_hear(team: Team) -> None:

@@ -72,6 +72,24 @@ async def test_what_is_refused_is_told_without_values_and_leaves_nothing(
     await narrow.aclose()
 
 
+async def test_a_statement_by_itself_leaves_nothing_of_the_organisation_that_it_enters(
+    narrow: Database,
+) -> None:
+    entered = FixedStatement("SELECT set_config('app.organisation', :organisation_id, true)")
+    ((organisation,),) = await narrow.rows(entered, {"organisation_id": "org_1"})
+    assert organisation == "org_1"
+    ((lingering,),) = await narrow.rows(ORGANISATION, {})
+    assert lingering in (None, "")
+    with pytest.raises(DBAPIError) as refused:
+        await narrow.rows(DIVIDED, {"by": 0, "said": "a secret"})
+    assert "a secret" not in str(refused.value)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(narrow.rows(SLEEP, {}), 0.2)
+    async with asyncio.timeout(10), narrow.quick("org_2") as statements:
+        assert [tuple(row) for row in await statements.rows(ORGANISATION, {})] == [("org_2",)]
+    await narrow.aclose()
+
+
 async def test_what_cannot_be_stored_is_the_callers_mistake(narrow: Database) -> None:
     with pytest.raises(DBAPIError) as refused:
         async with narrow.quick("org_1") as statements:
@@ -152,6 +170,9 @@ async def test_a_connection_that_breaks_is_told_as_that_and_replaced(
     # Of one that broke while nobody used it, nobody hears.
     async with narrow.quick("org_1") as statements:
         assert [tuple(row) for row in await statements.rows(ORGANISATION, {})] == [("org_1",)]
+        ((process,),) = await statements.rows(PROCESS, {})
+    await end(process)
+    assert await narrow.rows(ORGANISATION, {})
     await narrow.aclose()
 
 
