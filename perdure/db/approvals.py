@@ -30,7 +30,7 @@ from perdure.db.models import (
 from perdure.db.operation_repository import LockedOperation, OperationRepository, input_fields
 from perdure.db.session import Database
 from perdure.db.statements import FixedStatement, statements_of
-from perdure.db.written_values import note_written
+from perdure.db.written_values import note_written, row_of
 from perdure.domain.approval_events import Opened
 from perdure.domain.approval_policies import ApprovalPolicy, Principal, PrincipalKind, parse_policy
 from perdure.domain.approval_state import ApprovalState, Status, TimerKind, next_timer
@@ -55,18 +55,17 @@ from perdure.schemas.operations import Subject
 CHILD = "child of "
 _USER = "user:"
 
-# Made once: to put it together takes 0.3 ms each time.
-_LOCK = (
+_APPROVAL, _OPERATION = WorkflowApprovalRow.__table__.columns, OperationRow.__table__.columns
+_LOCK = FixedStatement(
     select(
-        WorkflowApprovalRow,
-        OperationRow,
+        *_APPROVAL,
+        *_OPERATION,
         func.clock_timestamp(),
         is_heard(WorkflowApprovalRow.organisation_id, PUBLISHED.values()),
     )
     .join(OperationRow, OperationRow.id == WorkflowApprovalRow.operation_id)
     .where(WorkflowApprovalRow.id == bindparam("approval_id"))
     .with_for_update(of=(WorkflowApprovalRow, OperationRow))
-    .execution_options(populate_existing=True)
 )
 _SPOKEN_OF = FixedStatement("SELECT * FROM read_spoken_of(:organisation_id, :approval_id, :user_id)")
 _WRITE = FixedStatement(
@@ -314,10 +313,12 @@ class ApprovalRepository:
 
     async def lock(self, approval_id: str) -> LockedApproval | None:
         """One request, which nobody else writes until the transaction ends, nor its operation: in one round trip."""
-        found = (await self._session.execute(_LOCK, {"approval_id": approval_id})).one_or_none()
-        if found is None:
+        found = await (await statements_of(self._session)).rows(_LOCK, {"approval_id": approval_id})
+        if not found:
             return None
-        row, operation, at, heard = found
+        *columns, at, heard = found[0]
+        row = row_of(WorkflowApprovalRow, columns[: len(_APPROVAL)])
+        operation = row_of(OperationRow, columns[len(_APPROVAL) :])
         return LockedApproval(row, (operation, at), is_heard=heard)
 
     async def happened(self, approval_id: str, effect: str) -> bool:

@@ -38,10 +38,13 @@ class FixedStatement:
 
 
 class Statements:
-    """Runs statements of one transaction that is open on a connection."""
+    """Runs statements on a connection, in the transaction that is open on it; else each by itself."""
 
-    def __init__(self, connection: AsyncConnection, driver: asyncpg.Connection) -> None:
-        self._connection, self._driver = connection, driver
+    def __init__(
+        self, connection: AsyncConnection, driver: asyncpg.Connection, *, begins: bool = False
+    ) -> None:
+        """`begins`: whether the first one begins the transaction of the connection where nothing has yet."""
+        self._connection, self._driver, self._begins = connection, driver, begins
 
     async def rows(
         self, statement: FixedStatement | Executable, values: Mapping[str, object]
@@ -50,14 +53,20 @@ class Statements:
         if not isinstance(statement, FixedStatement):
             result = await self._connection.execute(statement, values)
             return result.all() if result.returns_rows else ()
+        arguments = statement.arguments(values)
+        if self._begins and not self._driver.is_in_transaction():
+            result = await self._connection.exec_driver_sql(statement.text, tuple(arguments))
+            return result.all() if result.returns_rows else ()
         try:
-            return await self._driver.fetch(statement.text, *statement.arguments(values))
+            return await self._driver.fetch(statement.text, *arguments)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise refused(error, self._driver, statement.text) from error
 
     async def each(self, statement: FixedStatement, values: Iterable[Mapping[str, object]]) -> None:
         """Run it once for each of the values, all in one round trip; what it answers is not read."""
         arguments = [statement.arguments(one) for one in values]
+        if self._begins and not self._driver.is_in_transaction():
+            await self._connection.execute(_BEGIN)
         try:
             await self._driver.executemany(statement.text, arguments)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -65,15 +74,13 @@ class Statements:
 
 
 async def statements_of(session: AsyncSession) -> Statements:
-    """What runs statements in the transaction of a session; where nothing has begun it, this does."""
+    """What runs statements in the transaction of a session."""
     kept: tuple[SessionTransaction, Statements] | None = session.info.get(_KEPT)
     if kept is not None and kept[0] is session.sync_session.get_transaction():
         return kept[1]
     connection = await session.connection()
     driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
-    if not driver.is_in_transaction():
-        await connection.execute(_BEGIN)
-    statements = Statements(connection, driver)
+    statements = Statements(connection, driver, begins=True)
     # Asked for by each part of what a transaction does, and 0.1 ms to put together.
     session.info[_KEPT] = (session.sync_session.get_transaction(), statements)
     return statements
