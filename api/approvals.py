@@ -15,7 +15,7 @@ from api.operations import Accepted, Operations
 from perdure.db.approval_effects import ApprovalEffects
 from perdure.db.approvals import CHANGED, OPEN, ApprovalRepository, SpokenOf, held_state, spoken_of
 from perdure.db.models import OperationRow, WorkflowApprovalRow
-from perdure.db.operation_repository import OperationRepository, workflow_id
+from perdure.db.operation_repository import OperationRepository
 from perdure.db.session import Database
 from perdure.domain.approval_events import (
     ApproverLeft,
@@ -115,10 +115,10 @@ class Approvals:
         if spoken.is_closed:
             return await self._tell_record(organisation_id, approval_id, event, origin)
         if not spoken.is_started:
-            await self._launch(organisation_id, spoken.operation_id)
+            await self._operations.launched(organisation_id, spoken.operation_id)
         told = ApprovalTold(event=event_json(event), origin=Teller.of(origin))
         told = told.model_copy(update={"proof": self._signer.sign(approval_id, told.said())})
-        handle = self._client.get_workflow_handle(workflow_id(spoken.operation_id, spoken.attempt))
+        handle = self._client.get_workflow_handle(spoken.workflow_id)
         try:
             return await handle.execute_update(
                 RequestApproval.tell, told, id=digest_of(event), rpc_timeout=_RPC_TIMEOUT
@@ -139,12 +139,6 @@ class Approvals:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             return await self._tell_record(organisation_id, approval_id, event, origin)
-
-    async def _launch(self, organisation_id: str, operation_id: str) -> None:
-        async with self._database.transaction(organisation_id) as session:
-            operation = await OperationRepository(session).get(operation_id)
-        if operation is not None and operation.run_id is None:
-            await self._operations.launch(operation)
 
     async def issue_token(
         self,

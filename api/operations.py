@@ -183,6 +183,14 @@ class Operations:
             logger.warning("operation_cannot_start", operation_id=row.id, error=str(error))
             await self._fail_unstarted(row, error)
 
+    async def launched(self, organisation_id: str, operation_id: str) -> OperationRow:
+        """The operation, its workflow started if only the outbox knows of it yet."""
+        async with self._database.transaction(organisation_id) as session:
+            row = await self._row(session, operation_id)
+        if row.run_id is None:
+            await self.launch(row)
+        return row
+
     async def _fail_unstarted(self, row: OperationRow, error: PerdureError) -> None:
         change = StatusChange(
             organisation_id=row.organisation_id,
@@ -302,11 +310,7 @@ class Operations:
             raise
 
     async def _handle(self, organisation_id: str, operation_id: str) -> WorkflowHandle[object, object]:
-        """The workflow, started if only the outbox knows of it yet."""
-        async with self._database.transaction(organisation_id) as session:
-            row = await self._row(session, operation_id)
-        if row.run_id is None:
-            await self.launch(row)
+        row = await self.launched(organisation_id, operation_id)
         return self._client.get_workflow_handle(workflow_id(row.id, row.attempt))
 
     async def _until(self, organisation_id: str, operation_id: str, wanted: OperationStatus) -> OperationRead:

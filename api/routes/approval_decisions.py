@@ -26,7 +26,6 @@ from api.problems import problem_responses
 from api.routes.approvals import ApprovalId
 from perdure.db.approvals import ApprovalRepository, SpokenOf, spoken_of
 from perdure.db.audit_trail import AuditTrail
-from perdure.db.operation_repository import workflow_id
 from perdure.domain import approval_events as events
 from perdure.domain.approval_answers import unusable
 from perdure.domain.approval_refusals import Refusal
@@ -76,12 +75,10 @@ class Speaking:
 
     by: str
     user: str
-    revision: str
     key: str
     is_administrator: bool
-    workflow_id: str
-    named: str = ""
-    spoken: SpokenOf | None = None
+    named: str
+    spoken: SpokenOf
 
 
 class Telling:
@@ -112,17 +109,19 @@ class Telling:
         return Speaking(
             by=voice_of(spoken.state, names) if spoken.state is not None else names[0],
             user=names[0],
-            revision=spoken.revision,
             key=key or self.key,
             is_administrator=is_administrator(caller),
-            workflow_id=workflow_id(spoken.operation_id, spoken.attempt),
             named=named,
             spoken=spoken,
         )
 
-    async def tell(self, caller: Principal, approval_id: str, event: events.Event) -> ApprovalAnswered:
+    async def tell(
+        self, caller: Principal, approval_id: str, event: events.Event, speaking: Speaking
+    ) -> ApprovalAnswered:
         """The answer; a refusal is raised as the problem that it is."""
-        return await self._approvals.tell(caller.organisation_id, approval_id, event, self._actor)
+        return await self._approvals.tell(
+            caller.organisation_id, approval_id, event, self._actor, speaking.spoken
+        )
 
     async def decide(
         self, caller: Principal, approval_id: str, body: DecisionCreate, key: str | None = None
@@ -134,16 +133,14 @@ class Telling:
             key=speaking.key,
             by=speaking.by,
             decision=body.decision,
-            revision=body.revision or speaking.revision,
+            revision=body.revision or speaking.spoken.revision,
             revision_is_implied=body.revision is None,
             comment=body.comment,
             form=body.form,
             on_behalf_of=body.on_behalf_of,
             stage=body.stage,
         )
-        return await self._approvals.tell(
-            caller.organisation_id, approval_id, event, self._actor, speaking.spoken
-        )
+        return await self.tell(caller, approval_id, event, speaking)
 
 
 TellingDependency = Annotated[Telling, made_here(Telling)]
@@ -218,7 +215,8 @@ async def revoke_decision(
 ) -> ApprovalAnswered:
     """Take your decision back while the stage is open."""
     speaking = await telling.speaking(caller, approval_id)
-    return await telling.tell(caller, approval_id, events.Revoked(key=speaking.key, by=speaking.by))
+    event = events.Revoked(key=speaking.key, by=speaking.by)
+    return await telling.tell(caller, approval_id, event, speaking)
 
 
 @router.post("/{approval_id}/delegate", operation_id="delegate_approval")
@@ -236,7 +234,7 @@ async def delegate_approval(
         starts_at=body.starts_at,
         ends_at=body.ends_at,
     )
-    return await telling.tell(caller, approval_id, event)
+    return await telling.tell(caller, approval_id, event, speaking)
 
 
 def _check_years(body: DelegationCreate) -> None:
@@ -254,7 +252,7 @@ async def end_delegation(
     """Decide for yourself alone again. What was decided for you stands."""
     speaking = await telling.speaking(caller, approval_id)
     event = events.DelegationEnded(key=speaking.key, by=speaking.by, to=body.to)
-    return await telling.tell(caller, approval_id, event)
+    return await telling.tell(caller, approval_id, event, speaking)
 
 
 @router.post("/{approval_id}/reassign", operation_id="reassign_approval")
@@ -270,7 +268,7 @@ async def reassign_approval(
         seat=body.seat,
         administrator=speaking.is_administrator,
     )
-    return await telling.tell(caller, approval_id, event)
+    return await telling.tell(caller, approval_id, event, speaking)
 
 
 @router.post("/{approval_id}/add-approver", operation_id="add_approver")
@@ -286,7 +284,7 @@ async def add_approver(
         weight=body.weight,
         administrator=speaking.is_administrator,
     )
-    return await telling.tell(caller, approval_id, event)
+    return await telling.tell(caller, approval_id, event, speaking)
 
 
 @router.post("/{approval_id}/remove-approver", operation_id="remove_approver")
@@ -298,7 +296,7 @@ async def remove_approver(
     event = events.ApproverRemoved(
         key=speaking.key, by=speaking.user, seat=body.seat, administrator=speaking.is_administrator
     )
-    return await telling.tell(caller, approval_id, event)
+    return await telling.tell(caller, approval_id, event, speaking)
 
 
 @router.post("/{approval_id}/remind", operation_id="remind_approvers")
@@ -308,7 +306,7 @@ async def remind_approvers(
     """Remind those who have not answered, at most once an hour; for who asked, and administrators."""
     speaking = await telling.speaking(caller, approval_id)
     event = events.ReminderAsked(key=speaking.key, by=speaking.user, administrator=speaking.is_administrator)
-    return await telling.tell(caller, approval_id, event)
+    return await telling.tell(caller, approval_id, event, speaking)
 
 
 @router.post("/{approval_id}/withdraw", operation_id="withdraw_approval")
@@ -323,7 +321,7 @@ async def withdraw_approval(
         reason=events.CancelReason.WITHDRAWN,
         administrator=speaking.is_administrator,
     )
-    return await telling.tell(caller, approval_id, event)
+    return await telling.tell(caller, approval_id, event, speaking)
 
 
 @router.post("/{approval_id}/decision-token", operation_id="issue_decision_token")
@@ -355,8 +353,8 @@ async def issue_decision_token(
     return DecisionTokenRead(
         token=token,
         expires_at=claims.expires_at,
-        workflow_id=speaking.workflow_id,
-        command=signal_command(speaking.workflow_id, token, settings),
+        workflow_id=speaking.spoken.workflow_id,
+        command=signal_command(speaking.spoken.workflow_id, token, settings),
     )
 
 

@@ -27,7 +27,7 @@ from perdure.db.models import (
     UserRow,
     WorkflowApprovalRow,
 )
-from perdure.db.operation_repository import LockedOperation, OperationRepository, input_fields
+from perdure.db.operation_repository import LockedOperation, OperationRepository, input_fields, workflow_id
 from perdure.db.session import Database
 from perdure.db.statements import FixedStatement, statements_of
 from perdure.db.written_values import note_written, row_of
@@ -114,6 +114,11 @@ class SpokenOf:
     is_started: bool
     email: str | None
 
+    @property
+    def workflow_id(self) -> str:
+        """The workflow of its operation."""
+        return workflow_id(self.operation_id, self.attempt)
+
 
 @dataclass(frozen=True)
 class LockedApproval:
@@ -129,10 +134,9 @@ async def spoken_of(
 ) -> SpokenOf | None:
     """One request that a user speaks of, in one round trip; None when the organisation has none of this id."""
     given = {"organisation_id": organisation_id, "approval_id": approval_id, "user_id": user_id}
-    found = await database.rows(_SPOKEN_OF, given)
-    if not found or found[0]["operation_id"] is None:
+    row = next(iter(await database.rows(_SPOKEN_OF, given)), None)
+    if row is None or row["operation_id"] is None:
         return None
-    (row,) = found
     return SpokenOf(
         state=None if row["state"] is None else state_of(row["state"]),
         policy=row["policy"],

@@ -46,6 +46,9 @@ class Statements:
         """`begins`: whether the first one begins the transaction of the connection where nothing has yet."""
         self._connection, self._driver, self._begins = connection, driver, begins
 
+    def _is_to_begin(self) -> bool:
+        return self._begins and not self._driver.is_in_transaction()
+
     async def rows(
         self, statement: FixedStatement | Executable, values: Mapping[str, object]
     ) -> Sequence[Any]:
@@ -54,7 +57,7 @@ class Statements:
             result = await self._connection.execute(statement, values)
             return result.all() if result.returns_rows else ()
         arguments = statement.arguments(values)
-        if self._begins and not self._driver.is_in_transaction():
+        if self._is_to_begin():
             result = await self._connection.exec_driver_sql(statement.text, tuple(arguments))
             return result.all() if result.returns_rows else ()
         try:
@@ -65,7 +68,7 @@ class Statements:
     async def each(self, statement: FixedStatement, values: Iterable[Mapping[str, object]]) -> None:
         """Run it once for each of the values, all in one round trip; what it answers is not read."""
         arguments = [statement.arguments(one) for one in values]
-        if self._begins and not self._driver.is_in_transaction():
+        if self._is_to_begin():
             await self._connection.execute(_BEGIN)
         try:
             await self._driver.executemany(statement.text, arguments)
