@@ -1,10 +1,11 @@
 """Approvals for routes, console and CLI: asking for one, telling it what somebody does, and tokens for decisions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
+from sqlalchemy import Row, TextClause
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
@@ -186,37 +187,47 @@ class Approvals:
 
     # What happens to people and documents
 
-    async def follow(self, after: str = "") -> str:
-        """Tell open requests what became of their documents and approvers; where to go on, empty at the end.
+    async def follow(self) -> None:
+        """Tell open requests what became of their documents and approvers.
 
         Whoever brought it about may have died before saying so: this looks at what is, and is called again and again.
         """
-        async with self._database.transaction(None) as session:
-            rows = (await session.execute(CHANGED, {"after": after, "limit": _PAGE})).all()
-        for approval_id, organisation_id in rows:
-            await self.follow_one(organisation_id, approval_id)
-        return rows[-1][0] if len(rows) == _PAGE else ""
+        async for page in self._pages(CHANGED):
+            for row in page:
+                await self.follow_one(row.organisation_id, row.id)
 
-    async def follow_members(self, after: str = "") -> str:
-        """Tell open requests who has which role, where they do not know it; where to go on, empty at the end.
+    async def follow_members(self) -> None:
+        """Tell open requests who has which role, where they do not know it.
 
         They are told when a role changes. This is for what whoever changed it died before saying.
         """
-        async with self._database.transaction(None) as session:
-            rows = (await session.execute(OPEN, {"after": after, "limit": _PAGE})).all()
-        untold: dict[str, list[str]] = {}
-        for row in rows:
-            if not row.knows_members:
-                untold.setdefault(row.organisation_id, []).append(row.id)
-        for organisation_id, approval_ids in untold.items():
-            async with self._database.transaction(organisation_id) as session:
-                approvals = ApprovalRepository(session, organisation_id)
-                roles = await approvals.roles()
-                known = await approvals.known_roles(approval_ids)
-            for approval_id, sequence, held in known:
-                for event in _roles_changed(sequence, held, roles):
-                    await self._tell_quietly(organisation_id, approval_id, event)
-        return rows[-1].id if len(rows) == _PAGE else ""
+        async for page in self._pages(OPEN):
+            untold: dict[str, list[str]] = {}
+            for row in page:
+                if not row.knows_members:
+                    untold.setdefault(row.organisation_id, []).append(row.id)
+            for organisation_id, approval_ids in untold.items():
+                await self._tell_roles(organisation_id, approval_ids)
+
+    async def _pages(self, statement: TextClause) -> AsyncIterator[Sequence[Row[Any]]]:
+        """What a statement finds after an id, page by page."""
+        after = ""
+        while True:
+            async with self._database.transaction(None) as session:
+                rows = (await session.execute(statement, {"after": after, "limit": _PAGE})).all()
+            yield rows
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1].id
+
+    async def _tell_roles(self, organisation_id: str, approval_ids: Collection[str]) -> None:
+        async with self._database.transaction(organisation_id) as session:
+            approvals = ApprovalRepository(session, organisation_id)
+            roles = await approvals.roles()
+            known = await approvals.known_roles(approval_ids)
+        for approval_id, sequence, held in known:
+            for event in _roles_changed(sequence, held, roles):
+                await self._tell_quietly(organisation_id, approval_id, event)
 
     async def follow_one(self, organisation_id: str, approval_id: str) -> None:
         """Tell one request what became of its document, of who is asked, and of the label that it asks for."""

@@ -5,7 +5,6 @@ Runs in every API process, because the reader of a status is there; every action
 
 import asyncio
 import json
-import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
@@ -55,6 +54,8 @@ FOLLOW_EVERY = timedelta(seconds=3)
 LOOKED_AT_EVERY = 20
 SILENT_FOR = timedelta(seconds=10)
 POISONED_FOR = timedelta(minutes=1)
+# What looks at all that is open rests this many times as long as it took: so much may wait for people, for days.
+RESTS = 20
 PAGE = 200
 FEW = 3
 
@@ -120,7 +121,7 @@ class _Run:
 
 
 class Reconciler:
-    """A loop in the background of the API."""
+    """Loops in the background of the API: what is due at once waits for none that looks at all that is open."""
 
     def __init__(
         self,
@@ -132,23 +133,33 @@ class Reconciler:
     ) -> None:
         self._database, self._client, self._operations = database, client, operations
         self._messages = MessageStarter(database, client)
-        self._approvals, self._followed, self._members_followed = approvals, "", ""
-        self._interval = settings.reconcile_interval_s
+        self._approvals = approvals
+        self._interval = timedelta(seconds=settings.reconcile_interval_s)
         self._seen: dict[str, datetime] = {}
         self._deep_checks = 0
         # Of the clock that measures spans: one that people set may jump, and nobody would look for as long.
         self._not_before: dict[str, float] = {}
-        self._deep_check_at = self._follow_at = -math.inf
 
     async def run(self) -> None:
         """Until cancelled. An outage of Temporal or the database is waited for."""
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._again(self.tick, lambda: self._interval))
+            loops.create_task(self._again(self._look_at_silent, lambda: DEEP_CHECK_EVERY, rests=RESTS))
+            if self._approvals is not None:
+                for follow in (self._approvals.follow, self._approvals.follow_members):
+                    loops.create_task(self._again(follow, lambda: FOLLOW_EVERY, rests=RESTS))
+
+    async def _again(
+        self, work: Callable[[], Awaitable[None]], every: Callable[[], timedelta], *, rests: int = 0
+    ) -> None:
         while True:
+            began = time.monotonic()
             try:
-                await self.tick()
+                await self._by_itself(work.__qualname__, work)
             except OUTAGES as error:
                 logger.warning("reconciler_waits", error=f"{type(error).__name__}: {error}"[:300])
                 await asyncio.sleep(1.0)
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(max(every().total_seconds(), rests * (time.monotonic() - began)))
 
     async def _by_itself(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """What one operation or workflow is to blame for stops no other, and is tried again after a while."""
@@ -166,28 +177,16 @@ class Reconciler:
             self._not_before[name] = now + POISONED_FOR.total_seconds()
 
     async def tick(self) -> None:
-        """One round: the outbox, what closed or started lately, and now and then all that is open."""
+        """One round of what is due at once: the outbox, and what closed or started lately."""
         await self._start_unstarted()
         await self._messages.tick()
         await self._look_at_recent()
-        now = time.monotonic()
-        if self._approvals is not None and now >= self._follow_at:
-            self._follow_at = now + FOLLOW_EVERY.total_seconds()
-            await self._by_itself("approvals", self._follow_approvals)
-        if now >= self._deep_check_at:
-            self._deep_check_at = now + DEEP_CHECK_EVERY.total_seconds()
-            self._deep_checks += 1
-            await self._look_at_silent()
-
-    async def _follow_approvals(self) -> None:
-        """What became of documents and approvers of open requests, a page at a time."""
-        if self._approvals is not None:
-            self._followed = await self._approvals.follow(self._followed)
-            self._members_followed = await self._approvals.follow_members(self._members_followed)
 
     async def _start_unstarted(self) -> None:
+        # What cannot be started comes first, and is read again each time.
+        limit = PAGE + len(self._not_before)
         async with self._database.transaction(None) as session:
-            rows = (await session.execute(_UNSTARTED, {"age": UNSTARTED_AFTER, "limit": PAGE})).all()
+            rows = (await session.execute(_UNSTARTED, {"age": UNSTARTED_AFTER, "limit": limit})).all()
         started: dict[str, list[StartedRun]] = {}
         for operation_id, organisation_id in rows:
             run = self._operations.started.take(operation_id)
@@ -261,6 +260,7 @@ class Reconciler:
 
     async def _look_at_silent(self) -> None:
         """Operations whose end was missed, because no API ran or visibility forgot it."""
+        self._deep_checks += 1
         async with self._database.transaction(None) as session:
             now = (await session.execute(select(func.now()))).scalar_one()
         after = ""

@@ -234,6 +234,11 @@ class OperationRow(Tenant, Row):
         Index("operations_status", "organisation_id", "status", "id"),
         Index("operations_subject", "organisation_id", "subject_id", "id"),
         Index("operations_open", "updated_at", postgresql_where=text("closed_at IS NULL")),
+        Index(
+            "operations_unstarted",
+            "updated_at",
+            postgresql_where=text("closed_at IS NULL AND run_id IS NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

@@ -147,7 +147,11 @@ async def test_the_run_of_an_attempt_before_is_no_reason_not_to_start_the_next(
     assert ended["run_id"] == (await temporal.get_workflow_handle(row.id).describe()).run_id
 
 
-async def test_operations_that_cannot_be_started_hold_up_no_other(caller: Account, product: FastAPI) -> None:
+async def test_operations_that_cannot_be_started_hold_up_no_other(
+    caller: Account, product: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So few are read at once that those would fill the page.
+    monkeypatch.setattr("api.reconciler.PAGE", 1)
     document = await caller.ingested(json={"text": "Behind the poisoned ones."})
     async with product.state.database.transaction(caller.organisation_id) as session:
         operations = OperationRepository(session)

@@ -1,0 +1,70 @@
+"""What is due at once is done while the reconciler looks at all that is open, however long that takes."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from api.approvals import Approvals
+from api.reconciler import Reconciler
+from perdure.errors import UnavailableError
+from perdure.settings import Settings
+
+NOTHING = cast("Any", None)
+
+
+class Following(Approvals):
+    """Comes to no end with the requests that are open."""
+
+    def __init__(self) -> None:
+        super().__init__(NOTHING, NOTHING, NOTHING, b"a secret of nobody's")
+
+    async def follow(self) -> None:
+        await asyncio.Event().wait()
+
+    async def follow_members(self) -> None:
+        await asyncio.Event().wait()
+
+
+class Rounds(Reconciler):
+    """Counts rounds; what looks at everything comes to no end."""
+
+    def __init__(self, *faults: Exception) -> None:
+        settings = Settings(reconcile_interval_s=0.001)
+        super().__init__(NOTHING, NOTHING, NOTHING, settings, Following())
+        self._faults = list(faults)
+        self.looked = False
+        self.rounds = asyncio.Semaphore(0)
+
+    async def tick(self) -> None:
+        if self._faults:
+            raise self._faults.pop()
+        self.rounds.release()
+
+    async def _look_at_silent(self) -> None:
+        self.looked = True
+        await asyncio.Event().wait()
+
+    async def until(self, rounds: int) -> None:
+        """Until so many rounds were gone."""
+        task = asyncio.create_task(self.run())
+        try:
+            async with asyncio.timeout(30):
+                for _ in range(rounds):
+                    await self.rounds.acquire()
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+
+async def test_rounds_go_on_while_everything_is_looked_at() -> None:
+    reconciler = Rounds()
+    await reconciler.until(3)
+    assert reconciler.looked
+
+
+@pytest.mark.parametrize("fault", [UnavailableError("Temporal is away"), ValueError("nobody expected this")])
+async def test_outages_and_faults_are_outlived(monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
+    monkeypatch.setattr("api.reconciler.POISONED_FOR", timedelta(milliseconds=1))
+    await Rounds(fault).until(1)
