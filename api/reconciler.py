@@ -50,12 +50,13 @@ UNSTARTED_AFTER = timedelta(seconds=2)
 DEEP_CHECK_EVERY = timedelta(seconds=15)
 # How soon open requests for approval hear of what nobody told them.
 FOLLOW_EVERY = timedelta(seconds=3)
-# Of these checks, every so many look at all that is open: at what is listed as running, and at what waits for people.
-LOOKED_AT_EVERY = 20
+# How soon all that is open is looked at: also what is listed as running, and what waits for people.
+EVERYTHING_EVERY = timedelta(minutes=5)
 SILENT_FOR = timedelta(seconds=10)
 POISONED_FOR = timedelta(minutes=1)
 # What looks at all that is open rests this many times as long as it took: so much may wait for people, for days.
 RESTS = 20
+_OUTAGE_S = 5.0
 PAGE = 200
 FEW = 3
 
@@ -136,7 +137,6 @@ class Reconciler:
         self._approvals = approvals
         self._interval = timedelta(seconds=settings.reconcile_interval_s)
         self._seen: dict[str, datetime] = {}
-        self._deep_checks = 0
         # Of the clock that measures spans: one that people set may jump, and nobody would look for as long.
         self._not_before: dict[str, float] = {}
 
@@ -145,6 +145,7 @@ class Reconciler:
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._again(self.tick, lambda: self._interval))
             loops.create_task(self._again(self._look_at_silent, lambda: DEEP_CHECK_EVERY, rests=RESTS))
+            loops.create_task(self._again(self._look_at_everything, lambda: EVERYTHING_EVERY, rests=RESTS))
             if self._approvals is not None:
                 for follow in (self._approvals.follow, self._approvals.follow_members):
                     loops.create_task(self._again(follow, lambda: FOLLOW_EVERY, rests=RESTS))
@@ -154,12 +155,14 @@ class Reconciler:
     ) -> None:
         while True:
             began = time.monotonic()
+            rest_s = every().total_seconds()
             try:
                 await self._by_itself(work.__qualname__, work)
+                rest_s = max(rest_s, rests * (time.monotonic() - began))
             except OUTAGES as error:
                 logger.warning("reconciler_waits", error=f"{type(error).__name__}: {error}"[:300])
-                await asyncio.sleep(1.0)
-            await asyncio.sleep(max(every().total_seconds(), rests * (time.monotonic() - began)))
+                rest_s = max(1.0, min(rest_s, _OUTAGE_S))
+            await asyncio.sleep(rest_s)
 
     async def _by_itself(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """What one operation or workflow is to blame for stops no other, and is tried again after a while."""
@@ -260,7 +263,14 @@ class Reconciler:
 
     async def _look_at_silent(self) -> None:
         """Operations whose end was missed, because no API ran or visibility forgot it."""
-        self._deep_checks += 1
+        await self._look_at_open(is_listed=True)
+
+    async def _look_at_everything(self) -> None:
+        """The list of what runs may be wrong for longer, so it is not always asked."""
+        await self._look_at_open(is_listed=False)
+
+    async def _look_at_open(self, *, is_listed: bool) -> None:
+        """Open operations that are silent; `is_listed` leaves out those that Temporal lists as running."""
         async with self._database.transaction(None) as session:
             now = (await session.execute(select(func.now()))).scalar_one()
         after = ""
@@ -271,24 +281,22 @@ class Reconciler:
             for operation_id, organisation_id, status, updated_at in rows:
                 # People take days, and what ends meanwhile is seen as it does.
                 waits = status == OperationStatus.WAITING_APPROVAL.value
-                if updated_at < now - SILENT_FOR and (not waits or self._looks_at_everything()):
+                if updated_at < now - SILENT_FOR and not (waits and is_listed):
                     silent.setdefault(organisation_id, []).append(operation_id)
             for organisation_id, operation_ids in silent.items():
-                looking = partial(self._look_at_all, organisation_id, operation_ids)
-                await self._by_itself(f"{organisation_id}:silent", looking)
+                looking = partial(self._look_at_all, organisation_id, operation_ids, is_listed=is_listed)
+                await self._by_itself(f"{organisation_id}:silent:{is_listed}", looking)
             if len(rows) < PAGE:
                 return
             after = rows[-1][0]
 
-    def _looks_at_everything(self) -> bool:
-        return self._deep_checks % LOOKED_AT_EVERY == 1
-
-    async def _look_at_all(self, organisation_id: str, operation_ids: Sequence[str]) -> None:
-        """Look at each that is not listed as running. The list may be wrong for longer, so it is not always asked."""
+    async def _look_at_all(
+        self, organisation_id: str, operation_ids: Sequence[str], *, is_listed: bool
+    ) -> None:
         async with self._database.transaction(organisation_id) as session:
             rows = await OperationRepository(session).by_id(operation_ids)
         workflows = {workflow_id(row.id, row.attempt): row for row in rows.values()}
-        running = set[str]() if self._looks_at_everything() else await self._running(workflows)
+        running = await self._running(workflows) if is_listed else set[str]()
         for name, row in workflows.items():
             if name not in running:
                 await self._by_itself(row.id, partial(self._look_at, row.id, organisation_id))

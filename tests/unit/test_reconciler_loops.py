@@ -34,7 +34,7 @@ class Rounds(Reconciler):
         settings = Settings(reconcile_interval_s=0.001)
         super().__init__(NOTHING, NOTHING, NOTHING, settings, Following())
         self._faults = list(faults)
-        self.looked = False
+        self.looked = set[bool]()
         self.rounds = asyncio.Semaphore(0)
 
     async def tick(self) -> None:
@@ -42,8 +42,8 @@ class Rounds(Reconciler):
             raise self._faults.pop()
         self.rounds.release()
 
-    async def _look_at_silent(self) -> None:
-        self.looked = True
+    async def _look_at_open(self, *, is_listed: bool) -> None:
+        self.looked.add(is_listed)
         await asyncio.Event().wait()
 
     async def until(self, rounds: int) -> None:
@@ -61,7 +61,7 @@ class Rounds(Reconciler):
 async def test_rounds_go_on_while_everything_is_looked_at() -> None:
     reconciler = Rounds()
     await reconciler.until(3)
-    assert reconciler.looked
+    assert reconciler.looked == {False, True}
 
 
 @pytest.mark.parametrize("fault", [UnavailableError("Temporal is away"), ValueError("nobody expected this")])
