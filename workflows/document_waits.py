@@ -19,10 +19,10 @@ def until_of(settings: Mapping[str, Any], now: datetime) -> datetime:
     given = settings.get("until")
     try:
         until = datetime.fromisoformat(str(given).strip())
-    except ValueError:
+        return until.replace(tzinfo=UTC) if until.tzinfo is None else until.astimezone(UTC)
+    except (ValueError, OverflowError):
         msg = f"until is {str(given)[:60]!r}; it must be a date and time such as 2026-03-31T12:00:00Z"
         raise InvalidInputError(msg) from None
-    return until.replace(tzinfo=UTC) if until.tzinfo is None else until.astimezone(UTC)
 
 
 def _span(given: object) -> timedelta:

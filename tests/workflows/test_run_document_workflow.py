@@ -332,6 +332,17 @@ async def test_waiting_for_a_month_takes_a_month(environment: WorkflowEnvironmen
     assert timedelta() <= date.ended_at - until_date < timedelta(minutes=5)
 
 
+@pytest.mark.parametrize("until", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_a_date_beyond_the_calendar_is_a_failure_of_its_step(
+    environment: WorkflowEnvironment, steps: Steps, until: str
+) -> None:
+    definition = flow({"id": "rest", "type": "wait", "with": {"until": until}})
+    error = await refused(environment, steps, definition)
+    assert error.type == "invalid-input"
+    assert until in error.message
+    assert steps.written() == {"rest": "failed"}
+
+
 async def test_a_pause_stops_the_clock_of_a_wait(environment: WorkflowEnvironment, steps: Steps) -> None:
     definition = flow(
         http("one"),
