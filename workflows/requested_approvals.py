@@ -10,6 +10,8 @@ from perdure.schemas.workflow_executions import StepJob
 
 _TITLE = 200
 _PASSAGE = 4_000
+_NAME = 300
+_MOST_AUTHORS = 100
 
 
 def approval_request(job: StepJob, name: str) -> OpenApproval:
@@ -27,13 +29,19 @@ def approval_request(job: StepJob, name: str) -> OpenApproval:
         document_id=job.document_id,
         evidence=list(_evidence(job.input))[:MAX_EVIDENCE],
         policy=dict(policy),
-        authors=[one for one in job.input.get("authors", []) if isinstance(one, str)][:100],
+        authors=_authors(job.input.get("authors")),
         operation_id=job.operation_id,
         operation_kind=job.operation_kind,
         execution_id=job.execution_id,
         step_id=job.step_id,
         visit=job.visit,
     )
+
+
+def _authors(said: Any) -> list[str]:
+    """One or several, as they are said: who asks looks whether they are people."""
+    listed = said if isinstance(said, list) else [said]
+    return [as_text(one)[:_NAME] for one in listed if one is not None][:_MOST_AUTHORS]
 
 
 def _evidence(given: Mapping[str, Any]) -> Iterator[Evidence]:

@@ -38,10 +38,12 @@ from perdure.domain.approvals import still_asked
 from perdure.domain.audit import canonical_json
 from perdure.domain.deciding import ResultStatus
 from perdure.domain.ids import new_id
+from perdure.domain.json_objects import Faults
 from perdure.domain.roles import Role
 from perdure.errors import FieldError, InvalidInputError, NotFoundError
 from perdure.schemas.approval_requests import (
     KIND,
+    PERSON,
     ApprovalOpened,
     ApprovalRead,
     CommentRead,
@@ -53,7 +55,7 @@ from perdure.schemas.operations import Subject
 
 # An operation that another workflow starts: the outbox leaves it alone.
 CHILD = "child of "
-_USER = "user:"
+_USER, _EMAIL = "user:", "email:"
 
 _APPROVAL, _OPERATION = WorkflowApprovalRow.__table__.columns, OperationRow.__table__.columns
 _LOCK = FixedStatement(
@@ -177,10 +179,12 @@ class ApprovalRepository:
         event = Opened(
             key="opened",
             requester=requester,
-            authors=tuple(wanted.authors),
+            authors=await self._authors(wanted.authors),
             revision=shown.revision,
             roles=roles,
-            addresses=await self._addresses(policy),
+            addresses=await self._addresses(
+                {one.name for one in _principals(policy) if one.kind is PrincipalKind.EMAIL}
+            ),
         )
         approval_id = new_id("apr")
         operation = await OperationRepository(self._session).create(
@@ -297,15 +301,22 @@ class ApprovalRepository:
         key = await self._session.get(ApiKeyRow, actor_id)
         return key.created_by if key is not None else actor_id
 
-    async def _addresses(self, policy: ApprovalPolicy) -> dict[str, str]:
-        """Addresses of the policy that are members': whoever has an account decides as themselves."""
-        wanted = sorted({one.name for one in _principals(policy) if one.kind is PrincipalKind.EMAIL})
+    async def _authors(self, said: Sequence[str]) -> tuple[str, ...]:
+        """Who wrote it, by the names under which they decide."""
+        people = _people_of(said)
+        members = await self._addresses(
+            {one.removeprefix(_EMAIL) for one in people if one.startswith(_EMAIL)}
+        )
+        return tuple(dict.fromkeys(members.get(one.removeprefix(_EMAIL), one) for one in people))
+
+    async def _addresses(self, wanted: Collection[str]) -> dict[str, str]:
+        """Those of the addresses that are members': whoever has an account decides as themselves."""
         if not wanted:
             return {}
         rows = await self._session.execute(
             select(UserRow.email, UserRow.id)
             .join(MembershipRow, MembershipRow.user_id == UserRow.id)
-            .where(UserRow.email.in_(wanted), MembershipRow.organisation_id == self._organisation_id)
+            .where(UserRow.email.in_(sorted(wanted)), MembershipRow.organisation_id == self._organisation_id)
         )
         return {email: _USER + user_id for email, user_id in rows}
 
@@ -509,6 +520,20 @@ def held_state(row: WorkflowApprovalRow) -> ApprovalState | None:
 
 def _comment(row: ApprovalCommentRow) -> CommentRead:
     return CommentRead(id=row.id, by=row.person, text=row.content, created_at=row.created_at)
+
+
+def _people_of(said: Sequence[str]) -> list[str]:
+    """Authors as `user:…` and `email:…`; InvalidInputError names the place of each that is none."""
+    faults = Faults()
+    people = []
+    for index, one in enumerate(said):
+        bare = one.strip().removeprefix(_EMAIL).removeprefix(_USER)
+        person = f"{_EMAIL}{bare.lower()}" if "@" in bare else f"{_USER}{bare}"
+        if not PERSON.fullmatch(person):
+            faults.add(f"/input/authors/{index}", f"is {one[:60]!r}: neither the id of a user nor an address")
+        people.append(person)
+    faults.raise_for("request for approval")
+    return people
 
 
 def _principals(policy: ApprovalPolicy) -> list[Principal]:

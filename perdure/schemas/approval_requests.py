@@ -1,5 +1,6 @@
 """Requests for approval: what is asked for over HTTP, what the workflow is told and tells, what is shown."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -26,11 +27,10 @@ def _check_not_blank(value: str) -> str:
 
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_check_not_blank)]
+PERSON = re.compile(r"^(user:usr_[0-9a-z]{26}|email:[^\s@<>\",;]{1,64}@[^\s@<>\",;]{1,190})$")
 Person = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^(user:usr_[0-9a-z]{26}|email:[^\s@<>\",;]{1,64}@[^\s@<>\",;]{1,190})$", max_length=262
-    ),
+    StringConstraints(pattern=PERSON.pattern, max_length=262),
 ]
 
 

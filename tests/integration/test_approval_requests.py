@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import select
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
 from temporalio.api.sdk.v1.external_storage_pb2 import ExternalStorageReference
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
@@ -17,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 
 from perdure.db.approvals import OPEN, ApprovalRepository, spoken_of
 from perdure.db.identity_repository import IdentityRepository
-from perdure.db.models import WebhookEndpointRow
+from perdure.db.models import UserRow, WebhookEndpointRow
 from perdure.db.session import Database
 from perdure.domain.approval_effects import Outcome
 from perdure.domain.approval_events import Decided, Decision, Delegated
@@ -493,6 +494,30 @@ async def test_a_step_that_asks_again_gets_the_request_it_has(team: Team) -> Non
             opened.append(await ApprovalRepository(session, team.organisation_id).open(wanted))
     assert opened[0] == opened[1]
     assert opened[0].input.gone == ["user:usr_" + "0" * 26]
+
+
+async def test_authors_of_a_step_are_the_people_who_decide_or_are_refused_by_their_place(team: Team) -> None:
+    async with team.database.transaction(team.organisation_id) as session:
+        email = await session.scalar(
+            select(UserRow.email).where(UserRow.id == team.people[0].removeprefix("user:"))
+        )
+    wanted = OpenApproval(
+        organisation_id=team.organisation_id,
+        actor_id=team.owner.removeprefix("user:"),
+        title="A step",
+        policy=policy_for(team.people),
+        authors=[str(email), team.people[1].removeprefix("user:"), "Eve@Example.org"],
+        execution_id="exe_3",
+        step_id="approve",
+    )
+    async with team.database.transaction(team.organisation_id) as session:
+        opened = await ApprovalRepository(session, team.organisation_id).open(wanted)
+    assert opened.input.opened["authors"] == [*team.people[:2], "email:eve@example.org"]
+    unknown = wanted.model_copy(update={"authors": ["user:ann", "", team.people[0]], "visit": 2})
+    with pytest.raises(InvalidInputError) as refused:
+        async with team.database.transaction(team.organisation_id) as session:
+            await ApprovalRepository(session, team.organisation_id).open(unknown)
+    assert [fault.pointer for fault in refused.value.errors] == ["/input/authors/0", "/input/authors/1"]
 
 
 async def test_it_goes_on_afresh_before_its_history_is_full(

@@ -111,6 +111,25 @@ async def test_people_decide(
     assert steps.statuses[-1] == "completed"
 
 
+@pytest.mark.parametrize(
+    ("said", "authors"),
+    [("usr_ann", ["usr_ann"]), (["usr_ann", None], ["usr_ann"]), (None, []), (7, ["7"]), ([7], ["7"])],
+)
+async def test_whoever_is_said_to_be_an_author_is_handed_on(
+    environment: WorkflowEnvironment, steps: Steps, said: Any, authors: list[str]
+) -> None:
+    definition = flow(
+        {"id": "ask", "type": "approval", "with": {"policy": POLICY}, "input": {"authors": "${input.by}"}}
+    )
+    async with steps.serving(environment.client):
+        handle = await started(environment.client, execution(definition, input={"by": said}))
+        await until(lambda: bool(steps.asked))
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+    assert steps.asked[0].authors == authors
+
+
 async def test_who_was_asked_is_told_when_the_execution_is_cancelled(
     environment: WorkflowEnvironment, steps: Steps
 ) -> None:
