@@ -68,7 +68,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.execution_frames import MAX_LOOP_BYTES, Frame, Loop, all_frames, done_in
     from workflows.policies import ActivityPolicy
     from workflows.requested_approvals import approval_output, approval_request
-    from workflows.step_records import StepRecords
+    from workflows.step_records import KEPT_ENTRIES, StepRecords
 
 from workflows.operation import Operation, describe_failure
 
@@ -77,8 +77,9 @@ MAX_OUTPUTS_BYTES = 4 * 1024 * 1024
 # What a payload of the result may have.
 MAX_RESULT_BYTES = 40 * 1024
 MAX_DEPTH = 5
-# A history with so many events is ended even if people are waited for.
+# A history with so many events, or so long, is ended even if people or other workflows are waited for.
 MAX_EVENTS = 20_000
+MAX_HISTORY_BYTES = 20 * 1024 * 1024
 LOOP_CONCURRENCY = 5
 # So many steps that are only computed come one after the other before others are let in.
 _IN_A_ROW = 400
@@ -123,8 +124,8 @@ class RunDocumentWorkflow(Operation):
         self._records = StepRecords()
         self._parameters: dict[str, Any] = {}
         self._bodies: dict[str, Course] = {}
-        # Steps under way; those of them that people are asked by; activities and workflows under way.
-        self._open = self._asking = self._busy = 0
+        # Steps under way; those of them that ask people, and that are workflows; activities and workflows under way.
+        self._open = self._asking = self._nested = self._busy = 0
         self._ended = self._in_a_row = self._outputs = self._sequence = self._before = 0
         self._resting = self._is_over = self._hurries = False
         self._left: dict[str, Any] | None = None
@@ -236,7 +237,11 @@ class RunDocumentWorkflow(Operation):
         info = workflow.info()
         if self._ended < self._execution.steps_in_run and not info.is_continue_as_new_suggested():
             return False
-        return self._asking == 0 or info.get_current_history_length() > MAX_EVENTS
+        if not self._asking and not self._nested:
+            return True
+        # What waits for days is not waited for by those beside it.
+        is_long = info.get_current_history_length() > MAX_EVENTS
+        return is_long or (self._nested > 0 and info.get_current_history_size() > MAX_HISTORY_BYTES)
 
     def _may_go_on_afresh(self) -> bool:
         is_quiet = self._busy == 0 and not self._paused and not self._holds
@@ -293,6 +298,8 @@ class RunDocumentWorkflow(Operation):
         self._note_end(frame, event)
         moved = frame.course.advance(frame.state, event)
         frame.state = moved.state
+        for exhausted in moved.exhausted:
+            self._note_end(frame, exhausted)
         if moved.failed is not None:
             failed = frame.state[moved.failed]
             frame.failure = failed.error or Failure("internal-error", "The step failed.")
@@ -546,7 +553,12 @@ class RunDocumentWorkflow(Operation):
             ),
             static_summary=f"{name} of {execution.execution_id}",
         )
-        result: RunDocumentWorkflowResult = await _within(step, running)
+        holds_nobody = workflow.patched("run-document-workflow-sub-workflows-beside-2026-11")
+        self._nested += holds_nobody
+        try:
+            result: RunDocumentWorkflowResult = await _within(step, running)
+        finally:
+            self._nested -= holds_nobody
         return {"execution_id": job.execution_id, "outputs": result.outputs, "steps": result.steps}
 
     async def _wait(self, frame: Frame, step: Step, values: Values) -> Ended:
@@ -621,7 +633,15 @@ class RunDocumentWorkflow(Operation):
                 await _halt(inner)
             loop.conclude(index, inner)
             frame.keep_entry(step.id, index, loop.items[index], inner)
-            self._records.forget_entry(inner.prefix, index)
+            self._forget_entry(inner, index)
+
+    def _forget_entry(self, inner: Frame, index: int) -> None:
+        """Do not keep what the steps of all entries of a long loop did; what was written as running has an end."""
+        if index < KEPT_ENTRIES:
+            return
+        is_written = self._records.is_written(inner.prefix)
+        ends = is_written and workflow.patched("run-document-workflow-ends-of-entries-2026-11")
+        self._records.forget(inner.prefix, ends=ends)
 
     def _body_of(self, step: Step) -> Course:
         return self._bodies.setdefault(step.id, Course(step.body))

@@ -7,7 +7,8 @@ from typing import Any
 from perdure.schemas.operations import OperationError
 from perdure.schemas.workflow_executions import ExecutionStepState, StepRecordRead
 
-_KEPT_ENTRIES = 20
+# Of how many entries of a loop it is kept what their steps did.
+KEPT_ENTRIES = 20
 
 
 class StepRecords:
@@ -15,7 +16,8 @@ class StepRecords:
 
     def __init__(self) -> None:
         self._records: dict[str, StepRecordRead] = {}
-        self._changed: dict[str, None] = {}
+        self._changed: dict[str, StepRecordRead] = {}
+        self._written: set[str] = set()
 
     @property
     def changed(self) -> bool:
@@ -57,12 +59,17 @@ class StepRecords:
         if step_id not in self._records:
             self._put(StepRecordRead(step_id=step_id, type=kind, state=ExecutionStepState.SKIPPED, visit=0))
 
-    def forget_entry(self, prefix: str, index: int) -> None:
-        """Do not keep what the steps of all entries of a long loop did."""
-        if index >= _KEPT_ENTRIES:
-            for step_id in [one for one in self._records if one.startswith(prefix)]:
-                del self._records[step_id]
+    def is_written(self, prefix: str) -> bool:
+        """Whether any step of an entry was written."""
+        return any(step_id.startswith(prefix) for step_id in self._written)
+
+    def forget(self, prefix: str, *, ends: bool) -> None:
+        """Do not keep what the steps of an entry did; with `ends` those that were written are written once more."""
+        for step_id in [one for one in self._records if one.startswith(prefix)]:
+            del self._records[step_id]
+            if not ends or step_id not in self._written:
                 self._changed.pop(step_id, None)
+            self._written.discard(step_id)
 
     def stopped(self, now: datetime) -> None:
         """Whatever is under way was stopped."""
@@ -77,9 +84,9 @@ class StepRecords:
 
     def take_changes(self) -> list[StepRecordRead]:
         """What is to be written."""
-        changed = [self._records[step_id] for step_id in self._changed]
-        self._changed = {}
-        return changed
+        changed, self._changed = self._changed, {}
+        self._written.update(step_id for step_id in changed if step_id in self._records)
+        return list(changed.values())
 
     def all(self) -> list[StepRecordRead]:
         """All that began."""
@@ -96,7 +103,8 @@ class StepRecords:
         for one in held:
             record = StepRecordRead.model_validate(one)
             self._records[record.step_id] = record
+            self._written.add(record.step_id)
 
     def _put(self, record: StepRecordRead) -> None:
         self._records[record.step_id] = record
-        self._changed[record.step_id] = None
+        self._changed[record.step_id] = record

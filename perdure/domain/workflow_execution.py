@@ -118,11 +118,12 @@ Ended = Completed | PassedOver | Failed
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What comes of an event. With a `failed` step nothing more is to be started."""
+    """What comes of an event. With a `failed` step nothing more starts; `exhausted` are past their `max_visits`."""
 
     state: dict[str, StepRun]
     starts: tuple[str, ...] = ()
     failed: str | None = None
+    exhausted: tuple[Failed, ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -160,15 +161,17 @@ class Course:
         starts: list[str] = []
         failed: str | None = None
         events: list[Ended] = [event]
+        exhausted: list[Failed] = []
         for ended in events:
             if self._end(runs, ended):
                 failed = failed or ended.step
             for ready in [] if failed else self._ready(runs):
                 if fault := self._start(runs, ready):
                     events.append(fault)
+                    exhausted.append(fault)
                 else:
                     starts.append(ready)
-        return Moved(runs if failed else self._pass_over(runs), tuple(starts), failed)
+        return Moved(runs if failed else self._pass_over(runs), tuple(starts), failed, tuple(exhausted))
 
     def again(self, state: State) -> Moved:
         """Steps that failed or were stopped with them start again, the others stay as they are."""

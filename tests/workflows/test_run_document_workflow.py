@@ -277,6 +277,21 @@ async def test_a_way_back_runs_steps_again_with_other_effects(
     assert steps.effects == ["ask:1", "more:1", "ask:2", "more:2", "ask:3", "end:1"]
 
 
+async def test_a_step_that_is_visited_too_often_is_the_one_that_failed(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    definition = flow(
+        {"id": "draft", "type": "transform", "max_visits": 2, "with": {"set": {"n": "1"}}},
+        {"id": "again", "type": "condition", "needs": ["draft"], "with": {"if": "true", "then": "draft"}},
+    )
+    error = await refused(environment, steps, definition)
+    assert error.type == "too-many-visits"
+    assert steps.written() == {"draft": "failed", "again": "completed"}
+    (draft,) = [step for step in steps.records[-1].steps if step.step_id == "draft"]
+    assert draft.error is not None
+    assert (draft.error.type, draft.error.step, draft.visit) == ("too-many-visits", "draft", 2)
+
+
 async def test_a_loop_that_is_gone_through_again_has_other_effects(
     environment: WorkflowEnvironment, steps: Steps
 ) -> None:
@@ -406,6 +421,57 @@ async def test_a_long_execution_goes_on_as_a_new_run(environment: WorkflowEnviro
     assert sorted(steps.effects) == sorted([*(f"each[{n}].pay:1" for n in range(12)), "end:1"])
     assert steps.jobs[-1].input == {"n": 12}
     assert result.outputs["each"]["count"] == 12
+    assert set(result.steps.values()) == {"completed"}
+
+
+async def test_no_entry_of_a_long_loop_is_left_behind_as_running(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    definition = flow(
+        {
+            "id": "each",
+            "type": "for_each",
+            "with": {
+                "items": "input.entries",
+                "max_items": 60,
+                "concurrency": 10,
+                "steps": [http("one"), http("two", "one")],
+            },
+        }
+    )
+    await carried_out(environment, steps, definition, input={"entries": list(range(60))}, steps_in_run=25)
+
+    written = steps.written()
+    assert len({record.run_id for record in steps.records}) > 1
+    assert any(name.startswith("each[") and int(name[5:7].strip("]")) >= 20 for name in written)
+    assert set(written.values()) == {"completed"}
+
+
+async def test_a_workflow_within_it_keeps_nobody_waiting(
+    environment: WorkflowEnvironment, steps: Steps
+) -> None:
+    decided = asyncio.Event()
+
+    async def decide(job: StepJob) -> dict[str, Any]:
+        await asyncio.wait_for(decided.wait(), 20)
+        return {}
+
+    steps.does["decide"] = decide
+    steps.workflows["inner"] = flow(http("decide"))
+    names = [f"step{number}" for number in range(8)]
+    definition = flow(
+        {"id": "fork", "type": "parallel", "with": {"branches": ["inner", "first"]}},
+        {"id": "inner", "type": "sub_workflow", "with": {"workflow_id": "inner"}},
+        http("first"),
+        *(http(name, before) for before, name in zip(["first", *names], names, strict=False)),
+        http("last", "inner", names[-1]),
+    )
+    async with steps.serving(environment.client):
+        handle = await started(environment.client, execution(definition, steps_in_run=3))
+        await until(lambda: f"{names[-1]}:1" in steps.effects)
+        assert "last:1" not in steps.effects
+        decided.set()
+        result = await asyncio.wait_for(handle.result(), 30)
     assert set(result.steps.values()) == {"completed"}
 
 
