@@ -48,7 +48,7 @@ class StepMemories:
         if job.document_id is not None:
             found_in["document_id"] = job.document_id
         body = {"content": job.settings.get("text"), "metadata": found_in, **given}
-        return settled(MemoryCreate, job, body)
+        return settled(MemoryCreate, job, body, {"content": "text"})
 
     async def _accepted(self, job: StepJob, body: MemoryCreate) -> OperationRow:
         async with self._transaction(job.organisation_id) as session:

@@ -27,8 +27,8 @@ async def notified(transaction: Transaction, keyring: Keyring, job: StepJob) -> 
         written = []
         for receiver in receivers:
             is_endpoint = channel is not Channel.EMAIL and receiver.startswith("whe_")
-            if is_endpoint and await session.get(WebhookEndpointRow, receiver) is None:
-                raise NotFoundError(f"no endpoint {receiver}: check the id, or list GET /api/v1/webhooks")
+            if is_endpoint:
+                _check_endpoint(await session.get(WebhookEndpointRow, receiver), receiver, channel)
             message = MessageNew(
                 effect=_effect(job, receiver),
                 channel=channel,
@@ -43,6 +43,17 @@ async def notified(transaction: Transaction, keyring: Keyring, job: StepJob) -> 
             else:
                 written.append(await messages.add_to(receiver, message, keyring))
     return StepOutput(output={"messages": written})
+
+
+def _check_endpoint(endpoint: WebhookEndpointRow | None, name: str, channel: Channel) -> None:
+    """Whether it is there, and reads what is written to it."""
+    if endpoint is None or endpoint.removed_at is not None:
+        raise NotFoundError(f"no endpoint {name}: check the id, or list GET /api/v1/webhooks/endpoints")
+    if endpoint.kind != channel:
+        detail = (
+            f"is {channel.value}, and {name} is an endpoint of the kind {endpoint.kind}: choose that channel"
+        )
+        raise InvalidInputError(f"/with/channel {detail}", [FieldError("/with/channel", detail)])
 
 
 def _effect(job: StepJob, receiver: str) -> str:

@@ -1,5 +1,6 @@
 """The text that a step of a document workflow is about: one that it is given, else that of the execution's document."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -82,13 +83,18 @@ async def _of_document(transaction: Transaction, organisation_id: str, document_
     return StepText(Item(0, "", None, document_id, document, None, {}), read.space, read.title)
 
 
-def settled(model: type[Body], job: StepJob, given: dict[str, Any]) -> Body:
+def settled(
+    model: type[Body], job: StepJob, given: dict[str, Any], called: Mapping[str, str] | None = None
+) -> Body:
     """A step's settings as they are after they were filled in; InvalidInputError names each that cannot be meant."""
     try:
         return model.model_validate(given)
     except ValidationError as error:
         faults = [
-            FieldError("/with" + "".join(f"/{part}" for part in one["loc"]), one["msg"])
+            FieldError(
+                "/with" + "".join(f"/{(called or {}).get(str(part), part)}" for part in one["loc"]),
+                one["msg"].removeprefix("Value error, "),
+            )
             for one in error.errors(include_input=False, include_url=False)
         ]
         detail = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults[:5])

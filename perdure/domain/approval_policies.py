@@ -30,7 +30,7 @@ MAX_WEIGHT = 1_000
 MAX_REMINDERS = 10
 MAX_DEPTH = 5
 _STAGE_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_EMAIL = re.compile(r"[^\s@<>\",;]{1,64}@[^\s@<>\",;]{1,190}")
+EMAIL = re.compile(r"[^\s@<>\",;]{1,64}@[^\s@<>\",;]{1,190}")
 _SHARE = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
 _SPAN_WORDS = "must be a time such as 90 minutes, 3 days, 16 business hours or 2 business days"
 
@@ -398,7 +398,7 @@ class _Reader:
             return None
         if kind is PrincipalKind.EMAIL:
             name = name.lower()
-            if not _EMAIL.fullmatch(name):
+            if not EMAIL.fullmatch(name):
                 reader.fault(kind, "is no e-mail address")
         elif any(character.isspace() for character in name):
             reader.fault(kind, "must not hold spaces")

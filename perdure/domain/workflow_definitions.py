@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from perdure.domain.approval_policies import EMAIL
 from perdure.domain.business_calendar import parse_span
 from perdure.domain.json_objects import Faults
 from perdure.domain.workflow_graph import Edge, Graph
@@ -248,7 +249,7 @@ def parameter_fault(parameter: Parameter, value: object) -> str | None:
         case ParameterType.DURATION:
             return None if parse_span(value) else SPAN_WORDS
         case ParameterType.EMAIL:
-            fits = isinstance(value, str) and value.count("@") == 1 and not any(map(str.isspace, value))
+            fits = isinstance(value, str) and EMAIL.fullmatch(value) is not None
             return None if fits else "must be an e-mail address"
         case _:
             return None if isinstance(value, str) and value.strip() else "must be text, and not empty"

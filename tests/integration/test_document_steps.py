@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from activities.document_steps import ASK_MODEL, STEP_ACTIVITIES
+from perdure.db.models import WebhookEndpointRow
 from perdure.db.session import Database
 from perdure.domain.ids import new_id
 from perdure.settings import Settings
@@ -364,6 +366,40 @@ async def test_a_text_is_remembered_once_however_often_the_step_runs(steps: Step
     assert (again["new"], again["memory_id"]) == (False, None)
     refused = await refusal(steps, caller, "remember", text="  ", operation_id=operation["id"])
     assert (refused.type, refused.non_retryable) == ("invalid-input", True)
+    assert "/with/text: " in refused.message
+
+
+async def test_an_endpoint_gets_what_its_kind_reads(
+    steps: Steps, caller: Account, database: Database
+) -> None:
+    async with database.transaction(caller.organisation_id) as session:
+        endpoints = [
+            WebhookEndpointRow(
+                id=new_id("whe"),
+                organisation_id=caller.organisation_id,
+                kind=kind,
+                name=kind,
+                shown_url="https://example.com/…",
+                events=[],
+                removed_at=datetime.now(UTC) if is_removed else None,
+            )
+            for kind, is_removed in (("webhook", False), ("slack", False), ("webhook", True))
+        ]
+        session.add_all(endpoints)
+        await session.flush()
+        program, chat, removed = (endpoint.id for endpoint in endpoints)
+    for channel, endpoint, pointer in (
+        ("slack", program, "/with/channel"),
+        ("webhook", chat, "/with/channel"),
+    ):
+        refused = await refusal(steps, caller, "notification", channel=channel, url=endpoint, body="x")
+        assert refused.type == "invalid-input"
+        assert pointer in refused.message
+    refused = await refusal(steps, caller, "notification", channel="webhook", url=removed, body="x")
+    assert refused.type == "not-found"
+    for channel, endpoint in (("webhook", program), ("slack", chat)):
+        fitting = a_job(caller, "notification", channel=channel, url=endpoint, body="x")
+        assert len((await steps.output(fitting))["messages"]) == 1
 
 
 async def test_messages_are_written_once_for_each_receiver(

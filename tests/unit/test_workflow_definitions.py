@@ -261,6 +261,17 @@ def test_parameters_are_bound_by_type() -> None:
     assert {fault.pointer for fault in error.value.errors} == {
         f"/parameters/{name}" for name in [*GOOD, "extra"]
     }
+    for email in (
+        "@",
+        "ann@",
+        "@example.org",
+        "<ann@example.org>",
+        "ann@example.org,eve@example.org",
+        f"a@{'b' * 300}",
+    ):
+        with pytest.raises(InvalidInputError) as error:
+            bind(definition, {**GOOD, "email": email})
+        assert [fault.pointer for fault in error.value.errors] == ["/parameters/email"]
     assert bind(parse_definition(INVOICES), {"approver": "usr_1"}) == {"limit": 1000, "approver": "usr_1"}
 
 
