@@ -6,7 +6,7 @@ does not matter how late a timer comes. What is refused changes nothing.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from perdure.domain.approval_state import (
     ApprovalState,
     Closing,
     Delegation,
+    Hold,
     Remembered,
     Seat,
     StageState,
@@ -31,7 +32,7 @@ from perdure.domain.approval_state import (
     TimerKind,
     Vote,
 )
-from perdure.domain.approval_voting import passes
+from perdure.domain.approval_voting import Standing, passes, standing
 from perdure.domain.audit import canonical_json
 from perdure.domain.business_calendar import after
 
@@ -224,6 +225,8 @@ class _Telling(Course):
         if event.decision is Decision.ABSTAIN:
             others = tuple(person for person in stage.escalated_to if person != event.by)
             self.change_stage(escalated_to=others)
+            if not others and standing(self.rules, self.state.stage) is Standing.IMPOSSIBLE:
+                self.hold(Hold.NEEDS_APPROVER)
             return
         vote = replace(self._vote_of(event), stands_in=True)
         seats = tuple(seat if seat.vote else replace(seat, vote=vote) for seat in stage.seats)
@@ -322,9 +325,13 @@ class _Telling(Course):
             if seat.vote and event.by in {seat.vote.by, seat.vote.on_behalf_of}:
                 self._stage, self._seat = stage.id, seat.id
                 code = seat.vote.decision.value
-                self.change_seat(replace(seat, vote=None))
+                silent = _left_by(replace(seat, vote=None), self.state.gone)
+                self.change_seat(silent)
                 self.record(Entry.REVOKED, by=event.by, stage=stage.id, seat=seat.id, code=code)
-                self.notify(Notice.ASKED, seat.people, stage.id)
+                self.notify(Notice.ASKED, silent.people, stage.id)
+                if not silent.people:
+                    self.vacate(silent)
+                    self.settle()
                 return
         for earlier in self.state.stages[:-1]:
             if any(seat.vote and seat.vote.by == event.by for seat in earlier.seats):
@@ -501,12 +508,9 @@ class _Telling(Course):
         self.change_stage(escalated_to=tuple(one for one in stage.escalated_to if one != person))
         seat = _seat_of(stage, person)
         if seat is not None and seat.vote is None:
-            people = tuple(one for one in seat.people if one != person)
-            veto = seat.veto or (not people and bool(seat.vetoers))
-            vetoers = tuple(one for one in seat.vetoers if one != person)
-            changed = replace(seat, people=people, veto=veto, vetoers=vetoers)
+            changed = _left_by(seat, (person,))
             self.change_seat(changed)
-            if not people:
+            if not changed.people:
                 self.vacate(changed)
         self.settle()
 
@@ -545,6 +549,14 @@ class _Telling(Course):
 
 def _seat_of(stage: StageState, person: str) -> Seat | None:
     return next((seat for seat in stage.seats if person in seat.people), None)
+
+
+def _left_by(seat: Seat, gone: Collection[str]) -> Seat:
+    """The seat without who has left; the veto of the last of them stays with it."""
+    people = tuple(person for person in seat.people if person not in gone)
+    vetoers = tuple(person for person in seat.vetoers if person not in gone)
+    veto = seat.veto or (not people and bool(seat.vetoers))
+    return replace(seat, people=people, veto=veto, vetoers=vetoers)
 
 
 def _by_id(stage: StageState, identifier: str) -> Seat | None:

@@ -730,3 +730,47 @@ def test_a_request_is_withdrawn_by_who_asked_or_an_administrator(reason: CancelR
     assert request.tell(Cancelled(key="2", by="user:req", reason=reason)).accepted
     assert (request.state.outcome, request.state.closed_by) == ("cancelled", Closing(reason.value))
     assert request.tell(Cancelled(key="3", by="user:req")).refusal is Refusal.STAGE_CLOSED
+
+
+def test_a_decision_taken_back_for_who_has_left_asks_somebody_who_is_there() -> None:
+    request = Request(two(escalate_to=[{"user": "dan"}]))
+    assert delegate(request, "ann", "cat") is None
+    assert request.decide("cat") is None
+    request.tell(ApproverLeft(key="left", person="user:ann"))
+    request.tell(Revoked(key=request.key(), by="user:cat"))
+    assert request.asked() == {"ben", "dan"}
+
+
+def test_a_decision_taken_back_for_who_has_left_calls_for_help() -> None:
+    request = Request(two(rule={"k_of_n": 2}))
+    assert delegate(request, "ann", "cat") is None
+    assert request.decide("cat") is None
+    request.tell(ApproverLeft(key="left", person="user:ann"))
+    request.tell(Revoked(key=request.key(), by="user:cat"))
+    assert (request.asked(), request.state.stage.hold) == ({"ben"}, Hold.NEEDS_APPROVER)
+    assert request.notices(Notice.NEEDS_APPROVER) == [("user:req",)]
+    assert request.notices(Notice.ASKED) == []
+
+
+def test_who_has_left_is_not_asked_again_beside_who_takes_a_decision_back() -> None:
+    one_of_two = {"approvers": [{"role": "legal", "seats": "one"}, {"user": "ben"}], "rule": "all"}
+    request = Request(one_of_two)
+    assert request.decide("lea") is None
+    request.tell(ApproverLeft(key="left", person="user:leo"))
+    request.tell(Revoked(key=request.key(), by="user:lea"))
+    assert request.asked() == {"lea", "ben"}
+    assert request.notices(Notice.ASKED) == [("user:lea",)]
+
+
+def test_who_stands_in_and_abstains_where_nobody_else_can_decide_calls_for_help() -> None:
+    request = Request(
+        two(
+            rule={"k_of_n": 2},
+            approvers=[{"role": "board", "seats": "each"}, {"role": "empty"}],
+            escalate_to=[{"user": "dan"}],
+        )
+    )
+    assert request.asked() == {"bea", "dan"}
+    assert request.decide("dan", "abstain") is None
+    assert request.state.stage.hold is Hold.NEEDS_APPROVER
+    assert request.notices(Notice.NEEDS_APPROVER) == [("user:req",)]
