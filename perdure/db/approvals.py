@@ -31,6 +31,7 @@ from perdure.db.operation_repository import LockedOperation, OperationRepository
 from perdure.db.session import Database
 from perdure.db.statements import FixedStatement, statements_of
 from perdure.db.written_values import note_written, row_of
+from perdure.domain.approval_effects import Outcome
 from perdure.domain.approval_events import Opened
 from perdure.domain.approval_policies import ApprovalPolicy, Principal, PrincipalKind, parse_policy
 from perdure.domain.approval_state import ApprovalState, Status, TimerKind, next_timer
@@ -160,14 +161,18 @@ class ApprovalRepository:
     # Opening
 
     async def open(self, wanted: OpenApproval, *, operation_id: str | None = None) -> ApprovalOpened:
-        """Write a request and its operation; a step of an execution that asks again gets the one it has.
+        """Write a request and its operation; a step that asks again gets the one it has, unless that was cancelled.
 
         Raises InvalidInputError with the place of each fault of the policy.
         """
         if wanted.execution_id is not None:
             found = await self._of_step(wanted)
-            if found is not None:
+            if found is not None and found.outcome != Outcome.CANCELLED:
                 return await self.opened(found)
+            if found is not None:
+                # Its workflow was terminated or cancelled: that nobody answered is no answer.
+                found.visit = None
+                await self._session.flush()
         is_step = wanted.execution_id is not None
         policy = parse_policy(wanted.policy, "/body/policy", [role.value for role in Role])
         roles, people = await self._members()

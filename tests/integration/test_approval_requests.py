@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 
 from perdure.db.approvals import OPEN, ApprovalRepository, spoken_of
 from perdure.db.identity_repository import IdentityRepository
-from perdure.db.models import UserRow, WebhookEndpointRow
+from perdure.db.models import UserRow, WebhookEndpointRow, WorkflowApprovalRow
 from perdure.db.session import Database
 from perdure.domain.approval_effects import Outcome
 from perdure.domain.approval_events import Decided, Decision, Delegated
@@ -494,6 +494,28 @@ async def test_a_step_that_asks_again_gets_the_request_it_has(team: Team) -> Non
             opened.append(await ApprovalRepository(session, team.organisation_id).open(wanted))
     assert opened[0] == opened[1]
     assert opened[0].input.gone == ["user:usr_" + "0" * 26]
+
+
+async def test_a_step_whose_request_was_cancelled_asks_anew(team: Team) -> None:
+    wanted = OpenApproval(
+        organisation_id=team.organisation_id,
+        actor_id=team.owner.removeprefix("user:"),
+        title="A step",
+        policy=policy_for(team.people),
+        execution_id="exe_4",
+        step_id="approve",
+    )
+    async with team.database.transaction(team.organisation_id) as session:
+        first = await ApprovalRepository(session, team.organisation_id).open(wanted)
+        row = await session.get_one(WorkflowApprovalRow, first.approval_id)
+        row.status, row.outcome = Status.CLOSED.value, Outcome.CANCELLED.value
+    opened = []
+    for _ in range(2):
+        async with team.database.transaction(team.organisation_id) as session:
+            opened.append(await ApprovalRepository(session, team.organisation_id).open(wanted))
+    assert opened[0] == opened[1]
+    assert opened[0].approval_id != first.approval_id
+    assert (await team.read(first.approval_id)).outcome is Outcome.CANCELLED
 
 
 async def test_authors_of_a_step_are_the_people_who_decide_or_are_refused_by_their_place(team: Team) -> None:
