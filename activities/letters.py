@@ -91,6 +91,7 @@ class LetterWriter:
             link_until=until,
             requester=await people.name_of(approval.requester),
             document=document or "",
+            has_document=approval.document_id is not None,
             due_at=approval.due_at,
             outcome=approval.outcome or "",
             wish=wish.content if wish else "",

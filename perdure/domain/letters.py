@@ -39,6 +39,7 @@ class ApprovalFacts:
     summary: str = ""
     requester: str = ""
     document: str = ""
+    has_document: bool = True
     due_at: datetime | None = None
     outcome: str = ""
     wish: str = ""
@@ -54,6 +55,8 @@ class _Words:
     shows_deadline: bool = True
 
 
+_WITH_DOCUMENT = "A new version of the document goes on with the request."
+_WITHOUT_DOCUMENT = "There is no document that could be changed: withdraw the request, and ask anew."
 _APPROVALS = {
     LetterKind.APPROVAL_ASKED: _Words(
         "Your decision is needed: {title}", "{requester} asks for your decision.", "Look and decide"
@@ -71,7 +74,7 @@ _APPROVALS = {
     ),
     LetterKind.APPROVAL_CHANGES_REQUESTED: _Words(
         "Changes are asked for: {title}",
-        "{wisher} wants changes before they decide. A new version of the document goes on with the request.",
+        "{wisher} wants changes before they decide. {way_on}",
     ),
     LetterKind.APPROVAL_COMPLETED: _Words(
         "{outcome}: {title}",
@@ -100,6 +103,7 @@ def approval_letter(kind: LetterKind, facts: ApprovalFacts) -> Letter:
         "title": facts.title,
         "requester": facts.requester or "Somebody",
         "wisher": facts.wisher or "Somebody",
+        "way_on": _WITH_DOCUMENT if facts.has_document else _WITHOUT_DOCUMENT,
         "outcome": outcome.capitalize(),
         "outcome_low": outcome,
     }

@@ -55,6 +55,7 @@ FORM: Json = {
         },
         "urgent": {"type": "boolean", "title": "Pay today"},
         "note": {"type": "string", "title": "Note for the bookkeeping", "maxLength": 500},
+        "reference": {"type": "array", "title": "x" * 120, "items": {"type": "string", "enum": ["y" * 120]}},
     },
     "required": ["amount", "cost_centre"],
 }
@@ -344,6 +345,12 @@ PAGES: dict[str, Page] = {
     ),
     "approval-changes": Page(
         "approval.html", lambda: approval_page(view(read(status=Status.WAITING_FOR_REVISION, asked=[])))
+    ),
+    "approval-changes-to-text": Page(
+        "approval.html",
+        lambda: approval_page(
+            view(read(status=Status.WAITING_FOR_REVISION, asked=[], document_id=None, document_title=None))
+        ),
     ),
     "approval-new": Page("approval_new.html", asking),
     "approval-new-fault": Page(

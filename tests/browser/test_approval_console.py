@@ -89,6 +89,15 @@ async def test_a_request_is_decided_by_keyboard_with_its_document_beside_it(
         await expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
 
 
+async def test_who_waits_for_changes_learns_how_it_goes_on(visit: Visit, preview_url: str) -> None:
+    async with visit() as page:
+        await page.goto(f"{preview_url}/approval-changes")
+        await expect(page.get_by_text("when there is a new version of the document")).to_be_visible()
+        await page.goto(f"{preview_url}/approval-changes-to-text")
+        await expect(page.get_by_text("withdraw this, and ask anew")).to_be_visible()
+        await expect(page.get_by_text("new version of the document")).to_have_count(0)
+
+
 async def test_many_are_decided_at_once_and_what_waits_appears_by_itself(
     visit: Visit, url: str, pictures: Path | None
 ) -> None:

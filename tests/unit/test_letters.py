@@ -1,5 +1,6 @@
 """Letters say what they must, in text and in HTML, and nothing of what people wrote becomes markup."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -47,6 +48,14 @@ def test_every_letter_about_an_approval_is_whole_as_text_and_inert_as_html(kind:
     parser.feed(letter.html)
     assert not parser.tags & {"img", "b", "script"}
     assert parser.links == {FACTS.link}
+
+
+def test_who_is_to_change_something_learns_how_it_goes_on() -> None:
+    changes = LetterKind.APPROVAL_CHANGES_REQUESTED
+    assert "A new version of the document" in approval_letter(changes, FACTS).text
+    without = approval_letter(changes, replace(FACTS, document="", has_document=False)).text
+    assert "new version" not in without
+    assert "withdraw the request, and ask anew" in without
 
 
 def test_who_decides_learns_by_when_and_that_the_link_is_theirs() -> None:
