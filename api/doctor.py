@@ -125,8 +125,8 @@ def _ocr() -> Finding:
 
 
 def _browser() -> Finding:
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    return ok("browser", program or "no chromium; only the browser tests need one")
+    found = map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))
+    return ok("browser", next(filter(None, found), "no chromium; only the browser tests need one"))
 
 
 async def check_home(settings: Settings) -> list[Finding]:

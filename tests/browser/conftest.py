@@ -94,10 +94,13 @@ def preview_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
-    """Debian's Chromium; `PERDURE_CHROMIUM` names another one."""
-    executable = os.environ.get("PERDURE_CHROMIUM") or shutil.which("chromium")
+    """Debian's Chromium, without windows if there is that; `PERDURE_CHROMIUM` names another one."""
+    named = os.environ.get("PERDURE_CHROMIUM")
+    executable = named or shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if executable is None:
-        pytest.skip("no Chromium: install Debian's `chromium`, or name one in PERDURE_CHROMIUM")
+        pytest.skip(
+            "no Chromium: install Debian's `chromium-headless-shell`, or name one in PERDURE_CHROMIUM"
+        )
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=CHROMIUM_OPTIONS)
         yield browser
