@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from perdure.domain.clean_text import is_blank, one_line
 from perdure.domain.workflow_values import as_text
 from perdure.errors import InvalidInputError
 from perdure.schemas.approval_requests import MAX_EVIDENCE, ApprovalResult, Evidence, OpenApproval
@@ -20,11 +21,11 @@ def approval_request(job: StepJob, name: str) -> OpenApproval:
     if not isinstance(policy, Mapping):
         msg = f"policy is {str(policy)[:60]!r}: no policy is stored under a name; write it into the step"
         raise InvalidInputError(msg)
-    title = as_text(job.settings.get("title")).strip() or name
+    title = one_line(as_text(job.settings.get("title")))
     return OpenApproval(
         organisation_id=job.organisation_id,
         actor_id=job.actor_id,
-        title=title[:_TITLE],
+        title=(name if is_blank(title) else title)[:_TITLE],
         summary=as_text(job.settings.get("summary"))[:20_000],
         document_id=job.document_id,
         evidence=list(_evidence(job.input))[:MAX_EVIDENCE],

@@ -13,12 +13,19 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # controls. Only sequences with such a control are mended; "Ã¼" might be meant.
 _DOUBLY_ENCODED = re.compile("[\xc2-\xf4][\x80-\xbf]*[\x80-\x9f][\x80-\xbf]*")
 _UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+# What makes readers see the characters after it in another order.
+_REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
 
 
 def is_blank(text: str) -> bool:
     """Whether nothing of it can be seen: blanks, controls, and characters without any width."""
     return all(character.isspace() or unicodedata.category(character) in _UNSEEN for character in text)
+
+
+def one_line(text: str) -> str:
+    """The text as a title: in one line, without controls, read in the order in which it is written."""
+    return " ".join(_REORDERING.sub("", clean(text).text).split())
 
 
 def without_accents(text: str) -> str:

@@ -11,6 +11,7 @@ from perdure.domain.approval_events import Decision
 from perdure.domain.approval_refusals import Refusal
 from perdure.domain.approval_state import Closing, Hold, Status
 from perdure.domain.audit import Actor, ActorKind
+from perdure.domain.clean_text import is_blank, one_line
 from perdure.schemas.base import Contract, GivenInstant, Id, Instant, RequestBody, Sha256
 from perdure.schemas.operations import OperationInput
 
@@ -19,14 +20,15 @@ MAX_EVIDENCE = 50
 MAX_COMMENT = 4_000
 
 
-def _check_not_blank(value: str) -> str:
-    if not value.strip():
+def _title(value: str) -> str:
+    title = one_line(value)
+    if is_blank(title):
         msg = "must not be blank"
         raise ValueError(msg)
-    return value
+    return title
 
 
-Title = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_check_not_blank)]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_title)]
 PERSON = re.compile(r"^(user:usr_[0-9a-z]{26}|email:[^\s@<>\",;]{1,64}@[^\s@<>\",;]{1,190})$")
 Person = Annotated[
     str,

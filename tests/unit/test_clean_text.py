@@ -1,8 +1,10 @@
 """Text that PostgreSQL can hold and people can read."""
 
 import pytest
+from pydantic import ValidationError
 
-from perdure.domain.clean_text import clean, is_blank
+from perdure.domain.clean_text import clean, is_blank, one_line
+from perdure.schemas.approval_requests import ApprovalCreate
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,24 @@ def test_what_cannot_be_seen_is_blank(text: str) -> None:
 @pytest.mark.parametrize("text", [".", "\u200bx", "\U0001f600", "\u4e2d", ":-)"])
 def test_whatever_can_be_seen_is_not(text: str) -> None:
     assert not is_blank(text)
+
+
+@pytest.mark.parametrize(
+    ("given", "title"),
+    [
+        ("A lease", "A lease"),
+        ("  A\tlease\r\nBcc: eve@example.org ", "A lease Bcc: eve@example.org"),
+        ("Pay \u202e000,1\u202c EUR", "Pay 000,1 EUR"),
+        ("\u2066קבלה\u2069 17", "קבלה 17"),
+        ("one\u2028two\x1bthree", "one twothree"),
+    ],
+)
+def test_a_title_is_one_line_that_reads_as_it_is_written(given: str, title: str) -> None:
+    assert one_line(given) == title
+    assert ApprovalCreate(title=given, policy={}).title == title
+
+
+@pytest.mark.parametrize("unseen", [" ", "\u202e", "\u200b\n"])
+def test_a_title_that_nobody_sees_is_refused(unseen: str) -> None:
+    with pytest.raises(ValidationError, match="must not be blank"):
+        ApprovalCreate(title=unseen, policy={})
