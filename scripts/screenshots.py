@@ -78,7 +78,7 @@ async def main() -> None:
     parser.add_argument("--to", type=Path, default=ROOT / "docs" / "images")
     arguments = parser.parse_args()
     url, folder = arguments.url.rstrip("/"), arguments.to
-    executable = shutil.which("chromium")
+    executable = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     async with async_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         browser = await playwright.chromium.launch(executable_path=executable, args=options)
