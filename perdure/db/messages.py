@@ -19,12 +19,13 @@ from perdure.domain.webhook_addresses import shown_url
 from perdure.schemas.base import rfc3339, storable
 from perdure.schemas.messages import Channel, EventType, LetterKind, MessageNew
 
+# It leaves a moment later: whoever waits for what it tells of goes first.
 _ADD = FixedStatement(
     """
     INSERT INTO messages (id, organisation_id, effect, channel, kind, recipient, sealed_recipient, endpoint_id,
-        reference, body)
+        reference, body, next_at)
     SELECT id, :organisation_id, effect, channel, kind, recipient, sealed_recipient, endpoint_id,
-        CAST(reference AS jsonb), body
+        CAST(reference AS jsonb), body, now() + interval '200 milliseconds'
     FROM unnest(
         CAST(:ids AS text[]), CAST(:effects AS text[]), CAST(:channels AS text[]), CAST(:kinds AS text[]),
         CAST(:recipients AS text[]), CAST(:sealed AS bytea[]), CAST(:endpoint_ids AS text[]),

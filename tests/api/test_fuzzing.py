@@ -411,18 +411,17 @@ def _path(case: Any, whose: dict[str, str], own: Tenant, foreign: Tenant) -> dic
 
 def _judge(case: Any, answer: Any, own: Tenant, foreign: Tenant, found: Findings) -> None:
     found.answers[case.operation.label][answer.status_code] += 1
+    said = answer.content.decode(errors="replace")  # `answer.text` guesses the encoding, each time anew
     try:
         case.validate_response(answer, checks=CHECKS)
     except (FailureGroup, AssertionError) as failure:
         for cause in getattr(failure, "exceptions", [failure]):
-            found.note(
-                case, f"{cause}\n  {case.as_curl_command()}\n  {answer.status_code} {answer.text[:600]}"
-            )
+            found.note(case, f"{cause}\n  {case.as_curl_command()}\n  {answer.status_code} {said[:600]}")
     asked = f"{answer.request.url} {answer.request.body!r} {answer.request.headers}"
-    found.shown[own.name] += any(mark in answer.text and mark not in asked for mark in own.marks())
-    leaked = [mark for mark in foreign.marks() if mark in answer.text and mark not in asked]
+    found.shown[own.name] += any(mark in said and mark not in asked for mark in own.marks())
+    leaked = [mark for mark in foreign.marks() if mark in said and mark not in asked]
     if leaked:
-        found.note(case, f"shows {leaked} of another organisation: {answer.text[:300]}")
+        found.note(case, f"shows {leaked} of another organisation: {said[:300]}")
 
 
 @pytest.mark.timeout(600)
