@@ -121,6 +121,11 @@ class _Run:
         return cls(description.id, description.run_id, description.status)
 
 
+def rest_after(took_s: float, every_s: float, rests: int) -> float:
+    """Seconds until the next round. A process that was held up in one does not rest for hours."""
+    return max(every_s, rests * min(took_s, every_s))
+
+
 class Reconciler:
     """Loops in the background of the API: what is due at once waits for none that looks at all that is open."""
 
@@ -158,7 +163,7 @@ class Reconciler:
             rest_s = every().total_seconds()
             try:
                 await self._by_itself(work.__qualname__, work)
-                rest_s = max(rest_s, rests * (time.monotonic() - began))
+                rest_s = rest_after(time.monotonic() - began, rest_s, rests)
             except OUTAGES as error:
                 logger.warning("reconciler_waits", error=f"{type(error).__name__}: {error}"[:300])
                 rest_s = max(1.0, min(rest_s, _OUTAGE_S))

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from api.approvals import Approvals
-from api.reconciler import Reconciler
+from api.reconciler import Reconciler, rest_after
 from perdure.errors import UnavailableError
 from perdure.settings import Settings
 
@@ -68,3 +68,16 @@ async def test_rounds_go_on_while_everything_is_looked_at() -> None:
 async def test_outages_and_faults_are_outlived(monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
     monkeypatch.setattr("api.reconciler.POISONED_FOR", timedelta(milliseconds=1))
     await Rounds(fault).until(1)
+
+
+@pytest.mark.parametrize(
+    ("took_s", "rests", "rest_s"),
+    [
+        (0.01, 20, 3.0),
+        (0.6, 20, 12.0),
+        (3_600.0, 20, 60.0),  # frozen for an hour meanwhile
+        (0.6, 0, 3.0),
+    ],
+)
+def test_a_look_at_everything_rests_by_what_it_took(took_s: float, rests: int, rest_s: float) -> None:
+    assert rest_after(took_s, 3.0, rests) == rest_s
