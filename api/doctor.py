@@ -124,9 +124,14 @@ def _ocr() -> Finding:
     return ok("ocr", f"{program}, languages {', '.join(languages)}")
 
 
-def _browser() -> Finding:
+def browser_program() -> str | None:
+    """Chromium, without windows if there is that."""
     found = map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))
-    return ok("browser", next(filter(None, found), "no chromium; only the browser tests need one"))
+    return next(filter(None, found), None)
+
+
+def _browser() -> Finding:
+    return ok("browser", browser_program() or "no chromium; only the browser tests need one")
 
 
 async def check_home(settings: Settings) -> list[Finding]:

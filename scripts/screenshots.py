@@ -8,10 +8,11 @@ import asyncio
 import json
 import re
 import secrets
-import shutil
 from pathlib import Path
 
 from playwright.async_api import Page, async_playwright
+
+from api.doctor import browser_program
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"
@@ -78,7 +79,7 @@ async def main() -> None:
     parser.add_argument("--to", type=Path, default=ROOT / "docs" / "images")
     arguments = parser.parse_args()
     url, folder = arguments.url.rstrip("/"), arguments.to
-    executable = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    executable = browser_program()
     async with async_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         browser = await playwright.chromium.launch(executable_path=executable, args=options)

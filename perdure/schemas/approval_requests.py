@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from perdure.domain.approval_effects import Outcome
 from perdure.domain.approval_events import Decision
+from perdure.domain.approval_policies import EMAIL
 from perdure.domain.approval_refusals import Refusal
 from perdure.domain.approval_state import Closing, Hold, Status
 from perdure.domain.audit import Actor, ActorKind
@@ -29,7 +30,7 @@ def _title(value: str) -> str:
 
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_title)]
-PERSON = re.compile(r"^(user:usr_[0-9a-z]{26}|email:[^\s@<>\",;]{1,64}@[^\s@<>\",;]{1,190})$")
+PERSON = re.compile(rf"^(user:usr_[0-9a-z]{{26}}|email:{EMAIL.pattern})$")
 Person = Annotated[
     str,
     StringConstraints(pattern=PERSON.pattern, max_length=262),

@@ -1,7 +1,6 @@
 """A real Chromium, and the whole product for it to look at."""
 
 import os
-import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,6 +11,7 @@ import pytest
 import uvicorn
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
+from api.doctor import browser_program
 from perdure.domain.ids import new_id
 from perdure.embedded import ports
 from perdure.embedded.supervisor import Stack
@@ -95,8 +95,7 @@ def preview_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     """Debian's Chromium, without windows if there is that; `PERDURE_CHROMIUM` names another one."""
-    named = os.environ.get("PERDURE_CHROMIUM")
-    executable = named or shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    executable = os.environ.get("PERDURE_CHROMIUM") or browser_program()
     if executable is None:
         pytest.skip(
             "no Chromium: install Debian's `chromium-headless-shell`, or name one in PERDURE_CHROMIUM"
